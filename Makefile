@@ -1,0 +1,64 @@
+# Every target makes the environment it needs by itself. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: help up down test check format bench contracts lock coverage
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+up: .venv/.local ## Start everything and look at a real community (ARGS="--detach --port 18000")
+	@$(BIN)/guildhall up $(ARGS)
+
+down: .venv/.local ## Stop what `make up` started
+	@$(BIN)/guildhall down $(ARGS)
+
+test: check ## All checks, all tests on real PostgreSQL and Kafka, coverage (ARGS="-k words" narrows the tests)
+	@$(BIN)/coverage erase
+	@$(BIN)/python -m tests.run $(ARGS)
+
+check: .venv/.dev ## Format, lint, types, import boundaries, migrations, contracts
+	@echo "ruff format";       $(BIN)/ruff format --check --quiet .
+	@echo "ruff check";        $(BIN)/ruff check --quiet .
+	@echo "mypy --strict";     $(BIN)/mypy --no-error-summary
+	@echo "import boundaries"; $(BIN)/lint-imports --no-timing 2>&1 | tail -n 4
+	@echo "contracts";         $(BIN)/python -m deploy.contracts check
+
+format: .venv/.dev ## Format the code and mend what the linter can
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+contracts: .venv/.dev ## Write contracts/ from the code
+	@$(BIN)/python -m deploy.contracts write
+
+bench: .venv/.dev ## Measure the budgets, each as a ratio to its limit
+	@$(BIN)/python -m benchmarks.run $(ARGS)
+
+lock: .venv/.dev ## Pin every dependency with its hashes, without addresses
+	@for set in run local dev; do \
+	  extra=$$([ $$set = run ] || echo "--extra $$set"); \
+	  $(BIN)/uv pip compile pyproject.toml $$extra --quiet --universal --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --output-file requirements/$$set.txt; \
+	done
+	@! grep -nE 'https?://' requirements/*.txt
+
+# One folder for both sets: the developer's holds the newcomer's.
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Guildhall needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name one: make PYTHON=python3.12 …")'
+	@echo "environment: making .venv"
+	@$(PYTHON) -m venv .venv || { echo "Python's venv module is missing; on Debian: apt-get install python3-venv"; exit 1; }
+
+.venv/.local: requirements/local.txt pyproject.toml | .venv/bin/python
+	@echo "environment: installing from requirements/local.txt"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/local.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.dev: requirements/dev.txt .venv/.local
+	@echo "environment: installing from requirements/dev.txt"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@

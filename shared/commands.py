@@ -1,0 +1,255 @@
+"""A command is: load the state, decide, append; again from a fresh state when somebody else was first.
+
+A decision that writes nothing (a repetition or a refusal) is believed only on a state just read, since a state
+from the cache may be behind what another process wrote; one that writes is checked by the append itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, TypeVar, cast
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from shared.decider import Decider
+from shared.errors import Conflict, NotFound, PreconditionFailed, Problem
+from shared.event import Catalogue, Event, encode_data, wire_name
+from shared.log import Append, Log, NewEvent, Position, Secret, VersionConflict, Write
+
+S = TypeVar("S")
+E = TypeVar("E", bound=Event)
+
+ATTEMPTS = 8
+"""How often a command is decided before it is given up as contended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Who does it, in which community, when it happened, and which event caused it, if one did."""
+
+    community: UUID
+    actor: UUID | None
+    occurred_at: datetime
+    causation: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[S]):
+    """A stream's state after a command or a look; `events` are the new ones, none where nothing had to change.
+
+    `version` counts the stream's events, `position` is where the last of them stands.
+    """
+
+    state: S
+    version: int
+    events: tuple[Event, ...]
+    position: Position | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Generic[S, E]):
+    """One stream's part in a command that writes to several or to none."""
+
+    decider: Decider[S, E]
+    stream: UUID
+    decide: Callable[[S], list[E]]
+    expect: int | None = None
+
+
+@dataclass(slots=True)
+class _Cached:
+    kind: str
+    state: Any
+    version: int
+    position: Position | None
+
+
+@dataclass(slots=True)
+class _Turn:
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: int = 0
+
+
+class Commands:
+    """Executes commands on one log; one per process, since it holds the states and the turns."""
+
+    def __init__(self, log: Log, catalogue: Catalogue, *, cache: int = 10_000) -> None:
+        self.log = log
+        self._catalogue = catalogue
+        self._cache: OrderedDict[UUID, _Cached] = OrderedDict()
+        self._capacity = cache
+        self._turns: dict[UUID, _Turn] = {}
+
+    async def load(self, decider: Decider[S, E], stream: UUID) -> Outcome[S]:
+        """The stream as it is now; version 0 where it has no events.
+
+        Raises `NotFound` when the stream is of another kind than the decider's.
+        """
+        found = await self._refresh(decider, stream)
+        return Outcome(found.state, found.version, (), found.position)
+
+    async def execute(
+        self,
+        decider: Decider[S, E],
+        stream: UUID,
+        decide: Callable[[S], list[E]],
+        *,
+        act: Act,
+        secrets: Sequence[Secret] = (),
+        expect: int | None = None,
+    ) -> Outcome[S]:
+        """Decide on a stream and write what follows, with the secrets in the same transaction.
+
+        `expect` is the version the caller has seen: `PreconditionFailed` when the stream is at another one.
+        Raises what `decide` raises, `Conflict` when others keep being first, `Unavailable` as `Log.append`.
+        """
+        (outcome,) = await self.execute_together([Step(decider, stream, decide, expect)], act=act, secrets=secrets)
+        return cast("Outcome[S]", outcome)
+
+    async def execute_together(
+        self, steps: Sequence[Step[Any, Any]], *, act: Act, secrets: Sequence[Secret] = ()
+    ) -> list[Outcome[Any]]:
+        """Decide on several streams and write all that follows or nothing; each stream stands once in `steps`."""
+        async with self._turn_on({step.stream for step in steps}):
+            for attempt in range(ATTEMPTS):
+                fresh = attempt > 0 or not all(self._cached(step) for step in steps)
+                before = [await self._current(step, fresh=fresh) for step in steps]
+                try:
+                    decided = [_decide(step, known) for step, known in zip(steps, before, strict=True)]
+                except Problem:
+                    if fresh:
+                        raise
+                    continue
+                if not any(decided):
+                    if fresh:
+                        return [Outcome(known.state, known.version, (), known.position) for known in before]
+                    continue
+                try:
+                    return await self._append(steps, before, decided, act, secrets)
+                except VersionConflict:
+                    # Somebody else's turn; a random pause lets one of two that keep meeting go first.
+                    await asyncio.sleep(random.random() * 0.001 * 2**attempt)  # noqa: S311 - no secret
+        raise Conflict("Others are changing this at the same moment. Try again.", retry_after=1)
+
+    async def _append(
+        self,
+        steps: Sequence[Step[Any, Any]],
+        before: Sequence[_Cached],
+        decided: Sequence[list[Event]],
+        act: Act,
+        secrets: Sequence[Secret],
+    ) -> list[Outcome[Any]]:
+        request = Append(
+            act.community,
+            act.actor,
+            act.occurred_at,
+            act.causation,
+            tuple(
+                Write(step.stream, known.version, tuple(_new(event) for event in events))
+                for step, known, events in zip(steps, before, decided, strict=True)
+                if events
+            ),
+            tuple(secrets),
+        )
+        try:
+            positions = iter(await self.log.append(request))
+        except BaseException:
+            # Refused, lost or cancelled: whatever the stream holds now, it may not be what we believed.
+            for step in steps:
+                self._cache.pop(step.stream, None)
+            raise
+        outcomes = []
+        for step, known, events in zip(steps, before, decided, strict=True):
+            state, position = step.decider.fold(events, known.state), known.position
+            for _ in events:
+                position = next(positions)
+            after = _Cached(step.decider.name, state, known.version + len(events), position)
+            self._remember(step.stream, after)
+            outcomes.append(Outcome(after.state, after.version, tuple(events), after.position))
+        return outcomes
+
+    def _cached(self, step: Step[Any, Any]) -> bool:
+        return step.stream in self._cache
+
+    async def _current(self, step: Step[Any, Any], *, fresh: bool) -> _Cached:
+        known = None if fresh else self._cache.get(step.stream)
+        if known is None:
+            known = await self._refresh(step.decider, step.stream)
+        elif known.kind != step.decider.name:
+            raise _another_kind(step.decider)
+        if step.expect is not None and step.expect != known.version:
+            if not fresh:
+                known = await self._refresh(step.decider, step.stream)
+            if step.expect != known.version:
+                raise PreconditionFailed(
+                    f"The {step.decider.name} is at version {known.version}, not {step.expect}. Read it again."
+                )
+        return known
+
+    async def _refresh(self, decider: Decider[Any, Any], stream: UUID) -> _Cached:
+        """What is known of a stream, brought up to date by the events that were written since."""
+        known = self._cache.get(stream) or _Cached(decider.name, decider.initial, 0, None)
+        if known.kind != decider.name:
+            raise _another_kind(decider)
+        records = await self.log.load(stream, known.version)
+        if records:
+            events = [self._catalogue.decode(record.type, record.data) for record in records]
+            if any(wire_name(type(event)) not in decider.types for event in events):
+                raise _another_kind(decider)
+            last = records[-1]
+            known = _Cached(
+                decider.name,
+                decider.fold(events, known.state),
+                last.version,
+                Position(last.partition, last.position),
+            )
+        if known.version:
+            self._remember(stream, known)
+        return known
+
+    def _remember(self, stream: UUID, known: _Cached) -> None:
+        present = self._cache.get(stream)
+        if present is None or present.version <= known.version:
+            self._cache[stream] = known
+        self._cache.move_to_end(stream)
+        if len(self._cache) > self._capacity:
+            self._cache.popitem(last=False)
+
+    @asynccontextmanager
+    async def _turn_on(self, streams: set[UUID]) -> AsyncIterator[None]:
+        """Wait until it is this command's turn on each stream, in one order so that none wait for each other."""
+        async with AsyncExitStack() as stack:
+            for stream in sorted(streams):
+                await stack.enter_async_context(self._one_turn(stream))
+            yield
+
+    @asynccontextmanager
+    async def _one_turn(self, stream: UUID) -> AsyncIterator[None]:
+        turn = self._turns.setdefault(stream, _Turn())
+        turn.waiting += 1
+        try:
+            async with turn.lock:
+                yield
+        finally:
+            turn.waiting -= 1
+            if not turn.waiting:
+                del self._turns[stream]
+
+
+def _decide(step: Step[Any, Any], known: _Cached) -> list[Event]:
+    return cast("list[Event]", step.decide(known.state))
+
+
+def _new(event: Event) -> NewEvent:
+    return NewEvent(uuid7(), wire_name(type(event)), encode_data(event))
+
+
+def _another_kind(decider: Decider[Any, Any]) -> NotFound:
+    return NotFound(f"There is no such {decider.name}.")

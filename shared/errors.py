@@ -1,0 +1,84 @@
+"""Errors carry their HTTP status; one handler renders them as RFC 9457 problem details."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+from urllib.parse import quote
+
+
+class Problem(Exception):
+    """What went wrong, in words a caller can act on.
+
+    `detail` says what happened and what to do. `pointer` is a JSON pointer (RFC 6901) to the field at fault,
+    where there is one. `code` is stable and becomes the problem's `type`.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+    title: ClassVar[str] = "Internal error"
+
+    def __init__(self, detail: str, *, pointer: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.pointer = pointer
+        self.retry_after = retry_after
+
+    def body(self) -> dict[str, object]:
+        """The problem as RFC 9457 has it: `type`, `title`, `status`, `detail`, and `errors` by field."""
+        problem: dict[str, object] = {
+            "type": f"urn:guildhall:problem:{quote(self.code)}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        if self.pointer is not None:
+            problem["errors"] = [{"pointer": self.pointer, "detail": self.detail}]
+        return problem
+
+
+class BadRequest(Problem):
+    status, code, title = 400, "bad-request", "Bad request"
+
+
+class Unauthenticated(Problem):
+    status, code, title = 401, "unauthenticated", "Authentication required"
+
+
+class Forbidden(Problem):
+    status, code, title = 403, "forbidden", "Not permitted"
+
+
+class NotFound(Problem):
+    status, code, title = 404, "not-found", "Not found"
+
+
+class Conflict(Problem):
+    status, code, title = 409, "conflict", "In conflict with the current state"
+
+
+class PreconditionFailed(Problem):
+    status, code, title = 412, "precondition-failed", "The resource has changed"
+
+
+class TooLarge(Problem):
+    status, code, title = 413, "too-large", "Too large"
+
+
+class UnsupportedMedia(Problem):
+    status, code, title = 415, "unsupported-media-type", "Unsupported media type"
+
+
+class Invalid(Problem):
+    status, code, title = 422, "invalid", "Invalid input"
+
+
+class Unavailable(Problem):
+    """A part this service stands on does not answer; nothing is known to be written. Safe to repeat."""
+
+    status, code, title = 503, "unavailable", "Temporarily unavailable"
+
+
+class Behind(Unavailable):
+    """A view did not reach the position a caller asked for in the time it allowed."""
+
+    code, title = "behind", "The view is behind"

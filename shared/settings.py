@@ -1,0 +1,51 @@
+"""Settings come from the environment, one variable each, `GUILDHALL_` before the name; see docs/settings.md."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What an installation decides. Times are in seconds, sizes in bytes."""
+
+    model_config = SettingsConfigDict(env_prefix="GUILDHALL_", extra="ignore")
+
+    database_url: str = Field(
+        "postgresql://guildhall:guildhall@127.0.0.1:5432/guildhall_{service}",
+        description="PostgreSQL of a service; `{service}` stands for its name.",
+    )
+    kafka: str = Field("127.0.0.1:9092", description="Bootstrap servers of the broker, comma-separated.")
+    partitions: int = Field(
+        12, ge=1, le=1024, description="Partitions of every log and topic; fixed when a system is made."
+    )
+    topic_replication: int = Field(1, ge=1, description="Replicas of a topic; 3 outside local runs.")
+    host: str = Field("127.0.0.1", description="Address the API listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port the API listens on.")
+    public_url: str = Field("http://127.0.0.1:8000", description="The origin callers see, for links and API documents.")
+    issuer: str = Field("guildhall-local", description="OIDC issuer whose tokens are accepted.")
+    audience: str = Field("guildhall", description="Audience a token must name.")
+    jwks: str = Field("", description="Keys of the issuer: a file's path or an address.")
+    member_secret: SecretStr = Field(
+        SecretStr("development-only-member-secret"),
+        description="Key of the hash that makes member ids; never change it.",
+    )
+    cursor_secret: SecretStr = Field(
+        SecretStr("development-only-cursor-secret"), description="Key that signs list cursors."
+    )
+    database_connections: int = Field(10, ge=2, description="Connections a process may hold besides the log writer's.")
+    database_timeout: float = Field(4.0, gt=0, description="A statement that takes longer is given up.")
+    lock_timeout: float = Field(2.0, gt=0, description="A lock that takes longer is given up.")
+    directory_wait: float = Field(2.0, ge=0, description="How long a service waits for a directory that is behind.")
+    body_limit: int = Field(1_000_000, ge=1_000, description="Largest request body, except a backfill's.")
+    shutdown_grace: float = Field(8.0, gt=0, description="Time open requests get at a stop.")
+    log_level: str = Field("info", description="debug, info, warning or error.")
+    log_format: str = Field("json", description="json, or console for people.")
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()

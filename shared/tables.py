@@ -1,0 +1,116 @@
+"""The kernel's own tables, made in each service's metadata; alembic sees them beside the service's views."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import BYTEA, UUID
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def _time(name: str, *, default: bool = False) -> sa.Column[object]:
+    return sa.Column(
+        name, sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now() if default else None
+    )
+
+
+def service_metadata(*, facts: bool) -> sa.MetaData:
+    """Metadata of a service's database with the kernel's tables; `facts` is true where the service owns a log."""
+    metadata = sa.MetaData(naming_convention=NAMING)
+    if facts:
+        _log(metadata)
+    _views(metadata)
+    return metadata
+
+
+def _log(metadata: sa.MetaData) -> None:
+    sa.Table(
+        "log_partition",
+        metadata,
+        sa.Column("id", sa.SmallInteger, primary_key=True, autoincrement=False),
+        sa.Column("position", sa.BigInteger, nullable=False, server_default="0"),
+        postgresql_with={"fillfactor": "50"},
+    )
+    sa.Table(
+        "log",
+        metadata,
+        sa.Column("partition", sa.SmallInteger, primary_key=True, autoincrement=False),
+        sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("stream", UUID, nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("type", sa.Text, nullable=False),
+        sa.Column("id", UUID, nullable=False),
+        sa.Column("community", UUID, nullable=False),
+        sa.Column("actor", UUID),
+        _time("occurred_at"),
+        _time("recorded_at", default=True),
+        sa.Column("causation", UUID),
+        sa.Column("data", BYTEA, nullable=False),
+        sa.UniqueConstraint("stream", "version"),
+    )
+    sa.Table(
+        "vault",
+        metadata,
+        sa.Column("community", UUID, nullable=False),
+        sa.Column("ref", UUID, nullable=False),
+        sa.Column("subject", UUID),
+        sa.Column("content", BYTEA, nullable=False),
+        _time("recorded_at", default=True),
+        sa.PrimaryKeyConstraint("community", "ref"),
+        sa.Index("ix_vault_subject", "subject"),
+    )
+    sa.Table(
+        "relay_checkpoint",
+        metadata,
+        sa.Column("partition", sa.SmallInteger, primary_key=True, autoincrement=False),
+        sa.Column("position", sa.BigInteger, nullable=False, server_default="0"),
+    )
+
+
+def _views(metadata: sa.MetaData) -> None:
+    sa.Table(
+        "lease",
+        metadata,
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("epoch", sa.BigInteger, nullable=False, server_default="0"),
+        sa.Column("holder", UUID),
+        _time("expires_at", default=True),
+    )
+    sa.Table(
+        "watermark",
+        metadata,
+        sa.Column("view", sa.Text, primary_key=True),
+        sa.Column("source", sa.Text, primary_key=True),
+        sa.Column("partition", sa.SmallInteger, primary_key=True, autoincrement=False),
+        sa.Column("position", sa.BigInteger, nullable=False, server_default="0"),
+        sa.Column("kafka_offset", sa.BigInteger),
+        sa.Column("caught_up_at", sa.DateTime(timezone=True)),
+        sa.Column("moved_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    )
+    sa.Table(
+        "parked",
+        metadata,
+        sa.Column("view", sa.Text, primary_key=True),
+        sa.Column("source", sa.Text, primary_key=True),
+        sa.Column("partition", sa.SmallInteger, primary_key=True, autoincrement=False),
+        sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("stream", UUID),
+        sa.Column("type", sa.Text),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("value", BYTEA, nullable=False),
+        _time("parked_at", default=True),
+        sa.Index("ix_parked_stream", "view", "stream"),
+    )
+    sa.Table(
+        "member_ordinal",
+        metadata,
+        sa.Column("community", UUID, primary_key=True),
+        sa.Column("member", UUID, primary_key=True),
+        sa.Column("ordinal", sa.Integer, nullable=False),
+        sa.UniqueConstraint("community", "ordinal"),
+    )

@@ -1,0 +1,56 @@
+"""The vault holds what members wrote and what names them, outside the log; forgetting is deleting its rows.
+
+Rows are written in the transaction of the events that refer to them (`Append.secrets`), and read here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared.db import driver
+from shared.log import Secret
+
+_READ = "select ref, content from vault where community = $1 and ref = any($2::uuid[])"
+
+
+def secret(community: UUID, subject: UUID | None, ref: UUID, content: Mapping[str, Any]) -> Secret:
+    """A vault row about `subject` (None: about nobody), to be written with the event that carries `ref`."""
+    return Secret(community, subject, ref, msgspec.json.encode(content))
+
+
+class Vault(Protocol):
+    """Reads words by reference."""
+
+    async def read(self, community: UUID, refs: Iterable[UUID]) -> dict[UUID, Any]:
+        """The contents behind those references, decoded; what was erased or never written is left out."""
+
+
+class PostgresVault:
+    """Implements `Vault` on the service's own database."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def read(self, community: UUID, refs: Iterable[UUID]) -> dict[UUID, Any]:
+        wanted = list(refs)
+        if not wanted:
+            return {}
+        async with driver(self._engine) as connection:
+            rows = await connection.fetch(_READ, community, wanted)
+        return {row["ref"]: msgspec.json.decode(row["content"]) for row in rows}
+
+
+class MemoryVault:
+    """Implements `Vault` on a dictionary, such as `MemoryLog.vault`."""
+
+    def __init__(self, rows: Mapping[tuple[UUID, UUID], Secret]) -> None:
+        self._rows = rows
+
+    async def read(self, community: UUID, refs: Iterable[UUID]) -> dict[UUID, Any]:
+        found = {ref: self._rows.get((community, ref)) for ref in refs}
+        return {ref: msgspec.json.decode(row.content) for ref, row in found.items() if row is not None}

@@ -1,0 +1,136 @@
+"""A view is its tables and a pure fold from one event to changes; changes commute, so order does not matter.
+
+The algebra has four changes. `add` numbers to a row; `put` columns of a row, newest version wins; `drop` a row,
+which leaves a tombstone; `include` a member in a set. A row is put by one stream (or carries a version that says
+the same whoever puts it, such as a time in microseconds), so versions order its puts; anything may add to it.
+A question that joins two streams is joined when read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from shared.event import Catalogue, Event, Recorded, events_of
+
+NEVER = -(2**63)
+"""The version of a row that was added to and never put."""
+
+
+def view_table(
+    name: str,
+    metadata: sa.MetaData,
+    *,
+    key: Iterable[sa.Column[Any]],
+    put: Iterable[sa.Column[Any]] = (),
+    add: Iterable[str] = (),
+    include: Iterable[str] = (),
+    indexes: Iterable[sa.Index] = (),
+) -> sa.Table:
+    """A table for changes. `community` is its first key column, so that it can be distributed by it.
+
+    `put` columns become nullable (an `add` may come first), `add` columns count from 0, `include` columns hold
+    serialised roaring bitmaps of member ordinals. A table with `put` columns, or with none at all, gets `version`
+    and `gone`; what reads it leaves out rows that are gone or were never put.
+    """
+    key = list(key)
+    if key[0].name != "community":
+        raise ValueError(f"{name}: the first key column is `community`")
+    puts = list(put)
+    for column in puts:
+        column.nullable = True
+    columns: list[sa.Column[Any]] = [*key, *puts]
+    columns += [sa.Column(c, sa.BigInteger, nullable=False, server_default="0") for c in add]
+    columns += [sa.Column(c, sa.LargeBinary, nullable=False, server_default="") for c in include]
+    if puts or not (add or include):
+        columns.append(sa.Column("version", sa.BigInteger, nullable=False, server_default=str(NEVER)))
+        columns.append(sa.Column("gone", sa.Boolean, nullable=False, server_default=sa.false()))
+    info = {"key": [c.name for c in key], "add": list(add), "include": list(include)}
+    return sa.Table(name, metadata, *columns, sa.PrimaryKeyConstraint(*[c.name for c in key]), *indexes, info=info)
+
+
+def present(table: sa.Table) -> sa.ColumnElement[bool]:
+    """The condition under which a row of a table with `put` columns is there to be read."""
+    return sa.and_(table.c.version > NEVER, sa.not_(table.c.gone))
+
+
+def micros(at: datetime) -> int:
+    """A time as a version: microseconds since 1970, exact."""
+    return int(at.timestamp()) * 1_000_000 + at.microsecond
+
+
+Key = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    table: sa.Table
+    key: Key
+    amounts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    table: sa.Table
+    key: Key
+    version: int
+    values: Mapping[str, Any]
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    table: sa.Table
+    key: Key
+    column: str
+    member: UUID
+
+
+Change = Add | Put | Include
+
+
+def add(table: sa.Table, key: Key, **amounts: int) -> Add:
+    """Add numbers to a row (negative ones take away), making it where it is missing."""
+    return Add(table, key, amounts)
+
+
+def put(table: sa.Table, key: Key, version: int, **values: Any) -> Put:
+    """Set columns of a row, unless it has been put with this version or a newer one."""
+    return Put(table, key, version, values)
+
+
+def drop(table: sa.Table, key: Key, version: int) -> Put:
+    """Take a row away, unless it has been put with this version or a newer one. Its numbers stay."""
+    return Put(table, key, version, {}, gone=True)
+
+
+def include(table: sa.Table, key: Key, column: str, member: UUID) -> Include:
+    """Put a member into the set in that column; once or many times is the same."""
+    return Include(table, key, column, member)
+
+
+@dataclass(frozen=True)
+class View:
+    """A read model: `fold(event, record) -> changes` over `tables`, fed by the topics or log of `sources`.
+
+    What it subscribes to is read off the type of the fold's first parameter; other events pass by unread.
+    """
+
+    name: str
+    tables: tuple[sa.Table, ...]
+    fold: Callable[[Any, Recorded], Iterable[Change]]
+    events: tuple[type[Event], ...] = field(init=False)
+    catalogue: Catalogue = field(init=False)
+    sources: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        events = events_of(self.fold, "event")
+        catalogue = Catalogue(events)
+        object.__setattr__(self, "events", events)
+        object.__setattr__(self, "catalogue", catalogue)
+        object.__setattr__(self, "sources", tuple(sorted({name.split(".")[1] for name in catalogue.events})))

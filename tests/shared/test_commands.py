@@ -1,0 +1,143 @@
+"""Commands: repeated ones write nothing, concurrent ones meet each other, stale states are not believed."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+import pytest
+
+from shared.commands import Commands, Step
+from shared.errors import Conflict, NotFound, PreconditionFailed
+from shared.log import Position, Secret, partition_of
+from shared.log_memory import MemoryLog
+from shared.vault import MemoryVault, secret
+from tests.shared.toy import (
+    ACCOUNT,
+    ACT,
+    ALICE,
+    CATALOGUE,
+    COMMUNITY,
+    NOTES,
+    AccountClosed,
+    AccountOpened,
+    Deposited,
+    NoteWritten,
+    close,
+    deposit,
+    open_account,
+    stream,
+)
+
+ONE = stream(1)
+
+
+@pytest.fixture
+def log() -> MemoryLog:
+    return MemoryLog("toy")
+
+
+@pytest.fixture
+def commands(log: MemoryLog) -> Commands:
+    return Commands(log, CATALOGUE)
+
+
+async def test_a_command_writes_what_was_decided_and_answers_the_new_state(commands: Commands) -> None:
+    outcome = await commands.execute(ACCOUNT, ONE, open_account, act=ACT)
+
+    assert (outcome.state.open, outcome.version, outcome.events) == (True, 1, (AccountOpened(ALICE),))
+    assert outcome.position == Position(partition_of(ONE, 12), 1)
+
+
+async def test_a_repeated_command_writes_nothing_and_answers_the_same(commands: Commands) -> None:
+    first = await commands.execute(ACCOUNT, ONE, open_account, act=ACT)
+    again = await commands.execute(ACCOUNT, ONE, open_account, act=ACT)
+
+    assert again.events == ()
+    assert (again.state, again.version, again.position) == (first.state, first.version, first.position)
+
+
+async def test_a_refusal_is_not_decided_on_a_state_that_another_process_has_changed(
+    log: MemoryLog, commands: Commands
+) -> None:
+    other = Commands(log, CATALOGUE)
+    await commands.execute(ACCOUNT, ONE, open_account, act=ACT)
+    await other.execute(ACCOUNT, ONE, close, act=ACT)
+
+    with pytest.raises(Conflict):
+        await commands.execute(ACCOUNT, ONE, partial(deposit, 5), act=ACT)
+    assert (await commands.load(ACCOUNT, ONE)).version == 2
+
+
+async def test_a_repetition_is_not_believed_on_a_state_from_the_cache(log: MemoryLog, commands: Commands) -> None:
+    other = Commands(log, CATALOGUE)
+    with pytest.raises(Conflict):
+        await commands.execute(ACCOUNT, ONE, partial(deposit, 5), act=ACT)
+    await other.execute(ACCOUNT, ONE, open_account, act=ACT)
+
+    assert (await commands.execute(ACCOUNT, ONE, partial(deposit, 5), act=ACT)).state.balance == 5
+    assert (await other.execute(ACCOUNT, ONE, open_account, act=ACT)).state.balance == 5
+
+
+async def test_concurrent_commands_of_two_processes_all_take_effect_once(log: MemoryLog) -> None:
+    processes = [Commands(log, CATALOGUE), Commands(log, CATALOGUE)]
+    await processes[0].execute(ACCOUNT, ONE, open_account, act=ACT)
+
+    await asyncio.gather(*(p.execute(ACCOUNT, ONE, partial(deposit, 1), act=ACT) for p in processes for _ in range(20)))
+
+    assert (await processes[0].load(ACCOUNT, ONE)).state.balance == 40
+
+
+async def test_a_stream_of_another_kind_is_not_found(commands: Commands) -> None:
+    await commands.execute(ACCOUNT, ONE, open_account, act=ACT)
+
+    with pytest.raises(NotFound):
+        await commands.load(NOTES, ONE)
+    with pytest.raises(NotFound):
+        await Commands(commands.log, CATALOGUE).load(NOTES, ONE)
+
+
+async def test_a_version_that_the_caller_has_not_seen_is_refused(log: MemoryLog, commands: Commands) -> None:
+    await commands.execute(ACCOUNT, ONE, open_account, act=ACT)
+    await Commands(log, CATALOGUE).execute(ACCOUNT, ONE, partial(deposit, 1), act=ACT)
+
+    with pytest.raises(PreconditionFailed):
+        await commands.execute(ACCOUNT, ONE, close, act=ACT, expect=1)
+    assert (await commands.execute(ACCOUNT, ONE, close, act=ACT, expect=2)).events == (AccountClosed(),)
+
+
+async def test_steps_on_several_streams_are_written_together(commands: Commands) -> None:
+    await commands.execute(ACCOUNT, ONE, open_account, act=ACT)
+    words = secret(COMMUNITY, ALICE, stream(9), {"body": "hello"})
+
+    first, second = await commands.execute_together(
+        [
+            Step(ACCOUNT, ONE, partial(deposit, 3)),
+            Step(NOTES, stream(2), lambda state: [] if state.refs else [NoteWritten(stream(9))]),
+        ],
+        act=ACT,
+        secrets=[words],
+    )
+
+    assert (first.events, second.events) == ((Deposited(3),), (NoteWritten(stream(9)),))
+
+
+async def test_a_refused_step_leaves_the_others_unwritten(log: MemoryLog, commands: Commands) -> None:
+    words = Secret(COMMUNITY, ALICE, stream(9), b"{}")
+    with pytest.raises(Conflict):
+        await commands.execute_together(
+            [Step(NOTES, stream(2), lambda _: [NoteWritten(stream(9))]), Step(ACCOUNT, ONE, partial(deposit, 3))],
+            act=ACT,
+            secrets=[words],
+        )
+
+    assert sum(await log.heads()) == 0
+    assert await MemoryVault(log.vault).read(COMMUNITY, [stream(9)]) == {}
+
+
+async def test_the_cache_forgets_the_streams_that_were_used_longest_ago(log: MemoryLog) -> None:
+    commands = Commands(log, CATALOGUE, cache=3)
+    for number in range(10):
+        await commands.execute(ACCOUNT, stream(number), open_account, act=ACT)
+
+    assert (await commands.execute(ACCOUNT, stream(0), partial(deposit, 2), act=ACT)).state.balance == 2

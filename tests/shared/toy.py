@@ -1,0 +1,91 @@
+"""A small domain for the kernel's tests: an account that is opened, takes deposits and is closed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import assert_never
+from uuid import UUID, uuid5
+
+from shared.commands import Act
+from shared.decider import Decider
+from shared.errors import Conflict
+from shared.event import Catalogue, Event
+
+COMMUNITY = UUID("00000000-0000-5000-8000-00000000c0de")
+ALICE = UUID("00000000-0000-5000-8000-0000000a11ce")
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ACT = Act(COMMUNITY, ALICE, NOON)
+
+
+class AccountOpened(Event, frozen=True, tag="guildhall.toy.account-opened.v1"):
+    owner_id: UUID
+
+
+class Deposited(Event, frozen=True, tag="guildhall.toy.deposited.v1"):
+    amount: int
+
+
+class AccountClosed(Event, frozen=True, tag="guildhall.toy.account-closed.v1"):
+    pass
+
+
+class NoteWritten(Event, frozen=True, tag="guildhall.toy.note-written.v1"):
+    ref: UUID
+
+
+CATALOGUE = Catalogue([AccountOpened, Deposited, AccountClosed, NoteWritten])
+
+AccountEvent = AccountOpened | Deposited | AccountClosed
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    open: bool = False
+    closed: bool = False
+    balance: int = 0
+
+
+def evolve(state: Account, event: AccountEvent) -> Account:
+    match event:
+        case AccountOpened():
+            return replace(state, open=True)
+        case Deposited(amount):
+            return replace(state, balance=state.balance + amount)
+        case AccountClosed():
+            return replace(state, closed=True)
+        case _:
+            assert_never(event)
+
+
+ACCOUNT: Decider[Account, AccountEvent] = Decider("account", Account(), evolve)
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    refs: tuple[UUID, ...] = ()
+
+
+def evolve_notes(state: Notes, event: NoteWritten) -> Notes:
+    return Notes((*state.refs, event.ref))
+
+
+NOTES: Decider[Notes, NoteWritten] = Decider("note", Notes(), evolve_notes)
+
+
+def open_account(state: Account) -> list[AccountEvent]:
+    return [] if state.open else [AccountOpened(ALICE)]
+
+
+def deposit(amount: int, state: Account) -> list[AccountEvent]:
+    if not state.open or state.closed:
+        raise Conflict("The account is not open.")
+    return [Deposited(amount)]
+
+
+def close(state: Account) -> list[AccountEvent]:
+    return [] if state.closed else [AccountClosed()]
+
+
+def stream(number: int) -> UUID:
+    return uuid5(COMMUNITY, str(number))
