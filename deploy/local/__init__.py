@@ -1,0 +1,1 @@
+"""The whole system on one bare machine: real PostgreSQL, Kafka and Caddy from packages, supervised."""

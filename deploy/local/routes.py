@@ -1,0 +1,147 @@
+"""The gateway's routes are generated: from the services' own paths, the most specific first."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+Route = dict[str, Any]
+CONTRACT = Path(__file__).parents[2] / "contracts" / "gateway.json"
+
+
+def contract(path: Path = CONTRACT) -> dict[str, list[str]]:
+    """{service: [path templates]}, as `make contracts` writes it; empty when it was never written."""
+    if not path.exists():
+        return {}
+    found: dict[str, list[str]] = json.loads(path.read_text())
+    return found
+
+
+def pattern(template: str) -> str:
+    """A path template as an anchored regular expression: `{id}` is one segment, `{rest:path}` any number."""
+    parts = re.split(r"(\{[^}]+\})", template.rstrip("/"))
+    out = [
+        (".+" if part.endswith(":path}") else "[^/]+") if part.startswith("{") else re.escape(part) for part in parts
+    ]
+    return f"^{''.join(out)}/?$"
+
+
+def specificity(template: str) -> tuple[tuple[int, ...], str]:
+    """Sorts templates so that the first that matches is right: words before parameters before rests."""
+    ranks = [
+        2 if segment.endswith(":path}") else 1 if "{" in segment else 0 for segment in template.strip("/").split("/")
+    ]
+    return (*ranks,), template
+
+
+def owners(paths: Mapping[str, list[str]]) -> list[tuple[str, list[str]]]:
+    """Neighbouring templates of one service together, in the order in which they must be tried."""
+    ordered = sorted(
+        ((template, service) for service, templates in paths.items() for template in templates),
+        key=lambda one: specificity(one[0]),
+    )
+    return [(service, [one[0] for one in run]) for service, run in groupby(ordered, key=lambda one: one[1])]
+
+
+def _proxy(port: int) -> Route:
+    return {
+        "handler": "reverse_proxy",
+        "upstreams": [{"dial": f"127.0.0.1:{port}"}],
+        "flush_interval": -1,  # server-sent events and NDJSON answers pass line by line
+        # A service that is being started again is waited for; only a refused connection is tried anew.
+        "load_balancing": {"try_duration": "3s", "try_interval": "100ms"},
+    }
+
+
+def _answer(body: str, kind: str, status: int = 200) -> Route:
+    return {"handler": "static_response", "status_code": status, "headers": {"Content-Type": [kind]}, "body": body}
+
+
+def _exactly(path: str, *handlers: Route) -> Route:
+    return {"match": [{"path": [path]}], "handle": list(handlers), "terminal": True}
+
+
+def problem(status: int, kind: str, title: str, detail: str) -> Route:
+    body = {"type": f"urn:guildhall:problem:{kind}", "title": title, "status": status, "detail": detail}
+    return _answer(json.dumps(body), "application/problem+json", status)
+
+
+def _service_documents(service: str, port: int) -> list[Route]:
+    proxy = _proxy(port)
+    return [
+        _exactly(f"/docs/{service}", {"handler": "rewrite", "uri": "/docs"}, proxy),
+        _exactly(f"/openapi/{service}.json", {"handler": "rewrite", "uri": "/openapi.json"}, proxy),
+        # The documentation page asks for /openapi.json of its own origin; its referer says whose it is.
+        {
+            "match": [
+                {
+                    "path": ["/openapi.json"],
+                    "header_regexp": {"Referer": {"pattern": f"/docs/{re.escape(service)}([?#].*)?$"}},
+                }
+            ],
+            "handle": [proxy],
+            "terminal": True,
+        },
+    ]
+
+
+def index(origin: str, services: list[str]) -> str:
+    rows = "".join(
+        f'<li><a href="/docs/{name}">{name}</a> · <a href="/openapi/{name}.json">OpenAPI</a></li>'
+        for name in map(html.escape, services)
+    )
+    return (
+        "<!doctype html><html lang='en'><meta charset='utf-8'><title>Guildhall</title>"
+        "<style>body{font:16px/1.6 system-ui;margin:4rem auto;max-width:40rem;padding:0 1rem}</style>"
+        f"<h1>Guildhall</h1><p>One origin for all services: <code>{html.escape(origin)}</code></p>"
+        f"<ul>{rows}</ul><p>A token: <code>guildhall token</code> · "
+        "<a href='/.well-known/openid-configuration'>the local issuer</a></p></html>"
+    )
+
+
+def routes(
+    origin: str,
+    ports: Mapping[str, int],
+    paths: Mapping[str, list[str]],
+    discovery: dict[str, Any],
+    jwks: dict[str, Any],
+) -> list[Route]:
+    services = sorted(ports)
+    made = [
+        _exactly("/", _answer(index(origin, services), "text/html; charset=utf-8")),
+        _exactly("/.well-known/openid-configuration", _answer(json.dumps(discovery), "application/json")),
+        _exactly("/.well-known/jwks.json", _answer(json.dumps(jwks), "application/jwk-set+json")),
+    ]
+    for service in services:
+        made += _service_documents(service, ports[service])
+    for service, templates in owners(paths):
+        matchers = [{"path_regexp": {"pattern": pattern(template)}} for template in templates]
+        made.append({"match": matchers, "handle": [_proxy(ports[service])], "terminal": True})
+    made.append({"handle": [problem(404, "not-found", "Not found", "No service owns this path.")]})
+    return made
+
+
+def config(listen: str, folder: Path, route_list: list[Route]) -> dict[str, Any]:
+    """Caddy's whole configuration: no administration port, no certificates, nothing kept outside `folder`."""
+    unavailable = problem(503, "service-unavailable", "Service unavailable", "The service does not answer; try again.")
+    unavailable["headers"]["Retry-After"] = ["1"]
+    server = {
+        "listen": [listen],
+        "automatic_https": {"disable": True},
+        "protocols": ["h1", "h2c"],
+        # A backfill answers line by line while its request is still being sent.
+        "enable_full_duplex": True,
+        "routes": route_list,
+        "errors": {"routes": [{"handle": [unavailable]}]},
+    }
+    return {
+        "admin": {"disabled": True, "config": {"persist": False}},
+        "logging": {"logs": {"default": {"level": "WARN"}}},
+        "storage": {"module": "file_system", "root": str(folder)},
+        "apps": {"http": {"servers": {"origin": server}, "grace_period": "5s"}},
+    }

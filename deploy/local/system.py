@@ -1,0 +1,61 @@
+"""What a local system consists of: its processes, their ports and the settings the services get."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from deploy.local import issuer, ports, problems
+from deploy.local.gateway import Gateway
+from deploy.local.home import Home
+from deploy.local.identity import holder_of
+from deploy.local.kafka import Kafka
+from deploy.local.postgres import Postgres
+from deploy.local.service import SERVICES, Service, run_command
+
+PARTITIONS = 12
+
+
+@dataclass
+class System:
+    """The components of one state folder; nothing is started by making it."""
+
+    home: Home
+    origin_port: int
+    ports: dict[str, int]
+    postgres: Postgres
+    kafka: Kafka
+    services: list[Service]
+    gateway: Gateway
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def origin(self) -> str:
+        return self.gateway.origin
+
+    @classmethod
+    def at(cls, home: Home, origin_port: int, command: Callable[[str], list[str]] = run_command) -> System:
+        """Choose the ports, keeping the remembered ones, and put the parts together."""
+        if not ports.is_free(origin_port):
+            raise problems.port_in_use(origin_port, holder_of(origin_port))
+        names = [*SERVICES, "postgres", "kafka", "controller"]
+        given = ports.assign(names, origin_port, home.read("ports.json"))
+        home.write("ports.json", json.dumps({"origin": origin_port, **given}))
+        postgres = Postgres(home, given["postgres"])
+        kafka = Kafka(home, given["kafka"], given["controller"])
+        gateway = Gateway(home, origin_port, {name: given[name] for name in SERVICES})
+        settings = {
+            "GUILDHALL_DATABASE_URL": postgres.dsn("guildhall_{service}"),
+            "GUILDHALL_KAFKA": kafka.address,
+            "GUILDHALL_PARTITIONS": str(PARTITIONS),
+            "GUILDHALL_ISSUER": issuer.ISSUER,
+            "GUILDHALL_AUDIENCE": issuer.AUDIENCE,
+            "GUILDHALL_JWKS": str(issuer.Issuer(home).write_jwks()),
+            "GUILDHALL_MEMBER_SECRET": home.secret("member"),
+            "GUILDHALL_CURSOR_SECRET": home.secret("cursor"),
+            "GUILDHALL_HOST": ports.LOOPBACK,
+            "GUILDHALL_PUBLIC_URL": gateway.origin,
+        }
+        services = [Service(home, name, given[name], settings, command) for name in SERVICES]
+        return cls(home, origin_port, given, postgres, kafka, services, gateway, settings)

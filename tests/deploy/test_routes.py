@@ -1,0 +1,66 @@
+"""The gateway sends every path to the service that owns it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from deploy.local import routes
+
+PATHS = {
+    "member": ["/v1/communities", "/v1/communities/{community}", "/v1/communities/{community}/members/me"],
+    "content": [
+        "/v1/communities/{community}/threads/{thread_id}",
+        "/v1/communities/{community}/members/{member_id}/threads",
+    ],
+    "engagement": ["/v1/communities/{community}/threads/{thread_id}/reactions"],
+    "projection": ["/v1/communities/{community}/{rest:path}"],
+    "feedback": ["/v1/communities/{community}/threads/pinned"],
+}
+
+
+def owner(path: str) -> str | None:
+    for service, templates in routes.owners(PATHS):
+        if any(re.match(routes.pattern(template), path) for template in templates):
+            return service
+    return None
+
+
+def test_services_that_share_a_prefix_each_get_their_own_paths() -> None:
+    assert owner("/v1/communities") == "member"
+    assert owner("/v1/communities/french-meta") == "member"
+    assert owner("/v1/communities/x/members/me") == "member"
+    assert owner("/v1/communities/x/members/7/threads") == "content"
+    assert owner("/v1/communities/x/threads/7") == "content"
+    assert owner("/v1/communities/x/threads/7/reactions") == "engagement"
+
+
+def test_a_word_wins_over_a_parameter_and_a_parameter_over_the_rest() -> None:
+    assert owner("/v1/communities/x/threads/pinned") == "feedback"
+    assert owner("/v1/communities/x/anything/else") == "projection"
+
+
+def test_a_path_nobody_owns_goes_nowhere() -> None:
+    assert owner("/v1/other") is None
+    assert owner("/v1/communities-of-others") is None
+
+
+def test_a_final_slash_and_special_characters_are_taken_literally() -> None:
+    assert re.match(routes.pattern("/v1/a.b"), "/v1/a.b/")
+    assert not re.match(routes.pattern("/v1/a.b"), "/v1/axb")
+
+
+def test_the_configuration_opens_no_second_port_and_leaves_the_answer_unbuffered(tmp_path: Path) -> None:
+    made = routes.routes("http://o", {"member": 1, "content": 2}, {"member": ["/v1/communities"]}, {}, {})
+    config = routes.config("127.0.0.1:8000", tmp_path, made)
+    assert config["admin"]["disabled"]
+    assert config["apps"]["http"]["servers"]["origin"]["listen"] == ["127.0.0.1:8000"]
+    proxies = [step for route in made for step in route["handle"] if step["handler"] == "reverse_proxy"]
+    assert proxies
+    assert all(step["flush_interval"] == -1 for step in proxies)
+
+
+def test_the_index_names_every_service() -> None:
+    page = routes.index("http://o", ["member", "content"])
+    assert "/docs/member" in page
+    assert "/openapi/content.json" in page
