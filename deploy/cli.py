@@ -125,7 +125,20 @@ def token(
     guarded(state, act)
 
 
-OWN = ("up", "down", "status", "logs", "token")
+@app.command()
+def issuer(home: HomeOption = None) -> None:
+    """Make the local issuer's key where there is none, and write its public half for the services (jwks.json)."""
+    from deploy.local.issuer import Issuer
+
+    state = Home.at(home)
+
+    def act() -> None:
+        typer.echo(Issuer(state.open()).write_jwks())
+
+    guarded(state, act)
+
+
+OWN = ("up", "down", "status", "logs", "token", "issuer")
 
 
 def mount(word: str) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import json
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from deploy.contracts import asyncapi
 from deploy.contracts.events import by_name, data_schema, envelope_schema, sample
+from deploy.local import routes as gateway
 from shared.event import Catalogue, Event, wire_name
 from shared.service import Service, create_app
 from shared.settings import Settings
@@ -56,7 +58,14 @@ def documents() -> Documents:
         files[f"contracts/openapi/{name}.yaml"] = _yaml(openapi)
         routes[name] = sorted(path for path in openapi["paths"] if path.startswith("/v1/"))
     files["contracts/gateway.json"] = _json(routes)
+    files["deploy/docker/caddy.json"] = _json(_composed(routes))
     return files
+
+
+def _composed(paths: dict[str, list[str]]) -> dict[str, Any]:
+    """The gateway of docker-compose.yml: every replica that answers to a service's name."""
+    upstreams = {name: gateway.named(f"{name}-api", 8000) for name in SERVICES}
+    return gateway.config(":8000", Path("/data"), gateway.routes("http://127.0.0.1:8000", upstreams, paths))
 
 
 def _json(document: Any) -> bytes:

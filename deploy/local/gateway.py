@@ -42,7 +42,8 @@ class Gateway(Component):
                 "Run make contracts, then guildhall up again.",
             )
         known = {name: templates[name] for name in templates if name in self.services}
-        made = routes.routes(self.origin, self.services, known, issuer.discovery(self.origin), issuer.jwks())
+        upstreams = {name: routes.local(port) for name, port in self.services.items()}
+        made = routes.routes(self.origin, upstreams, known, (issuer.discovery(self.origin), issuer.jwks()))
         self.home.write("gateway/caddy.json", json.dumps(routes.config(f"{LOOPBACK}:{self.port}", folder, made)))
 
     def launch(self) -> Launch:

@@ -48,10 +48,20 @@ def owners(paths: Mapping[str, list[str]]) -> list[tuple[str, list[str]]]:
     return [(service, [one[0] for one in run]) for service, run in groupby(ordered, key=lambda one: one[1])]
 
 
-def _proxy(port: int) -> Route:
+def local(port: int) -> Route:
+    """Where a service is, as Caddy has it: a port of this machine."""
+    return {"upstreams": [{"dial": f"127.0.0.1:{port}"}]}
+
+
+def named(host: str, port: int) -> Route:
+    """Where a service is, as Caddy has it: every address that a name has at the moment, one per replica."""
+    return {"dynamic_upstreams": {"source": "a", "name": host, "port": str(port), "refresh": "2s"}}
+
+
+def _proxy(upstream: Route) -> Route:
     return {
         "handler": "reverse_proxy",
-        "upstreams": [{"dial": f"127.0.0.1:{port}"}],
+        **upstream,
         "flush_interval": -1,  # server-sent events and NDJSON answers pass line by line
         # A service that is being started again is waited for; only a refused connection is tried anew.
         "load_balancing": {"try_duration": "3s", "try_interval": "100ms"},
@@ -71,8 +81,8 @@ def problem(status: int, kind: str, title: str, detail: str) -> Route:
     return _answer(json.dumps(body), "application/problem+json", status)
 
 
-def _service_documents(service: str, port: int) -> list[Route]:
-    proxy = _proxy(port)
+def _service_documents(service: str, upstream: Route) -> list[Route]:
+    proxy = _proxy(upstream)
     return [
         _exactly(f"/docs/{service}", {"handler": "rewrite", "uri": "/docs"}, proxy),
         _exactly(f"/openapi/{service}.json", {"handler": "rewrite", "uri": "/openapi.json"}, proxy),
@@ -106,22 +116,24 @@ def index(origin: str, services: list[str]) -> str:
 
 def routes(
     origin: str,
-    ports: Mapping[str, int],
+    upstreams: Mapping[str, Route],
     paths: Mapping[str, list[str]],
-    discovery: dict[str, Any],
-    jwks: dict[str, Any],
+    issuer: tuple[dict[str, Any], dict[str, Any]] | None = None,
 ) -> list[Route]:
-    services = sorted(ports)
-    made = [
-        _exactly("/", _answer(index(origin, services), "text/html; charset=utf-8")),
-        _exactly("/.well-known/openid-configuration", _answer(json.dumps(discovery), "application/json")),
-        _exactly("/.well-known/jwks.json", _answer(json.dumps(jwks), "application/jwk-set+json")),
-    ]
+    """All routes of the origin; `issuer` is the local one's discovery document and keys, where there is one."""
+    services = sorted(upstreams)
+    made = [_exactly("/", _answer(index(origin, services), "text/html; charset=utf-8"))]
+    if issuer is not None:
+        discovery, jwks = map(json.dumps, issuer)
+        made += [
+            _exactly("/.well-known/openid-configuration", _answer(discovery, "application/json")),
+            _exactly("/.well-known/jwks.json", _answer(jwks, "application/jwk-set+json")),
+        ]
     for service in services:
-        made += _service_documents(service, ports[service])
+        made += _service_documents(service, upstreams[service])
     for service, templates in owners(paths):
         matchers = [{"path_regexp": {"pattern": pattern(template)}} for template in templates]
-        made.append({"match": matchers, "handle": [_proxy(ports[service])], "terminal": True})
+        made.append({"match": matchers, "handle": [_proxy(upstreams[service])], "terminal": True})
     made.append({"handle": [problem(404, "not-found", "Not found", "No service owns this path.")]})
     return made
 

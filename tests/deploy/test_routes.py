@@ -51,7 +51,9 @@ def test_a_final_slash_and_special_characters_are_taken_literally() -> None:
 
 
 def test_the_configuration_opens_no_second_port_and_leaves_the_answer_unbuffered(tmp_path: Path) -> None:
-    made = routes.routes("http://o", {"member": 1, "content": 2}, {"member": ["/v1/communities"]}, {}, {})
+    made = routes.routes(
+        "http://o", {"member": routes.local(1), "content": routes.local(2)}, {"member": ["/v1/communities"]}, ({}, {})
+    )
     config = routes.config("127.0.0.1:8000", tmp_path, made)
     assert config["admin"]["disabled"]
     assert config["apps"]["http"]["servers"]["origin"]["listen"] == ["127.0.0.1:8000"]
