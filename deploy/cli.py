@@ -152,7 +152,8 @@ def mount(word: str) -> None:
     if word != "import":
         from shared.cli import app as kernel
 
-        app.add_typer(kernel)
+        app.registered_commands += kernel.registered_commands
+        app.registered_groups += kernel.registered_groups
 
 
 def main() -> None:

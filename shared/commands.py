@@ -19,9 +19,9 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from shared.decider import Decider
-from shared.errors import Conflict, NotFound, PreconditionFailed, Problem
+from shared.errors import Conflict, NotFound, PreconditionFailed, Problem, TooLarge
 from shared.event import Catalogue, Event, encode_data, wire_name
-from shared.log import Append, Log, NewEvent, Position, Secret, VersionConflict, Write
+from shared.log import LARGEST_EVENT, Append, Log, NewEvent, Position, Secret, VersionConflict, Write
 
 S = TypeVar("S")
 E = TypeVar("E", bound=Event)
@@ -248,7 +248,10 @@ def _decide(step: Step[Any, Any], known: _Cached) -> list[Event]:
 
 
 def _new(event: Event) -> NewEvent:
-    return NewEvent(uuid7(), wire_name(type(event)), encode_data(event))
+    data = encode_data(event)
+    if len(data) > LARGEST_EVENT:
+        raise TooLarge(f"This makes an event of {len(data)} bytes; at most {LARGEST_EVENT} can be written.")
+    return NewEvent(uuid7(), wire_name(type(event)), data)
 
 
 def _another_kind(decider: Decider[Any, Any]) -> NotFound:

@@ -56,8 +56,36 @@ async def driver(engine: AsyncEngine) -> AsyncIterator[Driver]:
     Nothing has begun a transaction on it; use `async with connection.transaction()` for more than one statement.
     """
     async with engine.connect() as connection:
-        raw = await connection.get_raw_connection()
-        yield cast("Driver", raw.driver_connection)
+        raw = cast("Driver", (await connection.get_raw_connection()).driver_connection)
+        try:
+            yield raw
+        except BaseException as error:
+            # SQLAlchemy did not see what happened; a connection in doubt must not go back to its pool.
+            if not _usable_after(error, raw):
+                await _discard(connection, raw, error)
+            raise
+        if raw.is_closed():
+            await connection.invalidate()
+
+
+def _usable_after(error: BaseException, raw: Driver) -> bool:
+    """Whether an error was the statement's alone, and the connection is as good as before."""
+    return not raw.is_closed() and not raw.is_in_transaction() and not isinstance(error, _IN_DOUBT)
+
+
+_IN_DOUBT = (
+    asyncio.CancelledError,
+    TimeoutError,
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+)
+
+
+async def _discard(connection: AsyncConnection, raw: Driver, error: BaseException) -> None:
+    raw.terminate()
+    await connection.invalidate(error if isinstance(error, Exception) else None)
 
 
 class Held:
@@ -79,11 +107,10 @@ class Held:
             try:
                 yield raw
             except BaseException as error:
-                if isinstance(error, asyncpg.PostgresError) and not raw.is_closed() and not raw.is_in_transaction():
+                if _usable_after(error, raw):
                     self._idle.append((connection, raw))
                 else:
-                    raw.terminate()
-                    await connection.invalidate(error if isinstance(error, Exception) else None)
+                    await _discard(connection, raw, error)
                     await connection.close()
                 raise
             self._idle.append((connection, raw))

@@ -27,9 +27,13 @@ def partition_of(stream: UUID, partitions: int) -> int:
     return stream.int % partitions
 
 
+LARGEST_EVENT = 256 * 1024
+"""Bytes of an event's data at most: a broker takes messages of a megabyte, and one it refuses stops its partition."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """An event that has been decided and not yet written; `data` is its JSON."""
+    """An event that has been decided and not yet written; `data` is its JSON, of `LARGEST_EVENT` bytes at most."""
 
     id: UUID
     type: str

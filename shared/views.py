@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import sqlalchemy as sa
 
 from shared.event import Catalogue, Event, Recorded, events_of
@@ -67,15 +68,17 @@ def micros(at: datetime) -> int:
 Key = tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Add:
+class Add(msgspec.Struct, frozen=True):
+    """Numbers to add to a row."""
+
     table: sa.Table
     key: Key
     amounts: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(msgspec.Struct, frozen=True):
+    """Columns to set in a row, and whether it is gone from that version on."""
+
     table: sa.Table
     key: Key
     version: int
@@ -83,8 +86,9 @@ class Put:
     gone: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Include:
+class Include(msgspec.Struct, frozen=True):
+    """A member for the set in a column of a row."""
+
     table: sa.Table
     key: Key
     column: str
@@ -114,16 +118,22 @@ def include(table: sa.Table, key: Key, column: str, member: UUID) -> Include:
     return Include(table, key, column, member)
 
 
+NEXT = "@next"
+"""Ends the name of a view's second generation, which is filled beside the live one."""
+
+
 @dataclass(frozen=True)
 class View:
     """A read model: `fold(event, record) -> changes` over `tables`, fed by the topics or log of `sources`.
 
     What it subscribes to is read off the type of the fold's first parameter; other events pass by unread.
+    `generation` ends the names of the tables that are written: empty for the live ones.
     """
 
     name: str
     tables: tuple[sa.Table, ...]
     fold: Callable[[Any, Recorded], Iterable[Change]]
+    generation: str = ""
     events: tuple[type[Event], ...] = field(init=False)
     catalogue: Catalogue = field(init=False)
     sources: tuple[str, ...] = field(init=False)
@@ -134,3 +144,7 @@ class View:
         object.__setattr__(self, "events", events)
         object.__setattr__(self, "catalogue", catalogue)
         object.__setattr__(self, "sources", tuple(sorted({name.split(".")[1] for name in catalogue.events})))
+
+    def next(self) -> View:
+        """The same view, written to its second generation of tables."""
+        return View(self.name + NEXT, self.tables, self.fold, "__next")

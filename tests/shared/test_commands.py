@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from shared.commands import Commands, Step
-from shared.errors import Conflict, NotFound, PreconditionFailed
+from shared.errors import Conflict, NotFound, PreconditionFailed, TooLarge
 from shared.log import Position, Secret, partition_of
 from shared.log_memory import MemoryLog
 from shared.vault import MemoryVault, secret
@@ -141,3 +141,11 @@ async def test_the_cache_forgets_the_streams_that_were_used_longest_ago(log: Mem
         await commands.execute(ACCOUNT, stream(number), open_account, act=ACT)
 
     assert (await commands.execute(ACCOUNT, stream(0), partial(deposit, 2), act=ACT)).state.balance == 2
+
+
+async def test_an_event_that_no_broker_would_take_is_refused_before_it_is_written(commands: Commands) -> None:
+    many = AccountOpened(tuple(stream(number) for number in range(10_000)))  # type: ignore[arg-type]  # a huge one
+
+    with pytest.raises(TooLarge):
+        await commands.execute(ACCOUNT, ONE, lambda _: [many], act=ACT)
+    assert (await commands.load(ACCOUNT, ONE)).version == 0

@@ -113,6 +113,16 @@ async def test_what_is_answered_is_written_once_when_connections_are_cut(log: Po
         assert found == list(range(1, len(found) + 1))
 
 
+async def test_a_connection_that_was_cut_does_not_go_back_to_the_pool(engine: AsyncEngine, settings: Settings) -> None:
+    async with driver(engine) as connection:
+        await cut_connections(settings)
+        with pytest.raises((asyncpg.PostgresConnectionError, asyncpg.InterfaceError)):
+            await connection.execute("select 1")
+
+    async with driver(engine) as connection:
+        assert await connection.fetchval("select 1") == 1
+
+
 async def test_a_partition_that_is_held_up_gives_a_clear_answer_in_time(log: PostgresLog, settings: Settings) -> None:
     frozen = await asyncpg.connect(settings.database_url)
     transaction = frozen.transaction()

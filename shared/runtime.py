@@ -1,0 +1,52 @@
+"""What a process of a service is made of; routes and workers take it from here, and only `service.py` builds it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared.commands import Commands
+from shared.errors import NotFound
+from shared.freshness import Progress, Watch
+from shared.log import Log
+from shared.lookup import Directory
+from shared.settings import Settings
+from shared.tokens import Tokens
+from shared.vault import Vault
+
+if TYPE_CHECKING:
+    from shared.readers import Readers
+    from shared.relay import Relay
+
+
+@dataclass
+class Runtime:
+    """One per process. `log` is None in a service that owns no facts.
+
+    `relay` and `readers` are what this process's worker runs at the moment; `draining` is set when it begins to stop.
+    `revision` is the schema this code is written for.
+    """
+
+    service: str
+    settings: Settings
+    engine: AsyncEngine
+    tokens: Tokens
+    directory: Directory
+    vault: Vault
+    watch: Watch
+    progress: Progress
+    revision: frozenset[str]
+    log: Log | None = None
+    own_commands: Commands | None = None
+    relay: Relay | None = None
+    readers: list[Readers] = field(default_factory=list)
+    draining: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def commands(self) -> Commands:
+        if self.own_commands is None:
+            raise NotFound("This service takes no commands.")
+        return self.own_commands

@@ -1,0 +1,154 @@
+"""A service's topic has as many partitions as its log and keeps everything for ever; made and checked here only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import errors
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from shared.settings import Settings
+
+DEADLINE = 10.0
+"""Seconds that all of one question to the broker may take."""
+
+FOREVER = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
+"""A topic that loses its beginning can no longer be read by somebody new."""
+
+LIMIT, DEFAULT_LIMIT = "max.message.bytes", 1_048_588
+"""The setting that bounds a batch, in bytes, and what a broker has it at when nobody has said otherwise."""
+
+BROKER_AWAY = (errors.KafkaError, OSError, TimeoutError)
+
+
+class TopicProblem(Exception):
+    """The broker's topic is not what the log needs; the message says what to do."""
+
+
+class BrokerAway(TopicProblem):
+    """The broker does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic as the broker has it; `settings` are those of `FOREVER`, `batch_limit` the bytes it takes at once."""
+
+    name: str
+    partitions: int
+    settings: dict[str, str]
+    batch_limit: int
+
+
+def topic_of(service: str) -> str:
+    """The topic of a service's events."""
+    return f"guildhall.{service}.v1"
+
+
+async def ensure_topics(settings: Settings, services: Iterable[str]) -> list[str]:
+    """Make the topics that are missing and check those that are there; the names of those that were made.
+
+    Raises `TopicProblem` when a topic has another number of partitions or does not keep its records for ever, or when
+    it cannot be made, and `BrokerAway` when the broker does not answer.
+    """
+    names = [topic_of(service) for service in services]
+    async with _admin(settings) as admin:
+        there = await _describe(admin, names)
+        missing = [name for name in names if name not in there]
+        for name in missing:
+            await _create(admin, name, settings)
+        for topic in (await _settled(admin, names)).values():
+            _check(topic, settings)
+    return missing
+
+
+async def check_topic(settings: Settings, service: str) -> Topic | None:
+    """The service's topic, or None when there is none. Raises as `ensure_topics` does."""
+    name = topic_of(service)
+    async with _admin(settings) as admin:
+        topic = (await _describe(admin, [name])).get(name)
+    if topic is not None:
+        _check(topic, settings)
+    return topic
+
+
+def _check(topic: Topic, settings: Settings) -> None:
+    if topic.partitions != settings.partitions:
+        raise TopicProblem(
+            f"Topic {topic.name} has {topic.partitions} partitions and the log has {settings.partitions}. The number "
+            "is fixed when a system is made: set GUILDHALL_PARTITIONS to what the system was made with, or delete the "
+            "topic and run `guildhall topics`, and it will be filled again from the log."
+        )
+    wrong = {key: value for key, value in topic.settings.items() if value != FOREVER[key]}
+    if wrong:
+        raise TopicProblem(
+            f"Topic {topic.name} does not keep its records for ever: {wrong}. Set {FOREVER} on it; if records have "
+            "been lost already, delete it and run `guildhall topics`, and it will be filled again from the log."
+        )
+
+
+async def _create(admin: AIOKafkaAdminClient, name: str, settings: Settings) -> None:
+    replicas = settings.topic_replication
+    config = {**FOREVER, "min.insync.replicas": str(max(1, replicas - 1))}
+    answer = await admin.create_topics([NewTopic(name, settings.partitions, replicas, topic_configs=config)])
+    for _, code, *message in answer.topic_errors:
+        error = errors.for_code(code)
+        if error not in (errors.NoError, errors.TopicAlreadyExistsError):
+            raise TopicProblem(f"Topic {name} cannot be made: {error.__name__}. {' '.join(filter(None, message))}")
+
+
+async def _settled(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, Topic]:
+    """The topics once every broker's metadata has them; they appear a moment after they are made."""
+    while True:
+        topics = await _describe(admin, names)
+        if len(topics) == len(names):
+            return topics
+        await asyncio.sleep(0.05)
+
+
+async def _describe(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, Topic]:
+    """Those of the topics that exist and have a leader for every partition, by name."""
+    found = {}
+    for topic in await admin.describe_topics(names):
+        code = errors.for_code(topic["error_code"])
+        if code is errors.NoError and all(p["error_code"] == 0 for p in topic["partitions"]):
+            found[topic["topic"]] = len(topic["partitions"])
+        elif code not in (errors.NoError, errors.UnknownTopicOrPartitionError, errors.LeaderNotAvailableError):
+            raise TopicProblem(f"Topic {topic['topic']} cannot be looked at: {code.__name__}.")
+    if not found:
+        return {}
+    wanted = dict.fromkeys([*FOREVER, LIMIT])
+    answers = await admin.describe_configs(
+        [ConfigResource(ConfigResourceType.TOPIC, name, configs=wanted) for name in found]
+    )
+    configs: dict[str, dict[str, str]] = {name: {} for name in found}
+    for answer in answers:
+        for code, _, _, name, entries in answer.resources:
+            if errors.for_code(code) is errors.NoError:
+                configs[name] = {key: value for key, value, *_ in entries}
+    return {name: _topic(name, partitions, configs[name]) for name, partitions in found.items()}
+
+
+def _topic(name: str, partitions: int, config: dict[str, str]) -> Topic:
+    limit = int(config.pop(LIMIT, DEFAULT_LIMIT))
+    return Topic(name, partitions, config, limit)
+
+
+@asynccontextmanager
+async def _admin(settings: Settings) -> AsyncIterator[Any]:
+    """An administrator's connection; everything within it ends by the deadline."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=int(DEADLINE * 500))
+    try:
+        async with asyncio.timeout(DEADLINE):
+            await admin.start()
+            yield admin
+    except BROKER_AWAY as error:
+        raise BrokerAway(f"Kafka at {settings.kafka} does not answer: {type(error).__name__}.") from error
+    finally:
+        with suppress(*BROKER_AWAY):
+            async with asyncio.timeout(1):
+                await admin.close()
