@@ -27,6 +27,7 @@ check: .venv/.dev ## Format, lint, types, import boundaries, migrations, contrac
 	@echo "ruff check";        $(BIN)/ruff check --quiet .
 	@echo "mypy --strict";     $(BIN)/mypy --no-error-summary
 	@echo "import boundaries"; $(BIN)/lint-imports --no-timing 2>&1 | tail -n 4
+	@echo "migrations";        $(BIN)/python -m tests.check_migrations
 	@echo "contracts";         $(BIN)/python -m deploy.contracts check
 
 format: .venv/.dev ## Format the code and mend what the linter can

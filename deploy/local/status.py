@@ -58,7 +58,7 @@ def show(console: Console, found: dict[str, Any]) -> None:
         table.add_row(one["name"], str(one["pid"] or "–"), str(one["port"]), up, str(one["restarts"]), one["state"])
     console.print(table)
     console.print()
-    console.print(summary.events_table([measures.Measure(**one) for one in found["services"]]))
+    console.print(summary.events_table(found["services"]))
 
 
 def duration(seconds: float) -> str:

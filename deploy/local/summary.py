@@ -7,7 +7,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -62,49 +62,57 @@ def _block(count: int, top: int) -> str:
     return BLOCKS[max(1, round(count / top * (len(BLOCKS) - 1)))]
 
 
-def events_table(found: list[measures.Measure]) -> Table:
+def events_table(found: Sequence[Mapping[str, Any]]) -> Table:
+    """`found` are measures as dictionaries."""
     table = Table(title="Events", title_justify="left", box=None, pad_edge=False, header_style="dim")
     table.add_column("service")
-    for name in ("written", "relayed", "relay lag", "projected", "view lag"):
-        table.add_column(name, justify="right")
-    for one in found:
-        numbers = (one.written, one.relayed, one.relay_lag, one.folded, one.view_lag)
-        table.add_row(one.service, *("–" if number is None else f"{number:,}" for number in numbers))
-    return table
-
-
-def members_table(items: list[Mapping[str, Any]]) -> Table:
-    title = f"Most influential on {LAST_DAY}"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
-    columns = ("rank", "member_id", "score", "reach", "resonance", "authority", "percentile", "trend")
+    columns = ("written", "relayed", "relay_lag", "projected", "projection_lag")
     for name in columns:
-        table.add_column(name, justify="left" if name == "member_id" else "right", no_wrap=True)
-    for item in items:
-        table.add_row(*(_cell(item.get(name)) for name in columns))
+        table.add_column(name.replace("_", " "), justify="right")
+    for one in found:
+        numbers = [one[name] for name in columns]
+        table.add_row(one["service"], *("–" if number is None else f"{number:,}" for number in numbers))
     return table
 
 
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:,.2f}"
-    return "–" if value is None else escape(str(value))
+MEMBER_COLUMNS = ("score", "reach", "resonance", "authority", "percentile", "trend")
 
 
-def explained(found: Mapping[str, Any], indent: str = "  ") -> list[str]:
-    """An explanation as indented lines; lists are cut after three, they go on in the API."""
-    lines: list[str] = []
-    for key, value in found.items():
-        if key in ("freshness", "member_id"):
-            continue
-        if isinstance(value, Mapping):
-            lines += [f"{indent}{key}", *explained(value, indent + "  ")]
-        elif isinstance(value, list):
-            lines.append(f"{indent}{key}: {len(value)}")
-            for item in value[:3]:
-                shown = ", ".join(f"{k} {_cell(v)}" for k, v in item.items()) if isinstance(item, Mapping) else item
-                lines.append(f"{indent}  {shown}")
-        else:
-            lines.append(f"{indent}{key}: {_cell(value)}")
+def members_table(items: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line a member, 80 columns wide; scores are in points."""
+    lines = [f" #  {'member':8}  " + "".join(f"{name:>11}" for name in MEMBER_COLUMNS)]
+    for item in items:
+        cells = "".join(f"{_number(item[name]):>11}" for name in MEMBER_COLUMNS)
+        lines.append(f"{item['rank']:>2}  {item['member_id'][:8]}  {cells}")
+    return lines
+
+
+def _number(value: float) -> str:
+    return f"{value:,.3f}" if isinstance(value, float) else f"{value:,}"
+
+
+_PARTS = {
+    "reach": "members responded within a year",
+    "resonance": "rows of responses, fading with age",
+    "authority": "shares of those who responded, and a base",
+}
+
+
+def explained(found: Mapping[str, Any], largest: int = 3) -> list[str]:
+    """An explanation as lines: its parts, its largest contributions, and whether they add up."""
+    items = found["items"]
+    lines = []
+    for part, what in _PARTS.items():
+        own = [item["thousandths"] for item in items if item["part"] == part]
+        lines.append(f"{sum(own) / 1000:>12,.3f}  {part}: {len(own)} {what}")
+    lines.append("  of these the largest")
+    for item in sorted(items, key=lambda one: one["thousandths"], reverse=True)[:largest]:
+        sender = f" from {item['from'][:8]}" if item.get("from") else ""
+        kind = f", {item['kind']} × {item['count']}" if item.get("kind") else ""
+        lines.append(f"{item['thousandths'] / 1000:>12,.3f}  {item['part']}{sender}{kind}, {item.get('day') or '–'}")
+    total = sum(item["thousandths"] for item in items)
+    exact = "exactly the score" if total == found["score_thousandths"] else "NOT the score"
+    lines.append(f"{total / 1000:>12,.3f}  all {len(items)} contributions together: {exact}")
     return lines
 
 
@@ -126,19 +134,20 @@ def addresses(console: Console, origin: str, token: str | None = None) -> None:
 def show(console: Console, system: System, token: str) -> None:
     """The summary; a number that cannot be had is said to be missing and stops nothing."""
     console.print()
-    console.print(events_table(measures.ask(system.ports)))
+    console.print(events_table([one.as_dict() for one in measures.ask(system.ports)]))
     try:
         items = _activity(system.origin, token)["items"]
-        console.print("\n[dim]Active members per month[/dim]\n        [dim]JFMAMJJASOND[/dim]")
+        console.print("\n[dim]Active members a month[/dim]\n        [dim]JFMAMJJASOND[/dim]")
         for row in chart((item["day"], item["active"]["month"]) for item in items):
             console.print(f"  {row}", highlight=False)
         top = get(system.origin, "metrics/influence", token, as_of=LAST_DAY, limit="10")["items"]
-        console.print()
-        console.print(members_table(top))
+        console.print(f"\n[dim]Most influential on {LAST_DAY}[/dim]")
+        for line in members_table(top):
+            console.print(line, highlight=False, soft_wrap=True)
         if top:
             first = top[0]["member_id"]
             found = get(system.origin, f"metrics/influence/{first}/explain", token, as_of=LAST_DAY)
-            console.print(f"\n[dim]Why the first has {_cell(top[0].get('score'))}[/dim]")
+            console.print(f"\n[dim]Why {first} has {_number(top[0]['score'])}[/dim]")
             for line in explained(found):
                 console.print(line, highlight=False, soft_wrap=True)
     except (OSError, KeyError, ValueError, TypeError) as error:

@@ -124,11 +124,11 @@ async def projected(system: System, token: str, step: Step, deadline: float = 60
     until = time.monotonic() + deadline
     while True:
         found = await asyncio.to_thread(measures.ask, system.ports)
-        behind = [one for one in found if one.view_lag or one.relay_lag or one.written is None]
+        behind = [one for one in found if one.behind]
         if not behind and await asyncio.to_thread(summary.fresh, system.origin, token):
             step.tell(f"{sum(one.written or 0 for one in found):,} events, lag 0")
             return
-        slow = ", ".join(f"{one.service} {max(one.view_lag or 0, one.relay_lag or 0):,} behind" for one in behind)
+        slow = ", ".join(f"{one.service} {max(one.projection_lag or 0, one.relay_lag or 0):,} behind" for one in behind)
         step.tell(slow)
         if time.monotonic() > until:
             raise problems.not_ready("The projection of the sample", deadline, slow, system.home.log("projection"))

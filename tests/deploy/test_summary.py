@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.local.measures import measure, settled
+from deploy.local.measures import measure
 from deploy.local.status import duration
 from deploy.local.summary import chart, explained
 
@@ -17,28 +17,35 @@ def test_months_without_numbers_leave_a_gap_and_nothing_at_all_draws_nothing() -
     assert len(chart([("2020-06-01", 0)])[0]) == len(chart([("2020-06-01", 7)])[0])
 
 
-def test_lag_is_a_subtraction() -> None:
-    member, projection = measure(
+def test_lag_is_a_subtraction_from_what_was_written_by_the_slowest_view_anywhere() -> None:
+    (member,) = measure(
         {
             "member": {"log": [5, 3], "relayed": [5, 1], "views": {"people": {"member": [5, 3]}}},
             "projection": {"log": [], "relayed": [], "views": {"activity": {"member": [4, 1]}}},
         }
     )
-    assert (member.written, member.relayed, member.relay_lag, member.view_lag) == (8, 6, 2, 0)
-    assert (projection.written, projection.folded, projection.view_lag) == (0, 5, 3)
-    assert not settled([member, projection])
+    assert (member.written, member.relayed, member.projected) == (8, 6, 5)
+    assert (member.relay_lag, member.projection_lag, member.behind) == (2, 3, True)
 
 
-def test_a_service_that_does_not_answer_is_not_settled() -> None:
-    assert not settled(measure({"member": {}}))
-    assert settled(measure({"member": {"log": [1], "relayed": [1], "views": {}}}))
+def test_what_nobody_answers_is_not_taken_for_no_lag() -> None:
+    idle = {"log": [1], "relayed": [1], "views": {"people": {"member": [1]}}}
+    assert [one.behind for one in measure({"member": idle})] == [False]
+    assert [one.behind for one in measure({"member": {}})] == [True]
+    assert [one.behind for one in measure({"member": idle, "projection": {}})] == [True]
 
 
-def test_an_explanation_is_indented_and_long_lists_are_cut() -> None:
-    lines = explained({"score": 81.5, "member_id": "x", "reach": {"sources": [{"points": n} for n in range(9)]}})
-    assert lines[0] == "  score: 81.50"
-    assert "    sources: 9" in lines
-    assert sum("points" in line for line in lines) == 3
+def test_an_explanation_says_whether_it_adds_up() -> None:
+    items = [
+        {"part": "reach", "from": "aaaaaaaa-1", "kind": None, "count": 2, "day": "2020-01-01", "thousandths": 5000},
+        {"part": "resonance", "from": None, "kind": "reply", "count": 1, "day": "2020-01-02", "thousandths": 2999},
+        {"part": "authority", "from": None, "kind": None, "count": None, "day": None, "thousandths": 18142},
+    ]
+    lines = explained({"items": items, "score_thousandths": 26141}, largest=2)
+    assert lines[0].split() == ["5.000", "reach:", "1", "members", "responded", "within", "a", "year"]
+    assert lines[4].split() == ["18.142", "authority,", "–"]
+    assert lines[-1] == "      26.141  all 3 contributions together: exactly the score"
+    assert explained({"items": items, "score_thousandths": 26142})[-1].endswith("NOT the score")
 
 
 def test_times_are_short() -> None:
