@@ -70,7 +70,7 @@ class LineContext:
         return await self.commands.execute_together(steps, act=self.act, secrets=secrets)
 
     async def load(self, decider: Decider[S, E], stream: UUID) -> Outcome[S]:
-        return await self.commands.load(decider, stream)
+        return await self.commands.load(decider, stream, community=self.community.id)
 
 
 @dataclass(frozen=True)

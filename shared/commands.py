@@ -66,6 +66,7 @@ class Step(Generic[S, E]):
 @dataclass(slots=True)
 class _Cached:
     kind: str
+    community: UUID | None
     state: Any
     version: int
     position: Position | None
@@ -87,12 +88,13 @@ class Commands:
         self._capacity = cache
         self._turns: dict[UUID, _Turn] = {}
 
-    async def load(self, decider: Decider[S, E], stream: UUID) -> Outcome[S]:
+    async def load(self, decider: Decider[S, E], stream: UUID, *, community: UUID | None = None) -> Outcome[S]:
         """The stream as it is now; version 0 where it has no events.
 
-        Raises `NotFound` when the stream is of another kind than the decider's.
+        Raises `NotFound` when the stream is of another kind than the decider's, or of another community than the one
+        named: an id alone must not reach into somebody else's.
         """
-        found = await self._refresh(decider, stream)
+        found = await self._refresh(decider, stream, community)
         return Outcome(found.state, found.version, (), found.position)
 
     async def execute(
@@ -120,7 +122,7 @@ class Commands:
         async with self._turn_on({step.stream for step in steps}):
             for attempt in range(ATTEMPTS):
                 fresh = attempt > 0 or not all(self._cached(step) for step in steps)
-                before = [await self._current(step, fresh=fresh) for step in steps]
+                before = [await self._current(step, act.community, fresh=fresh) for step in steps]
                 try:
                     decided = [_decide(step, known) for step, known in zip(steps, before, strict=True)]
                 except Problem:
@@ -170,7 +172,7 @@ class Commands:
             state, position = step.decider.fold(events, known.state), known.position
             for _ in events:
                 position = next(positions)
-            after = _Cached(step.decider.name, state, known.version + len(events), position)
+            after = _Cached(step.decider.name, act.community, state, known.version + len(events), position)
             self._remember(step.stream, after)
             outcomes.append(Outcome(after.state, after.version, tuple(events), after.position))
         return outcomes
@@ -178,38 +180,39 @@ class Commands:
     def _cached(self, step: Step[Any, Any]) -> bool:
         return step.stream in self._cache
 
-    async def _current(self, step: Step[Any, Any], *, fresh: bool) -> _Cached:
+    async def _current(self, step: Step[Any, Any], community: UUID, *, fresh: bool) -> _Cached:
         known = None if fresh else self._cache.get(step.stream)
         if known is None:
-            known = await self._refresh(step.decider, step.stream)
-        elif known.kind != step.decider.name:
-            raise _another_kind(step.decider)
+            known = await self._refresh(step.decider, step.stream, community)
+        else:
+            _check(known, step.decider, community)
         if step.expect is not None and step.expect != known.version:
             if not fresh:
-                known = await self._refresh(step.decider, step.stream)
+                known = await self._refresh(step.decider, step.stream, community)
             if step.expect != known.version:
                 raise PreconditionFailed(
                     f"The {step.decider.name} is at version {known.version}, not {step.expect}. Read it again."
                 )
         return known
 
-    async def _refresh(self, decider: Decider[Any, Any], stream: UUID) -> _Cached:
+    async def _refresh(self, decider: Decider[Any, Any], stream: UUID, community: UUID | None) -> _Cached:
         """What is known of a stream, brought up to date by the events that were written since."""
-        known = self._cache.get(stream) or _Cached(decider.name, decider.initial, 0, None)
-        if known.kind != decider.name:
-            raise _another_kind(decider)
+        known = self._cache.get(stream) or _Cached(decider.name, community, decider.initial, 0, None)
+        _check(known, decider, community)
         records = await self.log.load(stream, known.version)
         if records:
             events = [self._catalogue.decode(record.type, record.data) for record in records]
             if any(wire_name(type(event)) not in decider.types for event in events):
-                raise _another_kind(decider)
+                raise _no_such(decider)
             last = records[-1]
             known = _Cached(
                 decider.name,
+                last.community,
                 decider.fold(events, known.state),
                 last.version,
                 Position(last.partition, last.position),
             )
+            _check(known, decider, community)
         if known.version:
             self._remember(stream, known)
         return known
@@ -254,5 +257,11 @@ def _new(event: Event) -> NewEvent:
     return NewEvent(uuid7(), wire_name(type(event)), data)
 
 
-def _another_kind(decider: Decider[Any, Any]) -> NotFound:
+def _check(known: _Cached, decider: Decider[Any, Any], community: UUID | None) -> None:
+    """The stream is what the caller takes it for, and where. Raises `NotFound` otherwise."""
+    if known.kind != decider.name or (community is not None and known.community not in (None, community)):
+        raise _no_such(decider)
+
+
+def _no_such(decider: Decider[Any, Any]) -> NotFound:
     return NotFound(f"There is no such {decider.name}.")

@@ -85,7 +85,7 @@ class Store:
 
     async def load(self, decider: Decider[S, E], stream: UUID) -> Outcome[S]:
         """A stream as it is now. A route that shows it passes its version to `tag`."""
-        return await self._commands.load(decider, stream)
+        return await self._commands.load(decider, stream, community=self._where()[0])
 
     def tag(self, version: int) -> None:
         """Send this version as the answer's ETag."""

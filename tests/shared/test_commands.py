@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from shared.commands import Commands, Step
+from shared.commands import Act, Commands, Step
 from shared.errors import Conflict, NotFound, PreconditionFailed, TooLarge
 from shared.log import Position, Secret, partition_of
 from shared.log_memory import MemoryLog
@@ -18,6 +18,7 @@ from tests.shared.toy import (
     ALICE,
     CATALOGUE,
     COMMUNITY,
+    NOON,
     NOTES,
     AccountClosed,
     AccountOpened,
@@ -95,6 +96,18 @@ async def test_a_stream_of_another_kind_is_not_found(commands: Commands) -> None
         await commands.load(NOTES, ONE)
     with pytest.raises(NotFound):
         await Commands(commands.log, CATALOGUE).load(NOTES, ONE)
+
+
+async def test_a_stream_of_another_community_is_not_found(log: MemoryLog, commands: Commands) -> None:
+    elsewhere = Act(stream(77), ALICE, NOON)
+    await commands.execute(ACCOUNT, ONE, open_account, act=ACT)
+
+    for reader in (commands, Commands(log, CATALOGUE)):
+        with pytest.raises(NotFound):
+            await reader.load(ACCOUNT, ONE, community=elsewhere.community)
+        with pytest.raises(NotFound):
+            await reader.execute(ACCOUNT, ONE, close, act=elsewhere)
+    assert (await commands.load(ACCOUNT, ONE, community=COMMUNITY)).version == 1
 
 
 async def test_a_version_that_the_caller_has_not_seen_is_refused(log: MemoryLog, commands: Commands) -> None:

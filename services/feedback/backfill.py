@@ -1,0 +1,80 @@
+"""What a backfill may bring in: suggestions, with or without their words, and the votes for them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from services.feedback.suggestions.domain import SUGGESTION, Suggestion, submit
+from services.feedback.votes.domain import VOTE, Vote, vote, vote_id
+from services.feedback.wording import refer
+from shared.backfill import BackfillCommand, Line, LineContext, Source
+from shared.commands import Outcome
+from shared.errors import Invalid
+from shared.words import words
+
+
+class SubmitLine(Line):
+    """`subject` suggested it then; nobody known when null, and nobody is kept when `anonymous`."""
+
+    command: Literal["submit-suggestion"]
+    title: Annotated[str, words(200)] | None = None
+    body: Annotated[str, words(20_000)] | None = None
+    anonymous: bool = False
+
+
+class VoteLine(Line):
+    """`subject` voted for it then."""
+
+    command: Literal["vote"]
+    suggestion: Source = Field(description="The suggestion's own `source`.")
+
+
+def _suggestion(context: LineContext, line: SubmitLine) -> UUID:
+    return context.id("suggestion", line.source)
+
+
+async def _submit(context: LineContext, line: SubmitLine) -> Outcome[Suggestion]:
+    suggestion_id = _suggestion(context, line)
+    before = await context.load(SUGGESTION, suggestion_id)
+    content = None if line.title is None and line.body is None else {"title": line.title, "body": line.body}
+    text, secrets = await refer(
+        context.vault,
+        context.community.id,
+        None if line.anonymous else context.member,
+        content,
+        len(line.body or ""),
+        before.state.text,
+    )
+    return await context.commands.execute(
+        SUGGESTION,
+        suggestion_id,
+        lambda state: submit(state, suggestion_id, context.member, text, anonymous=line.anonymous),
+        act=replace(context.act, actor=None) if line.anonymous else context.act,
+        secrets=secrets,
+    )
+
+
+def _vote_stream(context: LineContext, line: VoteLine) -> UUID:
+    return vote_id(context.id("suggestion", line.suggestion), _voter(context))
+
+
+async def _vote(context: LineContext, line: VoteLine) -> Outcome[Vote]:
+    voter = _voter(context)
+    suggestion = (await context.load(SUGGESTION, context.id("suggestion", line.suggestion))).state
+    return await context.execute(VOTE, _vote_stream(context, line), lambda state: vote(state, suggestion, voter))
+
+
+def _voter(context: LineContext) -> UUID:
+    if context.member is None:
+        raise Invalid("Somebody votes: `subject` says who.", pointer="/subject")
+    return context.member
+
+
+BACKFILL = (
+    BackfillCommand("submit-suggestion", SubmitLine, _suggestion, _submit),
+    BackfillCommand("vote", VoteLine, _vote_stream, _vote),
+)

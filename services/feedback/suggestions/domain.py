@@ -1,0 +1,125 @@
+"""A suggestion is open, then planned, then completed or declined; an answer to it stands beside that.
+
+open ──▶ planned ──▶ completed
+  └────────┴───────▶ declined        (completed from open, too: some things are quickly done)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, assert_never
+from uuid import UUID
+
+from services.feedback.events import (
+    SuggestionAnswered,
+    SuggestionCompleted,
+    SuggestionDeclined,
+    SuggestionPlanned,
+    SuggestionSubmitted,
+)
+from shared.decider import Decider
+from shared.errors import Conflict, NotFound
+from shared.event import Text
+
+State = Literal["open", "planned", "completed", "declined"]
+
+SuggestionEvent = (
+    SuggestionSubmitted | SuggestionAnswered | SuggestionPlanned | SuggestionCompleted | SuggestionDeclined
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """`id` is None before it was submitted. `reason` belongs to the state it is in now."""
+
+    id: UUID | None = None
+    author_id: UUID | None = None
+    anonymous: bool = False
+    text: Text | None = None
+    state: State = "open"
+    reason: Text | None = None
+    answer: Text | None = None
+
+    @property
+    def closed(self) -> bool:
+        return self.state in ("completed", "declined")
+
+
+def evolve(state: Suggestion, event: SuggestionEvent) -> Suggestion:
+    match event:
+        case SuggestionSubmitted(suggestion_id=id_, author_id=author_id, anonymous=anonymous, text=text):
+            return Suggestion(id_, author_id, anonymous, text)
+        case SuggestionAnswered(text=text):
+            return replace(state, answer=text)
+        case SuggestionPlanned(reason=reason):
+            return replace(state, state="planned", reason=reason)
+        case SuggestionCompleted(reason=reason):
+            return replace(state, state="completed", reason=reason)
+        case SuggestionDeclined(reason=reason):
+            return replace(state, state="declined", reason=reason)
+        case _:
+            assert_never(event)
+
+
+SUGGESTION: Decider[Suggestion, SuggestionEvent] = Decider("suggestion", Suggestion(), evolve)
+
+
+def submit(
+    state: Suggestion, suggestion_id: UUID, author_id: UUID | None, text: Text | None, *, anonymous: bool
+) -> list[SuggestionEvent]:
+    """Put a suggestion into the box; an anonymous one keeps nothing of its author. `author_id` None: nobody known."""
+    author = None if anonymous else author_id
+    if state.id is None:
+        return [SuggestionSubmitted(suggestion_id, author, anonymous, text)]
+    if (state.author_id, state.anonymous, state.text) == (author, anonymous, text):
+        return []
+    raise Conflict("Another suggestion was submitted under this id. Use a new Idempotency-Key for a new suggestion.")
+
+
+def answer(state: Suggestion, text: Text) -> list[SuggestionEvent]:
+    """Answer it, or answer it anew, whatever its state."""
+    suggestion_id = _submitted(state)
+    return [] if state.answer == text else [SuggestionAnswered(suggestion_id, state.author_id, text)]
+
+
+def plan(state: Suggestion, reason: Text | None) -> list[SuggestionEvent]:
+    """Promise to do it."""
+    suggestion_id = _submitted(state)
+    if _is(state, "planned", reason):
+        return []
+    if state.state != "open":
+        raise Conflict(f"Only an open suggestion can be planned; this one is {state.state}.")
+    return [SuggestionPlanned(suggestion_id, state.author_id, reason)]
+
+
+def complete(state: Suggestion, reason: Text | None) -> list[SuggestionEvent]:
+    """It is done."""
+    suggestion_id = _submitted(state)
+    if _is(state, "completed", reason):
+        return []
+    _unsettled(state)
+    return [SuggestionCompleted(suggestion_id, state.author_id, reason)]
+
+
+def decline(state: Suggestion, reason: Text | None) -> list[SuggestionEvent]:
+    """It will not be done."""
+    suggestion_id = _submitted(state)
+    if _is(state, "declined", reason):
+        return []
+    _unsettled(state)
+    return [SuggestionDeclined(suggestion_id, state.author_id, reason)]
+
+
+def _submitted(state: Suggestion) -> UUID:
+    if state.id is None:
+        raise NotFound("There is no such suggestion.")
+    return state.id
+
+
+def _is(state: Suggestion, wanted: State, reason: Text | None) -> bool:
+    return (state.state, state.reason) == (wanted, reason)
+
+
+def _unsettled(state: Suggestion) -> None:
+    if state.closed:
+        raise Conflict(f"The suggestion is {state.state} already.")

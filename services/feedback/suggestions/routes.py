@@ -1,0 +1,196 @@
+"""Suggestions over HTTP: submit, show, answer, plan, complete, decline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path
+from pydantic import ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.feedback.suggestions.anonymity import Anonymously, veiled
+from services.feedback.suggestions.domain import (
+    SUGGESTION,
+    Suggestion,
+    SuggestionEvent,
+    answer,
+    complete,
+    decline,
+    plan,
+    submit,
+)
+from services.feedback.suggestions.history import OwnLog, history
+from services.feedback.suggestions.suggestion import EXAMPLE, SuggestionAnswer, SuggestionShown, show
+from services.feedback.views.suggestion_board import SUGGESTION_BOARD
+from services.feedback.wording import refer
+from shared.access import Contributor, Here, Moderator, Reader
+from shared.event import Text
+from shared.freshness import Freshness
+from shared.http import Commanding, Db, IfMatch, Store, fresh
+from shared.log import Log
+from shared.words import Body, words
+
+router = APIRouter(prefix="/suggestions", tags=["suggestions"])
+
+SuggestionPath = Annotated[UUID, Path(description="A suggestion's id.", examples=[EXAMPLE["id"]])]
+
+
+class Submission(Body):
+    title: Annotated[str, words(200)]
+    body: Annotated[str, words(20_000)] | None = None
+    anonymous: bool = Field(False, description="Keep nothing of who submits it; that cannot be undone.")
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"title": "More benches", "body": "There is nowhere to sit.", "anonymous": False}]
+        }
+    )
+
+
+class Reply(Body):
+    text: Annotated[str, words(10_000)]
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"text": "Thank you, we have asked the town."}]})
+
+
+class Decision(Body):
+    reason: Annotated[str, words(2_000)] | None = None
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "In spring."}]})
+
+
+@router.post("", status_code=201, operation_id="submit_suggestion", summary="Submit a suggestion")
+async def submit_suggestion(
+    body: Submission, here: Contributor, store: Commanding, nobody: Anonymously, log: OwnLog, db: Db
+) -> SuggestionAnswer:
+    """With an `Idempotency-Key`, a repetition finds what the first try submitted."""
+    suggestion_id = veiled(store.new_id(), here) if body.anonymous else store.new_id()
+    before = await store.load(SUGGESTION, suggestion_id)
+    text, secrets = await refer(
+        store.vault,
+        here.community.id,
+        None if body.anonymous else here.id,
+        {"title": body.title, "body": body.body},
+        len(body.body or ""),
+        before.state.text,
+    )
+    outcome = await (nobody if body.anonymous else store).execute(
+        SUGGESTION,
+        suggestion_id,
+        lambda state: submit(state, suggestion_id, here.id, text, anonymous=body.anonymous),
+        secrets=secrets,
+    )
+    return await show(suggestion_id, outcome.state, here, store, log, db)
+
+
+@router.get("/{suggestion_id}", operation_id="get_suggestion", summary="Show a suggestion")
+async def get_suggestion(
+    suggestion_id: SuggestionPath,
+    here: Reader,
+    store: Commanding,
+    log: OwnLog,
+    db: Db,
+    freshness: Annotated[Freshness, fresh(SUGGESTION_BOARD)],
+) -> SuggestionShown:
+    """As it is now, with the caller's vote; the number of votes is as far as the board is."""
+    await history(log, here.community.id, suggestion_id)
+    found = await store.load(SUGGESTION, suggestion_id)
+    shown = await show(suggestion_id, found.state, here, store, log, db)
+    store.tag(found.version)
+    return SuggestionShown(**shown.model_dump(), freshness=freshness)
+
+
+@router.post("/{suggestion_id}/answer", operation_id="answer_suggestion", summary="Answer a suggestion")
+async def answer_suggestion(
+    suggestion_id: SuggestionPath,
+    body: Reply,
+    here: Moderator,
+    store: Commanding,
+    log: OwnLog,
+    db: Db,
+    expect: IfMatch,
+) -> SuggestionAnswer:
+    """Whatever its state; another text replaces the answer."""
+    await history(log, here.community.id, suggestion_id)
+    before = await store.load(SUGGESTION, suggestion_id)
+    text, secrets = await refer(
+        store.vault, here.community.id, here.id, {"text": body.text}, len(body.text), before.state.answer
+    )
+
+    def answered(state: Suggestion) -> list[SuggestionEvent]:
+        return answer(state, text) if text else []
+
+    outcome = await store.execute(SUGGESTION, suggestion_id, answered, secrets=secrets, expect=expect)
+    return await show(suggestion_id, outcome.state, here, store, log, db)
+
+
+@router.post("/{suggestion_id}/plan", operation_id="plan_suggestion", summary="Plan to do what is suggested")
+async def plan_suggestion(
+    suggestion_id: SuggestionPath,
+    here: Moderator,
+    store: Commanding,
+    log: OwnLog,
+    db: Db,
+    expect: IfMatch,
+    body: Decision | None = None,
+) -> SuggestionAnswer:
+    """An open suggestion is planned; members may still vote."""
+    return await _decided(plan, suggestion_id, body, here, store, log, db, expect)
+
+
+@router.post("/{suggestion_id}/complete", operation_id="complete_suggestion", summary="Say that it is done")
+async def complete_suggestion(
+    suggestion_id: SuggestionPath,
+    here: Moderator,
+    store: Commanding,
+    log: OwnLog,
+    db: Db,
+    expect: IfMatch,
+    body: Decision | None = None,
+) -> SuggestionAnswer:
+    """Votes on it are settled then."""
+    return await _decided(complete, suggestion_id, body, here, store, log, db, expect)
+
+
+@router.post("/{suggestion_id}/decline", operation_id="decline_suggestion", summary="Say that it will not be done")
+async def decline_suggestion(
+    suggestion_id: SuggestionPath,
+    here: Moderator,
+    store: Commanding,
+    log: OwnLog,
+    db: Db,
+    expect: IfMatch,
+    body: Decision | None = None,
+) -> SuggestionAnswer:
+    """Votes on it are settled then."""
+    return await _decided(decline, suggestion_id, body, here, store, log, db, expect)
+
+
+async def _decided(
+    decide: Callable[[Suggestion, Text | None], list[SuggestionEvent]],
+    suggestion_id: UUID,
+    body: Decision | None,
+    here: Here,
+    store: Store,
+    log: Log,
+    db: AsyncConnection,
+    expect: int | None,
+) -> SuggestionAnswer:
+    """Carry out a moderator's decision, with the reason in the vault as the moderator's words."""
+    await history(log, here.community.id, suggestion_id)
+    before = await store.load(SUGGESTION, suggestion_id)
+    reason = body.reason if body else None
+    text, secrets = await refer(
+        store.vault,
+        here.community.id,
+        here.id,
+        {"text": reason} if reason else None,
+        len(reason or ""),
+        before.state.reason,
+    )
+    outcome = await store.execute(
+        SUGGESTION, suggestion_id, lambda state: decide(state, text), secrets=secrets, expect=expect
+    )
+    return await show(suggestion_id, outcome.state, here, store, log, db)

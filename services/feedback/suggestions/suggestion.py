@@ -1,0 +1,96 @@
+"""A suggestion as callers see it: what it says and what became of it, put together from streams, board and vault."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.feedback.suggestions.domain import State, Suggestion
+from services.feedback.suggestions.history import ANSWERS, SETTLES_STATE, history, last
+from services.feedback.views.suggestion_board import suggestion_board
+from services.feedback.votes.domain import VOTE, vote_id
+from services.feedback.wording import read
+from shared.access import Here
+from shared.freshness import Freshness
+from shared.http import Store
+from shared.log import Log
+from shared.words import Answer
+
+EXAMPLE: JsonDict = {
+    "id": "0198c1a2-7b3c-7d4e-8f50-6a7b8c9d0e1f",
+    "author_id": "5b0e2f0c-7d1a-8a43-9c55-0a1b2c3d4e5f",
+    "anonymous": False,
+    "title": "More benches",
+    "body": "There is nowhere to sit in the shade.",
+    "submitted_at": "2026-03-01T12:00:00Z",
+    "state": "planned",
+    "state_since": "2026-03-04T09:30:00Z",
+    "reason": "In spring.",
+    "answer": "Thank you, we have asked the town.",
+    "answered_at": "2026-03-02T10:00:00Z",
+    "votes": 17,
+    "my_vote": True,
+}
+
+
+class SuggestionAnswer(Answer):
+    """A suggestion. Words are null where there are none, or they were erased."""
+
+    id: UUID
+    author_id: UUID | None = Field(description="Null where the suggestion is anonymous or its author unknown.")
+    anonymous: bool
+    title: str | None
+    body: str | None
+    submitted_at: datetime
+    state: State
+    state_since: datetime
+    reason: str | None = Field(description="Why it is in that state, where that was said.")
+    answer: str | None
+    answered_at: datetime | None = Field(description="When the answer, or its last revision, was given.")
+    votes: int = Field(description="As the board has counted them.")
+    my_vote: bool = Field(description="Whether the caller votes for it.")
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+
+class SuggestionShown(SuggestionAnswer):
+    """A suggestion, and how far the board was that counted its votes."""
+
+    freshness: Freshness
+
+
+async def show(
+    suggestion_id: UUID, state: Suggestion, here: Here, store: Store, log: Log, db: AsyncConnection
+) -> SuggestionAnswer:
+    """A suggestion by the state of its stream, with the caller's vote and the votes that the board has counted."""
+    at = here.community.id
+    records = await history(log, at, suggestion_id)
+    my_vote = await store.load(VOTE, vote_id(suggestion_id, here.id))
+    votes = await db.execute(
+        sa.select(suggestion_board.c.votes).where(
+            suggestion_board.c.community == at, suggestion_board.c.suggestion == suggestion_id
+        )
+    )
+    text = await read(store.vault, at, state.text) or {}
+    reason = await read(store.vault, at, state.reason) or {}
+    answer = await read(store.vault, at, state.answer) or {}
+    return SuggestionAnswer(
+        id=suggestion_id,
+        author_id=state.author_id,
+        anonymous=state.anonymous,
+        title=text.get("title"),
+        body=text.get("body"),
+        submitted_at=records[0].occurred_at,
+        state=state.state,
+        state_since=last(records, SETTLES_STATE) or records[0].occurred_at,
+        reason=reason.get("text"),
+        answer=answer.get("text"),
+        answered_at=last(records, ANSWERS),
+        votes=votes.scalar_one_or_none() or 0,
+        my_vote=my_vote.state.cast,
+    )

@@ -1,0 +1,74 @@
+"""A member supports a suggestion once, while it is open or planned; its author may, too.
+
+A vote is its own stream, so that a suggestion with a million votes stays small.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import assert_never
+from uuid import UUID
+
+from services.feedback.events import SuggestionVoted, SuggestionVoteWithdrawn
+from services.feedback.suggestions.domain import Suggestion
+from shared.decider import Decider
+from shared.errors import Conflict, NotFound
+from shared.log import derived_id
+
+VoteEvent = SuggestionVoted | SuggestionVoteWithdrawn
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """`given` counts how often it was given, withdrawn ones included."""
+
+    cast: bool = False
+    given: int = 0
+
+
+def evolve(state: Vote, event: VoteEvent) -> Vote:
+    match event:
+        case SuggestionVoted():
+            return Vote(cast=True, given=state.given + 1)
+        case SuggestionVoteWithdrawn():
+            return replace(state, cast=False)
+        case _:
+            assert_never(event)
+
+
+VOTE: Decider[Vote, VoteEvent] = Decider("vote", Vote(), evolve)
+
+
+def vote_id(suggestion_id: UUID, voter_id: UUID) -> UUID:
+    """The stream of a member's vote on a suggestion."""
+    return derived_id("vote", suggestion_id, voter_id)
+
+
+def vote(state: Vote, suggestion: Suggestion, voter_id: UUID) -> list[VoteEvent]:
+    """Support a suggestion."""
+    suggestion_id = _submitted(suggestion)
+    if state.cast:
+        return []
+    _unsettled(suggestion)
+    return [SuggestionVoted(suggestion_id, suggestion.author_id, voter_id)]
+
+
+def withdraw(state: Vote, suggestion: Suggestion, voter_id: UUID, voted_at: datetime) -> list[VoteEvent]:
+    """Take one's vote back; `voted_at` is when it was given."""
+    suggestion_id = _submitted(suggestion)
+    if not state.cast:
+        return []
+    _unsettled(suggestion)
+    return [SuggestionVoteWithdrawn(suggestion_id, suggestion.author_id, voter_id, voted_at)]
+
+
+def _submitted(suggestion: Suggestion) -> UUID:
+    if suggestion.id is None:
+        raise NotFound("There is no such suggestion.")
+    return suggestion.id
+
+
+def _unsettled(suggestion: Suggestion) -> None:
+    if suggestion.closed:
+        raise Conflict(f"The suggestion is {suggestion.state}; votes on it are settled.")

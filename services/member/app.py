@@ -1,0 +1,35 @@
+"""The member service: who is here, what they may and must do."""
+
+from __future__ import annotations
+
+from services.member import events
+from services.member.backfill import BACKFILL
+from services.member.communities import listing as community_listing
+from services.member.communities import routes as communities
+from services.member.membership import listing as member_listing
+from services.member.membership import routes as membership
+from services.member.profiles import routes as profiles
+from services.member.roles import routes as roles
+from services.member.tables import metadata
+from services.member.views.community_list import COMMUNITY_LIST
+from services.member.views.roster import ROSTER
+from shared.service import Service
+
+SERVICE = Service(
+    name="member",
+    title="Guildhall member service",
+    description="Communities, membership, profiles and roles.",
+    metadata=metadata,
+    events=events,
+    routers=(
+        communities.founding,
+        community_listing.router,
+        communities.router,
+        member_listing.router,
+        membership.router,
+        profiles.router,
+        roles.router,
+    ),
+    own_views=(COMMUNITY_LIST, ROSTER),
+    backfill=BACKFILL,
+)

@@ -1,0 +1,37 @@
+"""What a backfill may bring in: who had joined, and when."""
+
+from __future__ import annotations
+
+from typing import Literal
+from uuid import UUID
+
+from services.member.membership.domain import MEMBERSHIP, Membership, join, membership_id
+from shared.backfill import BackfillCommand, Line, LineContext
+from shared.commands import Outcome
+from shared.errors import Invalid
+
+
+class JoinLine(Line):
+    """`subject` joined at that time."""
+
+    command: Literal["join"]
+
+
+def _stream(context: LineContext, line: JoinLine) -> UUID:
+    return membership_id(context.community.id, _member(context))
+
+
+async def _join(context: LineContext, line: JoinLine) -> Outcome[Membership]:
+    # Whatever the admission is today: whoever brings a community in says that they were let in elsewhere. `via` is
+    # `open` (or `rejoining`), since `application` would promise an ApplicationAccepted that nobody here decided.
+    member = _member(context)
+    return await context.execute(MEMBERSHIP, _stream(context, line), lambda state: join(state, member))
+
+
+def _member(context: LineContext) -> UUID:
+    if context.member is None:
+        raise Invalid("Somebody joins: `subject` says who.", pointer="/subject")
+    return context.member
+
+
+BACKFILL = (BackfillCommand("join", JoinLine, _stream, _join, members_only=False),)

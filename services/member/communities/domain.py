@@ -1,0 +1,134 @@
+"""A community is founded once under its slug, described anew as a whole, archived for good, and never without an owner.
+
+Its stream holds the owners too, so that two owners who go at the same moment cannot leave it without one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import assert_never
+from uuid import UUID
+
+from services.member.events import (
+    CommunityArchived,
+    CommunityDescribed,
+    CommunityFounded,
+    RoleGranted,
+    RoleRevoked,
+)
+from shared.decider import Decider
+from shared.errors import Conflict, NotFound
+
+OWNER = "owner"
+
+CommunityEvent = CommunityFounded | CommunityDescribed | CommunityArchived | RoleGranted | RoleRevoked
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a community says of itself; the organisation's own words."""
+
+    name: str
+    purpose: str
+    language: str
+    time_zone: str
+    visibility: str
+    admission: str
+
+
+@dataclass(frozen=True, slots=True)
+class Community:
+    """`founded_as` is what a repeated founding is compared with; `description` is how it stands today."""
+
+    slug: str = ""
+    founder_id: UUID | None = None
+    founded_as: Description | None = None
+    description: Description | None = None
+    archived: bool = False
+    owners: frozenset[UUID] = frozenset()
+
+
+def evolve(state: Community, event: CommunityEvent) -> Community:
+    match event:
+        case CommunityFounded(slug=slug, founder_id=founder_id):
+            description = _described(event)
+            return Community(slug, founder_id, description, description)
+        case CommunityDescribed():
+            return replace(state, description=_described(event))
+        case CommunityArchived():
+            return replace(state, archived=True)
+        case RoleGranted(member_id=member_id):
+            return replace(state, owners=state.owners | {member_id})
+        case RoleRevoked(member_id=member_id):
+            return replace(state, owners=state.owners - {member_id})
+        case _:
+            assert_never(event)
+
+
+COMMUNITY: Decider[Community, CommunityEvent] = Decider("community", Community(), evolve)
+
+
+def found(state: Community, slug: str, description: Description, founder_id: UUID) -> list[CommunityEvent]:
+    """Found a community; its founder owns it."""
+    if state.description is None:
+        d = description
+        return [
+            CommunityFounded(slug, d.name, d.purpose, d.language, d.time_zone, d.visibility, d.admission, founder_id),
+            RoleGranted(founder_id, OWNER),
+        ]
+    if state.founder_id == founder_id and state.founded_as == description:
+        return []
+    raise Conflict(f"A community {slug!r} exists already. Choose another slug.", pointer="/slug")
+
+
+def describe(state: Community, description: Description) -> list[CommunityEvent]:
+    """Replace the description as a whole."""
+    if _standing(state) == description:
+        return []
+    _writable(state)
+    d = description
+    return [CommunityDescribed(d.name, d.purpose, d.language, d.time_zone, d.visibility, d.admission)]
+
+
+def admits(state: Community) -> str:
+    """How one gets in now, `open` or `application`."""
+    description = _standing(state)
+    _writable(state)
+    return description.admission
+
+
+def archive(state: Community) -> list[CommunityEvent]:
+    """Close the community for writing."""
+    _standing(state)
+    return [] if state.archived else [CommunityArchived()]
+
+
+def add_owner(state: Community, member_id: UUID) -> list[CommunityEvent]:
+    """Make a member an owner; who may is decided in `roles`."""
+    _standing(state)
+    return [] if member_id in state.owners else [RoleGranted(member_id, OWNER)]
+
+
+def remove_owner(state: Community, member_id: UUID) -> list[CommunityEvent]:
+    """Take the ownership from a member; the last owner keeps it."""
+    _standing(state)
+    if member_id not in state.owners:
+        return []
+    if len(state.owners) == 1:
+        raise Conflict("A community needs an owner, and this is its last. Make somebody else an owner first.")
+    return [RoleRevoked(member_id, OWNER)]
+
+
+def _standing(state: Community) -> Description:
+    if state.description is None:
+        raise NotFound("There is no such community.")
+    return state.description
+
+
+def _writable(state: Community) -> None:
+    if state.archived:
+        raise Conflict("The community is archived; it can only be read.")
+
+
+def _described(event: CommunityFounded | CommunityDescribed) -> Description:
+    return Description(event.name, event.purpose, event.language, event.time_zone, event.visibility, event.admission)

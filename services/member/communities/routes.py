@@ -1,0 +1,140 @@
+"""Communities over HTTP: found, show, describe, archive."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict
+
+from services.member.communities.description import Language, Name, Purpose, Slug, TimeZone
+from services.member.communities.domain import (
+    COMMUNITY,
+    Community,
+    CommunityEvent,
+    Description,
+    archive,
+    describe,
+    found,
+)
+from services.member.membership.domain import MEMBERSHIP, join_as_founder, membership_id
+from shared.access import Administrator, Authenticated, Here, Permission, Reader, requires
+from shared.commands import Step
+from shared.directory import Admission, Visibility
+from shared.errors import NotFound
+from shared.http import Commanding, IfMatch
+from shared.identity import community_id
+from shared.words import Answer, Body
+
+founding = APIRouter(prefix="/v1/communities", tags=["communities"])
+router = APIRouter(tags=["communities"])
+
+EXAMPLE: JsonDict = {
+    "slug": "french-meta",
+    "name": "French Meta",
+    "purpose": "Talk about how the community for French works",
+    "language": "fr",
+    "time_zone": "Europe/Paris",
+    "visibility": "public",
+    "admission": "open",
+}
+ANSWERED: JsonDict = {"id": str(community_id("french-meta")), **EXAMPLE, "archived": False}
+
+
+class Founding(Body):
+    """A new community."""
+
+    slug: Slug = Field(description="Its name in addresses, for ever.")
+    name: Name
+    purpose: Purpose
+    language: Language = Field(description="A language tag (RFC 5646).")
+    time_zone: TimeZone = Field(description="An IANA time zone; its days are the days of all metrics.")
+    visibility: Visibility = Field("public", description="Who may read: everybody with a token, or members.")
+    admission: Admission = Field("open", description="Whether one joins, or applies and is accepted.")
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+
+class Changes(Body):
+    """What of a description is to change; what is left out or null stays."""
+
+    name: Name | None = None
+    purpose: Purpose | None = None
+    language: Language | None = None
+    time_zone: TimeZone | None = None
+    visibility: Visibility | None = None
+    admission: Admission | None = None
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"admission": "application"}]})
+
+
+class CommunityAnswer(Answer):
+    """A community as it describes itself today."""
+
+    id: UUID
+    slug: str
+    name: str
+    purpose: str
+    language: str
+    time_zone: str
+    visibility: Literal["public", "members"]
+    admission: Literal["open", "application"]
+    archived: bool
+
+    model_config = ConfigDict(json_schema_extra={"examples": [ANSWERED]})
+
+
+def answer(community: UUID, state: Community) -> CommunityAnswer:
+    """A community's state as callers see it. Raises `NotFound` for one that was never founded."""
+    if state.description is None:
+        raise NotFound("There is no such community.")
+    return CommunityAnswer.model_validate(
+        {"id": community, "slug": state.slug, "archived": state.archived, **asdict(state.description)}
+    )
+
+
+@founding.post("", status_code=201, operation_id="found_community", summary="Found a community and own it")
+async def found_community(body: Founding, caller: Authenticated, store: Commanding) -> CommunityAnswer:
+    """Its founder becomes its first member and its owner. The slug must be free."""
+    community = community_id(body.slug)
+    assert community is not None, "a slug that was checked has an id"
+    founder = caller.member_in(community)
+    description = Description(**body.model_dump(exclude={"slug"}))
+    outcome, _ = await store.within(community).execute_together(
+        [
+            Step(COMMUNITY, community, lambda state: found(state, body.slug, description, founder)),
+            Step(MEMBERSHIP, membership_id(community, founder), lambda state: join_as_founder(state, founder)),
+        ]
+    )
+    return answer(community, outcome.state)
+
+
+@router.get("", operation_id="get_community", summary="Show a community")
+async def get_community(here: Reader, store: Commanding) -> CommunityAnswer:
+    community = await store.load(COMMUNITY, here.community.id)
+    store.tag(community.version)
+    return answer(here.community.id, community.state)
+
+
+@router.patch("", operation_id="describe_community", summary="Change a community's description")
+async def describe_community(body: Changes, here: Administrator, store: Commanding, expect: IfMatch) -> CommunityAnswer:
+    """With `If-Match`, only if nobody changed it since."""
+    changes = body.model_dump(exclude_none=True)
+
+    def changed(state: Community) -> list[CommunityEvent]:
+        return describe(state, replace(state.description, **changes)) if state.description else []
+
+    outcome = await store.execute(COMMUNITY, here.community.id, changed, expect=expect)
+    return answer(here.community.id, outcome.state)
+
+
+@router.post("/archive", operation_id="archive_community", summary="Archive a community")
+async def archive_community(
+    here: Annotated[Here, Depends(requires(Permission.OWN, even_archived=True))], store: Commanding, expect: IfMatch
+) -> CommunityAnswer:
+    """From then on it can only be read. Its slug stays taken."""
+    outcome = await store.execute(COMMUNITY, here.community.id, archive, expect=expect)
+    return answer(here.community.id, outcome.state)

@@ -1,0 +1,88 @@
+"""Every event of the member service: who is here, what the community is, who holds which role.
+
+Enumerations are open strings here and closed in the commands, so that a new value breaks no reader.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from shared.event import Event, Text
+
+
+class CommunityFounded(Event, frozen=True, tag="guildhall.member.community-founded.v1"):
+    slug: str
+    name: str
+    purpose: str
+    language: str
+    time_zone: str
+    visibility: str
+    admission: str
+    founder_id: UUID
+
+
+class CommunityDescribed(Event, frozen=True, tag="guildhall.member.community-described.v1"):
+    """The whole new description, so that a reader needs no older event."""
+
+    name: str
+    purpose: str
+    language: str
+    time_zone: str
+    visibility: str
+    admission: str
+
+
+class CommunityArchived(Event, frozen=True, tag="guildhall.member.community-archived.v1"):
+    """Nothing is written in the community any more; it can be read."""
+
+
+class MemberJoined(Event, frozen=True, tag="guildhall.member.member-joined.v1"):
+    """`via` is `open`, `application`, `founding` or `rejoining`; `number_of_times` is 1 at the first joining."""
+
+    member_id: UUID
+    via: str
+    number_of_times: int
+
+
+class ApplicationSubmitted(Event, frozen=True, tag="guildhall.member.application-submitted.v1"):
+    member_id: UUID
+    answers: Text | None
+
+
+class ApplicationAccepted(Event, frozen=True, tag="guildhall.member.application-accepted.v1"):
+    """`MemberJoined` follows it in the same append."""
+
+    member_id: UUID
+
+
+class ApplicationDeclined(Event, frozen=True, tag="guildhall.member.application-declined.v1"):
+    member_id: UUID
+    reason: Text | None
+
+
+class MemberLeft(Event, frozen=True, tag="guildhall.member.member-left.v1"):
+    """The member's roles were revoked before it, in the same append."""
+
+    member_id: UUID
+
+
+class ProfileUpdated(Event, frozen=True, tag="guildhall.member.profile-updated.v1"):
+    """The whole new profile; `fields` names those that have words in it."""
+
+    member_id: UUID
+    profile: Text
+    fields: list[str]
+
+
+class RoleGranted(Event, frozen=True, tag="guildhall.member.role-granted.v1"):
+    """On the community's stream for `owner`, on the membership's for every other role."""
+
+    member_id: UUID
+    role: str
+
+
+class RoleRevoked(Event, frozen=True, tag="guildhall.member.role-revoked.v1"):
+    """On the community's stream for `owner`, on the membership's for every other role."""
+
+    member_id: UUID
+    role: str

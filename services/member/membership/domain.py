@@ -1,0 +1,128 @@
+"""One member in one community: apply, join, hold roles, leave, come again. The member id stays through all of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, assert_never
+from uuid import UUID
+
+from services.member.events import (
+    ApplicationAccepted,
+    ApplicationDeclined,
+    ApplicationSubmitted,
+    MemberJoined,
+    MemberLeft,
+    RoleGranted,
+    RoleRevoked,
+)
+from shared.decider import Decider
+from shared.errors import Conflict
+from shared.event import Text
+from shared.log import derived_id
+
+Status = Literal["none", "applicant", "declined", "member", "left"]
+
+MembershipEvent = (
+    MemberJoined
+    | ApplicationSubmitted
+    | ApplicationAccepted
+    | ApplicationDeclined
+    | MemberLeft
+    | RoleGranted
+    | RoleRevoked
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """`times_joined` counts the joinings; `roles` are those granted on this stream, so never `owner`.
+
+    `answers` belong to the last application, `reason` to the last time one was declined.
+    """
+
+    status: Status = "none"
+    times_joined: int = 0
+    roles: frozenset[str] = frozenset()
+    answers: Text | None = None
+    reason: Text | None = None
+
+
+def evolve(state: Membership, event: MembershipEvent) -> Membership:
+    match event:
+        case MemberJoined(number_of_times=times):
+            return replace(state, status="member", times_joined=times)
+        case ApplicationSubmitted(answers=answers):
+            return replace(state, status="applicant", answers=answers, reason=None)
+        case ApplicationAccepted():
+            return state  # MemberJoined follows
+        case ApplicationDeclined(reason=reason):
+            return replace(state, status="declined", reason=reason)
+        case MemberLeft():
+            return replace(state, status="left")
+        case RoleGranted(role=role):
+            return replace(state, roles=state.roles | {role})
+        case RoleRevoked(role=role):
+            return replace(state, roles=state.roles - {role})
+        case _:
+            assert_never(event)
+
+
+MEMBERSHIP: Decider[Membership, MembershipEvent] = Decider("member", Membership(), evolve)
+
+
+def membership_id(community: UUID, member_id: UUID) -> UUID:
+    """The stream of a member in a community."""
+    return derived_id("membership", community, member_id)
+
+
+def join_as_founder(state: Membership, member_id: UUID) -> list[MembershipEvent]:
+    """Join by founding, once ever: a founder who has left does not come back by repeating the founding."""
+    return [] if state.times_joined else [MemberJoined(member_id, "founding", 1)]
+
+
+def join(state: Membership, member_id: UUID) -> list[MembershipEvent]:
+    """Join a community that is open to everybody; a waiting application is thereby settled."""
+    if state.status == "member":
+        return []
+    return [MemberJoined(member_id, "rejoining" if state.times_joined else "open", state.times_joined + 1)]
+
+
+def apply(state: Membership, member_id: UUID, answers: Text | None) -> list[MembershipEvent]:
+    """Ask to be let in; after a decline or after having left, one may ask again."""
+    if state.status == "member" or (state.status == "applicant" and state.answers == answers):
+        return []
+    if state.status == "applicant":
+        raise Conflict("You have applied already. Your application is waiting for a decision.")
+    return [ApplicationSubmitted(member_id, answers)]
+
+
+def accept(state: Membership, member_id: UUID) -> list[MembershipEvent]:
+    """Let an applicant in."""
+    if state.status == "member":
+        return []
+    _waiting(state)
+    return [ApplicationAccepted(member_id), MemberJoined(member_id, "application", state.times_joined + 1)]
+
+
+def decline(state: Membership, member_id: UUID, reason: Text | None) -> list[MembershipEvent]:
+    """Refuse an applicant, with a reason if wished."""
+    if state.status == "declined" and state.reason == reason:
+        return []
+    _waiting(state)
+    return [ApplicationDeclined(member_id, reason)]
+
+
+def leave(state: Membership, member_id: UUID, *, owns: bool) -> list[MembershipEvent]:
+    """Go; the roles end with it. An owner hands over first, so that a community is never without one."""
+    if state.status == "applicant":
+        raise Conflict("Your application is waiting for a decision; you cannot leave before you are a member.")
+    if state.status != "member":
+        return []
+    if owns:
+        raise Conflict("An owner cannot leave. Make somebody else an owner and give up the role first.")
+    return [*(RoleRevoked(member_id, role) for role in sorted(state.roles)), MemberLeft(member_id)]
+
+
+def _waiting(state: Membership) -> None:
+    if state.status != "applicant":
+        raise Conflict("This member has no application that waits for a decision.")

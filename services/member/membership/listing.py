@@ -1,0 +1,96 @@
+"""The roster over HTTP: members by role and status, the newest first."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Annotated, Literal
+from uuid import UUID
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Query
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.member.membership.member import MemberListed, ranked
+from services.member.views.roster import ROSTER, profile_words, role_holder, roster
+from shared.access import Permission, Reader
+from shared.errors import Forbidden
+from shared.freshness import Freshness
+from shared.http import Commanding, Db, fresh
+from shared.paging import Listing, Page, page
+from shared.vault import Vault
+from shared.views import present
+
+router = APIRouter(prefix="/members", tags=["members"])
+
+
+@router.get("", operation_id="list_members", summary="List the members of a community")
+async def list_members(
+    here: Reader,
+    store: Commanding,
+    db: Db,
+    paging: Page,
+    freshness: Annotated[Freshness, fresh(ROSTER)],
+    role: Annotated[
+        Literal["owner", "administrator", "moderator", "member"] | None, Query(description="Only who holds it.")
+    ] = None,
+    status: Annotated[
+        Literal["member", "applicant", "declined", "left"],
+        Query(description="`applicant` and `declined` are for moderators."),
+    ] = "member",
+) -> Listing[MemberListed]:
+    """The newest first: by when their status began."""
+    if status in ("applicant", "declined") and Permission.MODERATE not in here.permissions:
+        raise Forbidden("Only moderators see who has applied.")
+    at = here.community.id
+    select = (
+        sa.select(roster.c.member, roster.c.status, roster.c.since, profile_words.c.ref)
+        .outerjoin(
+            profile_words,
+            sa.and_(profile_words.c.community == roster.c.community, profile_words.c.member == roster.c.member),
+        )
+        .where(present(roster), roster.c.community == at, roster.c.status == status)
+    )
+    if role not in (None, "member"):
+        select = select.join(
+            role_holder,
+            sa.and_(
+                role_holder.c.community == roster.c.community,
+                role_holder.c.member == roster.c.member,
+                role_holder.c.role == role,
+                present(role_holder),
+            ),
+        )
+    rows, following = await page(db, select, [(roster.c.since, "desc"), (roster.c.member, "desc")], paging)
+    roles = await roles_of(db, at, [row.member for row in rows])
+    names = await display_names(store.vault, at, [row.ref for row in rows])
+    items = [
+        MemberListed(
+            id=row.member,
+            status=row.status,
+            since=row.since,
+            roles=ranked(roles[row.member], row.status),
+            display_name=names.get(row.ref),
+        )
+        for row in rows
+    ]
+    return Listing(items=items, next=following, freshness=freshness)
+
+
+async def roles_of(db: AsyncConnection, community: UUID, members: Sequence[UUID]) -> dict[UUID, set[str]]:
+    """The roles that those members were granted."""
+    found = await db.execute(
+        sa.select(role_holder.c.member, role_holder.c.role).where(
+            present(role_holder), role_holder.c.community == community, role_holder.c.member.in_(members)
+        )
+    )
+    roles: dict[UUID, set[str]] = defaultdict(set)
+    for row in found:
+        roles[row.member].add(row.role)
+    return roles
+
+
+async def display_names(vault: Vault, community: UUID, refs: Sequence[UUID | None]) -> dict[UUID | None, str]:
+    """The display names in those profiles, by the profile's reference; none for who has none or was erased."""
+    profiles = await vault.read(community, [ref for ref in refs if ref is not None])
+    return {ref: profile["display_name"] for ref, profile in profiles.items() if profile.get("display_name")}

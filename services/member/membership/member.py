@@ -1,0 +1,133 @@
+"""A member as callers see one: standing, roles and display name, put together from streams and vault.
+
+What the roster shows of many comes from the views; what is shown of one comes from the log, so it is never behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import Depends, Path, Request
+from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict
+
+from services.member.communities.domain import COMMUNITY
+from services.member.events import ApplicationDeclined, ApplicationSubmitted, MemberJoined, MemberLeft
+from services.member.membership.domain import Membership, Status, membership_id
+from services.member.profiles.domain import PROFILE, profile_id
+from services.member.roles.domain import holder
+from services.member.wording import read
+from shared import context
+from shared.access import ROLE_PERMISSIONS, Here, Permission
+from shared.errors import NotFound
+from shared.event import wire_name
+from shared.http import Store
+from shared.log import Log
+from shared.words import Answer
+
+MEMBER_EXAMPLE: JsonDict = {
+    "id": "5b0e2f0c-7d1a-8a43-9c55-0a1b2c3d4e5f",
+    "status": "member",
+    "since": "2026-03-01T12:00:00Z",
+    "roles": ["moderator", "member"],
+    "display_name": "Ada",
+}
+
+_SETTLES_STATUS = {wire_name(event) for event in (MemberJoined, ApplicationSubmitted, ApplicationDeclined, MemberLeft)}
+
+MemberPath = Annotated[
+    UUID | Literal["me"], Path(description="A member's id, or `me`.", examples=["me", MEMBER_EXAMPLE["id"]])
+]
+
+
+class Answered(Answer):
+    """What an applicant was asked, and the answer."""
+
+    question: str
+    answer: str
+
+
+class Application(Answer):
+    """The last application, for moderators and for whom it is about."""
+
+    answers: list[Answered] | None = Field(description="Null where none were given, or they were erased.")
+    reason: str | None = Field(description="Why it was declined, where that was said.")
+
+
+class MemberListed(Answer):
+    """A member in the roster."""
+
+    id: UUID
+    status: Status
+    since: datetime = Field(description="When that status began.")
+    roles: list[str] = Field(description="The roles held here, the mightiest first; empty for who is not here.")
+    display_name: str | None = Field(description="As in the profile; null without one.")
+
+    model_config = ConfigDict(json_schema_extra={"examples": [MEMBER_EXAMPLE]})
+
+
+class MemberAnswer(MemberListed):
+    """One member."""
+
+    times_joined: int = Field(description="How often they joined: 2 for one who left and came again.")
+    application: Application | None = Field(None, description="Only for moderators and for whom it is about.")
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{**MEMBER_EXAMPLE, "times_joined": 1, "application": None}]}
+    )
+
+
+def whom(member: UUID | Literal["me"], here: Here) -> UUID:
+    """The member a path means."""
+    return here.id if member == "me" else member
+
+
+def ranked(roles: Iterable[str], status: str) -> list[str]:
+    """Roles in the order of their might; everybody who is here is a `member` besides."""
+    held = {*roles, "member"} if status == "member" else set()
+    return sorted(held, key=lambda role: (-len(ROLE_PERMISSIONS.get(role, ())), role))
+
+
+async def own_log(request: Request) -> Log:
+    log = context.runtime_of(request).log
+    assert log is not None, "the member service owns a log"
+    return log
+
+
+OwnLog = Annotated[Log, Depends(own_log)]
+
+
+async def show(member: UUID, state: Membership, here: Here, store: Store, log: Log) -> MemberAnswer:
+    """A member by the state of their stream. Raises `NotFound` for whoever never came, and for an applicant,
+    except to moderators and to themselves.
+    """
+    insider = member == here.id or Permission.MODERATE in here.permissions
+    if state.status == "none" or (state.status in ("applicant", "declined") and not insider):
+        raise NotFound("There is no such member.")
+    at = here.community.id
+    community = await store.load(COMMUNITY, at)
+    profile = await store.load(PROFILE, profile_id(at, member))
+    records = await log.load(membership_id(at, member))
+    words = await read(store.vault, at, profile.state.words) or {}
+    return MemberAnswer(
+        id=member,
+        status=state.status,
+        since=next(record.occurred_at for record in reversed(records) if record.type in _SETTLES_STATUS),
+        roles=ranked(holder(member, community.state, state).roles, state.status),
+        display_name=words.get("display_name"),
+        times_joined=state.times_joined,
+        application=await _application(state, here, store) if insider else None,
+    )
+
+
+async def _application(state: Membership, here: Here, store: Store) -> Application | None:
+    if state.status not in ("applicant", "declined"):
+        return None
+    answers = await read(store.vault, here.community.id, state.answers)
+    reason = await read(store.vault, here.community.id, state.reason)
+    return Application.model_validate(
+        {"answers": (answers or {}).get("answers"), "reason": (reason or {}).get("reason")}
+    )

@@ -1,0 +1,150 @@
+"""Membership over HTTP: join or apply, be accepted or declined, look at oneself and others, leave."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from pydantic import ConfigDict, Field
+
+from services.member.communities.domain import COMMUNITY, admits
+from services.member.membership.domain import (
+    MEMBERSHIP,
+    Membership,
+    MembershipEvent,
+    accept,
+    apply,
+    decline,
+    join,
+    leave,
+    membership_id,
+)
+from services.member.membership.member import (
+    MemberAnswer,
+    MemberPath,
+    OwnLog,
+    show,
+    whom,
+)
+from services.member.wording import refer
+from shared.access import Here, Moderator, Newcomer, Permission, Reader, requires
+from shared.http import Commanding, IfMatch
+from shared.words import Body, words
+
+router = APIRouter(prefix="/members", tags=["members"])
+
+Anybody = Annotated[Here, Depends(requires(Permission.JOIN, even_archived=True))]
+"""Applicants and those who have left look at themselves, too, where only members may read; and one may always go."""
+
+
+class QuestionAnswered(Body):
+    question: Annotated[str, words(300)]
+    answer: Annotated[str, words(5_000)]
+
+
+class Joining(Body):
+    """What an applicant says; not kept where the community is open to everybody."""
+
+    answers: list[QuestionAnswered] | None = Field(None, min_length=1, max_length=20)
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"answers": [{"question": "What brings you here?", "answer": "I grow tomatoes."}]}]
+        }
+    )
+
+
+class Declining(Body):
+    reason: Annotated[str, words(2_000)] | None = None
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "Please tell us a little more."}]})
+
+
+@router.post("", status_code=201, operation_id="join_community", summary="Join a community, or apply to it")
+async def join_community(here: Newcomer, store: Commanding, log: OwnLog, body: Joining | None = None) -> MemberAnswer:
+    """Where admission is open, the caller is a member at once; otherwise the application waits for a moderator.
+
+    Who knows the name of a community for members only may ask to be let in, too.
+    """
+    at, stream = here.community.id, membership_id(here.community.id, here.id)
+    community = await store.load(COMMUNITY, at)
+    if admits(community.state) == "open":
+        outcome = await store.execute(MEMBERSHIP, stream, lambda state: join(state, here.id))
+        return await show(here.id, outcome.state, here, store, log)
+    before = await store.load(MEMBERSHIP, stream)
+    given = [answer.model_dump() for answer in body.answers] if body and body.answers else None
+    text, secrets = await refer(
+        store.vault,
+        at,
+        here.id,
+        {"answers": given} if given else None,
+        sum(len(answer["answer"]) for answer in given or ()),
+        before.state.answers,
+    )
+    outcome = await store.execute(MEMBERSHIP, stream, lambda state: apply(state, here.id, text), secrets=secrets)
+    return await show(here.id, outcome.state, here, store, log)
+
+
+@router.get("/me", operation_id="get_own_membership", summary="Show what one is here oneself")
+async def get_own_membership(here: Anybody, store: Commanding, log: OwnLog) -> MemberAnswer:
+    """For applicants and former members, too; 404 for who never came."""
+    return await _shown(here.id, here, store, log)
+
+
+@router.delete("/me", status_code=204, operation_id="leave_community", summary="Leave a community")
+async def leave_community(here: Anybody, store: Commanding, expect: IfMatch) -> None:
+    """The caller's roles end with it. An owner hands over first."""
+    community = await store.load(COMMUNITY, here.community.id)
+    owns = here.id in community.state.owners
+    await store.execute(
+        MEMBERSHIP,
+        membership_id(here.community.id, here.id),
+        lambda state: leave(state, here.id, owns=owns),
+        expect=expect,
+    )
+
+
+@router.get("/{member}", operation_id="get_member", summary="Show a member")
+async def get_member(member: MemberPath, here: Reader, store: Commanding, log: OwnLog) -> MemberAnswer:
+    """Applicants are shown to moderators and to themselves only."""
+    return await _shown(whom(member, here), here, store, log)
+
+
+@router.post("/{member}/acceptance", operation_id="accept_member", summary="Accept an application")
+async def accept_member(member: UUID, here: Moderator, store: Commanding, log: OwnLog, expect: IfMatch) -> MemberAnswer:
+    stream = membership_id(here.community.id, member)
+    outcome = await store.execute(MEMBERSHIP, stream, lambda state: accept(state, member), expect=expect)
+    return await show(member, outcome.state, here, store, log)
+
+
+@router.post("/{member}/decline", operation_id="decline_member", summary="Decline an application")
+async def decline_member(
+    member: UUID, here: Moderator, store: Commanding, log: OwnLog, expect: IfMatch, body: Declining | None = None
+) -> MemberAnswer:
+    """The reason is shown to the applicant, who may apply again."""
+    stream = membership_id(here.community.id, member)
+    before = await store.load(MEMBERSHIP, stream)
+    reason = body.reason if body else None
+    # About the applicant, so it is the applicant whom the vault forgets it with.
+    text, secrets = await refer(
+        store.vault,
+        here.community.id,
+        member,
+        {"reason": reason} if reason else None,
+        len(reason or ""),
+        before.state.reason,
+    )
+
+    def decided(state: Membership) -> list[MembershipEvent]:
+        return decline(state, member, text)
+
+    outcome = await store.execute(MEMBERSHIP, stream, decided, secrets=secrets, expect=expect)
+    return await show(member, outcome.state, here, store, log)
+
+
+async def _shown(member: UUID, here: Here, store: Commanding, log: OwnLog) -> MemberAnswer:
+    found = await store.load(MEMBERSHIP, membership_id(here.community.id, member))
+    shown = await show(member, found.state, here, store, log)
+    store.tag(found.version)
+    return shown

@@ -1,0 +1,36 @@
+"""A member's profile is replaced as a whole. Its words are in the vault; here is only where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from services.member.events import ProfileUpdated
+from shared.decider import Decider
+from shared.event import Text
+from shared.log import derived_id
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    words: Text | None = None
+
+
+def evolve(state: Profile, event: ProfileUpdated) -> Profile:
+    return Profile(event.profile)
+
+
+PROFILE: Decider[Profile, ProfileUpdated] = Decider("profile", Profile(), evolve)
+
+
+def profile_id(community: UUID, member_id: UUID) -> UUID:
+    """The stream of a member's profile in a community."""
+    return derived_id("profile", community, member_id)
+
+
+def update(state: Profile, member_id: UUID, words: Text | None, fields: Sequence[str]) -> list[ProfileUpdated]:
+    """Replace the profile; the same reference means the same words, none that there are none and were none."""
+    if words is None or words == state.words:
+        return []
+    return [ProfileUpdated(member_id, words, sorted(fields))]

@@ -1,0 +1,111 @@
+"""Profiles over HTTP: read a member's, replace one's own as a whole."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import ConfigDict, Field
+
+from services.member.membership.domain import MEMBERSHIP, membership_id
+from services.member.membership.member import MemberPath, whom
+from services.member.profiles.domain import PROFILE, profile_id, update
+from services.member.wording import read, refer
+from shared.access import Contributor, Here, Reader
+from shared.errors import Forbidden, NotFound
+from shared.http import Commanding, IfMatch, Store
+from shared.words import Answer, Body, words
+
+router = APIRouter(prefix="/members/{member}/profile", tags=["profiles"])
+
+Item = Annotated[str, words(100)]
+EXAMPLE = ConfigDict(
+    json_schema_extra={
+        "examples": [
+            {
+                "display_name": "Ada",
+                "bio": "Writes about numbers.",
+                "needs": ["a place to ask"],
+                "interests": ["music"],
+                "skills": ["proofreading"],
+            }
+        ]
+    }
+)
+
+
+class ProfileWords(Body):
+    """A whole profile; what is left out is empty afterwards."""
+
+    display_name: Annotated[str, words(80)] | None = None
+    bio: Annotated[str, words(5_000)] | None = None
+    needs: list[Item] = Field(default_factory=list, max_length=50)
+    interests: list[Item] = Field(default_factory=list, max_length=50)
+    skills: list[Item] = Field(default_factory=list, max_length=50)
+
+    model_config = EXAMPLE
+
+
+class ProfileAnswer(Answer):
+    """A profile; empty where a member has none, or it was erased."""
+
+    display_name: str | None = None
+    bio: str | None = None
+    needs: list[str] | None = None
+    interests: list[str] | None = None
+    skills: list[str] | None = None
+
+    model_config = EXAMPLE
+
+
+@router.get(
+    "",
+    operation_id="get_profile",
+    summary="Show a member's profile",
+    response_model=ProfileAnswer,
+    response_model_exclude_none=True,
+)
+async def get_profile(member: MemberPath, here: Reader, store: Commanding) -> ProfileAnswer:
+    """Only the fields that have words in them; `{}` without any."""
+    about = whom(member, here)
+    await _known(about, here, store)
+    profile = await store.load(PROFILE, profile_id(here.community.id, about))
+    store.tag(profile.version)
+    return ProfileAnswer(**(await read(store.vault, here.community.id, profile.state.words) or {}))
+
+
+@router.put(
+    "",
+    operation_id="replace_profile",
+    summary="Replace one's profile",
+    response_model=ProfileAnswer,
+    response_model_exclude_none=True,
+)
+async def replace_profile(
+    member: MemberPath, body: ProfileWords, here: Contributor, store: Commanding, expect: IfMatch
+) -> ProfileAnswer:
+    """As a whole: what is left out is empty afterwards. Only one's own."""
+    if whom(member, here) != here.id:
+        raise Forbidden("Only the member can change a profile.")
+    at, stream = here.community.id, profile_id(here.community.id, here.id)
+    content = {field: value for field, value in body.model_dump().items() if value}
+    before = await store.load(PROFILE, stream)
+    # Emptying a profile is a change; leaving one empty that never had words is none.
+    words_now = content if content or before.state.words else None
+    text, secrets = await refer(store.vault, at, here.id, words_now, _length(content), before.state.words)
+    await store.execute(
+        PROFILE, stream, lambda state: update(state, here.id, text, list(content)), secrets=secrets, expect=expect
+    )
+    return ProfileAnswer(**content)
+
+
+async def _known(member: UUID, here: Here, store: Store) -> None:
+    found = await store.load(MEMBERSHIP, membership_id(here.community.id, member))
+    if found.state.times_joined == 0:
+        raise NotFound("There is no such member.")
+
+
+def _length(content: dict[str, Any]) -> int:
+    """The characters of all fields together."""
+    return sum(len(value) if isinstance(value, str) else sum(map(len, value)) for value in content.values())

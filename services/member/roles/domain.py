@@ -1,0 +1,78 @@
+"""Who may give a role to whom: nobody grants what he lacks, and only those who are present hold roles.
+
+`owner` is kept on the community's stream and every other role on the membership's; the rules are the same for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from services.member.communities.domain import OWNER, Community, CommunityEvent, add_owner, remove_owner
+from services.member.events import RoleGranted, RoleRevoked
+from services.member.membership.domain import Membership, MembershipEvent
+from shared.errors import Conflict, Forbidden
+
+ADMINISTRATOR = "administrator"
+MODERATOR = "moderator"
+
+GRANTERS: Mapping[str, frozenset[str]] = {
+    OWNER: frozenset({OWNER}),
+    ADMINISTRATOR: frozenset({OWNER}),
+    MODERATOR: frozenset({OWNER, ADMINISTRATOR}),
+}
+"""For each role, the roles whose holders may grant and revoke it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A member as the rules about roles see one."""
+
+    id: UUID
+    roles: frozenset[str]
+
+
+def holder(member_id: UUID, community: Community, membership: Membership) -> Holder:
+    """The roles a member has by both streams; one who is not here has none."""
+    owned = {OWNER} if member_id in community.owners else set()
+    return Holder(member_id, (membership.roles | owned) if membership.status == "member" else frozenset())
+
+
+def grant(state: Membership, role: str, member_id: UUID, by: Holder) -> list[MembershipEvent]:
+    """Give a member a role other than `owner`."""
+    _granter(role, by)
+    _present(state)
+    return [] if role in state.roles else [RoleGranted(member_id, role)]
+
+
+def revoke(state: Membership, role: str, member_id: UUID, by: Holder) -> list[MembershipEvent]:
+    """Take a role other than `owner` from a member, or lay one's own down."""
+    if by.id != member_id:
+        _granter(role, by)
+    return [RoleRevoked(member_id, role)] if role in state.roles else []
+
+
+def grant_ownership(state: Community, member_id: UUID, member: Membership, by: Holder) -> list[CommunityEvent]:
+    """Make a member an owner. `member` is the other stream's state, so the caller reads it just before."""
+    _granter(OWNER, by)
+    _present(member)
+    return add_owner(state, member_id)
+
+
+def revoke_ownership(state: Community, member_id: UUID, by: Holder) -> list[CommunityEvent]:
+    """Take the ownership from a member, or lay one's own down; the last owner keeps it."""
+    if by.id != member_id:
+        _granter(OWNER, by)
+    return remove_owner(state, member_id)
+
+
+def _granter(role: str, by: Holder) -> None:
+    if not GRANTERS[role] & by.roles:
+        who = " or ".join(f"an {name}" for name in sorted(GRANTERS[role], reverse=True))
+        raise Forbidden(f"Only {who} may grant or revoke the role {role!r}.")
+
+
+def _present(member: Membership) -> None:
+    if member.status != "member":
+        raise Conflict("Only a member can hold a role; this one is not here.")

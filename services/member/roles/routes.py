@@ -1,0 +1,141 @@
+"""Roles over HTTP: what each permits and who holds it; grant, revoke."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+import sqlalchemy as sa
+from fastapi import APIRouter
+from pydantic import ConfigDict, Field
+
+from services.member.communities.domain import COMMUNITY, OWNER
+from services.member.membership.domain import MEMBERSHIP, membership_id
+from services.member.membership.listing import display_names
+from services.member.membership.member import MEMBER_EXAMPLE, MemberPath, whom
+from services.member.roles.domain import (
+    GRANTERS,
+    Holder,
+    grant,
+    grant_ownership,
+    holder,
+    revoke,
+    revoke_ownership,
+)
+from services.member.views.roster import ROSTER, profile_words, role_holder, roster
+from shared.access import ROLE_PERMISSIONS, Administrator, Contributor, Here, Permission, Reader
+from shared.freshness import Freshness
+from shared.http import Commanding, Db, Store, fresh
+from shared.views import present
+from shared.words import Answer
+
+router = APIRouter(prefix="/roles", tags=["roles"])
+
+Grantable = Literal["owner", "administrator", "moderator"]
+HOLDERS = 100
+"""So many holders are named beside a role; `members?role=` pages through all."""
+
+
+class HolderAnswer(Answer):
+    id: UUID
+    display_name: str | None
+
+
+class RoleAnswer(Answer):
+    """A role of the community."""
+
+    role: str
+    permissions: list[Permission]
+    granted_by: list[str] = Field(description="The roles whose holders may grant and revoke it; empty for `member`.")
+    holders: int = Field(description="How many hold it.")
+    held_by: list[HolderAnswer] = Field(
+        description=f"Up to {HOLDERS} of them, by when they got it; empty for `member`."
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "role": "moderator",
+                    "permissions": ["contribute", "moderate", "read"],
+                    "granted_by": ["administrator", "owner"],
+                    "holders": 1,
+                    "held_by": [{"id": MEMBER_EXAMPLE["id"], "display_name": "Ada"}],
+                }
+            ]
+        }
+    )
+
+
+class RolesAnswer(Answer):
+    items: list[RoleAnswer]
+    freshness: Freshness
+
+
+@router.get("", operation_id="list_roles", summary="List the roles, what they permit and who holds them")
+async def list_roles(
+    here: Reader, store: Commanding, db: Db, freshness: Annotated[Freshness, fresh(ROSTER)]
+) -> RolesAnswer:
+    at = here.community.id
+    here_now = sa.and_(present(roster), roster.c.community == at, roster.c.status == "member")
+    members = (await db.execute(sa.select(sa.func.count()).select_from(roster).where(here_now))).scalar_one()
+    items = [_role("member", members, [])]
+    for role in GRANTERS:
+        held = sa.and_(present(role_holder), role_holder.c.community == at, role_holder.c.role == role)
+        select = (
+            sa.select(role_holder.c.member, profile_words.c.ref, sa.func.count().over().label("holders"))
+            .outerjoin(
+                profile_words,
+                sa.and_(profile_words.c.community == at, profile_words.c.member == role_holder.c.member),
+            )
+            .where(held)
+            .order_by(role_holder.c.since, role_holder.c.member)
+            .limit(HOLDERS)
+        )
+        rows = (await db.execute(select)).all()
+        names = await display_names(store.vault, at, [row.ref for row in rows])
+        named = [HolderAnswer(id=row.member, display_name=names.get(row.ref)) for row in rows]
+        items.append(_role(role, rows[0].holders if rows else 0, named))
+    items.sort(key=lambda item: -len(item.permissions))
+    return RolesAnswer(items=items, freshness=freshness)
+
+
+@router.put("/{role}/members/{member}", status_code=204, operation_id="grant_role", summary="Grant a role")
+async def grant_role(role: Grantable, member: MemberPath, here: Administrator, store: Commanding) -> None:
+    """Owners make owners and administrators; owners and administrators make moderators."""
+    at, to = here.community.id, whom(member, here)
+    by = await _holder(store, here)
+    stream = membership_id(at, to)
+    if role == OWNER:
+        present_now = (await store.load(MEMBERSHIP, stream)).state
+        await store.execute(COMMUNITY, at, lambda state: grant_ownership(state, to, present_now, by))
+    else:
+        await store.execute(MEMBERSHIP, stream, lambda state: grant(state, role, to, by))
+
+
+@router.delete("/{role}/members/{member}", status_code=204, operation_id="revoke_role", summary="Revoke a role")
+async def revoke_role(role: Grantable, member: MemberPath, here: Contributor, store: Commanding) -> None:
+    """By whoever may grant it, or by its holder. The last owner stays one."""
+    at, of = here.community.id, whom(member, here)
+    by = await _holder(store, here)
+    if role == OWNER:
+        await store.execute(COMMUNITY, at, lambda state: revoke_ownership(state, of, by))
+    else:
+        await store.execute(MEMBERSHIP, membership_id(at, of), lambda state: revoke(state, role, of, by))
+
+
+async def _holder(store: Store, here: Here) -> Holder:
+    """The caller's roles as the log has them now: the directory may be two seconds behind a revocation."""
+    community = await store.load(COMMUNITY, here.community.id)
+    membership = await store.load(MEMBERSHIP, membership_id(here.community.id, here.id))
+    return holder(here.id, community.state, membership.state)
+
+
+def _role(role: str, holders: int, held_by: list[HolderAnswer]) -> RoleAnswer:
+    return RoleAnswer(
+        role=role,
+        permissions=sorted(ROLE_PERMISSIONS[role]),
+        granted_by=sorted(GRANTERS.get(role, ())),
+        holders=holders,
+        held_by=held_by,
+    )

@@ -1,0 +1,79 @@
+"""The roster: who is here and since when, which roles each holds, and where the words of each profile are.
+
+The membership, the profile and (for `owner`) the community are different streams, so each puts rows of its own table;
+they are joined when read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import UUID
+
+from services.member.events import (
+    ApplicationDeclined,
+    ApplicationSubmitted,
+    MemberJoined,
+    MemberLeft,
+    ProfileUpdated,
+    RoleGranted,
+    RoleRevoked,
+)
+from services.member.tables import metadata
+from shared.event import Recorded
+from shared.views import Change, View, drop, put, view_table
+
+roster = view_table(
+    "roster",
+    metadata,
+    key=[sa.Column("community", UUID), sa.Column("member", UUID)],
+    put=[
+        sa.Column("status", sa.Text),
+        sa.Column("since", sa.DateTime(timezone=True)),  # when that status began
+    ],
+    indexes=[sa.Index("ix_roster_newest", "community", "status", "since", "member")],
+)
+
+role_holder = view_table(
+    "role_holder",
+    metadata,
+    key=[sa.Column("community", UUID), sa.Column("role", sa.Text), sa.Column("member", UUID)],
+    put=[sa.Column("since", sa.DateTime(timezone=True))],
+    indexes=[sa.Index("ix_role_holder_member", "community", "member")],
+)
+
+profile_words = view_table(
+    "profile_words",
+    metadata,
+    key=[sa.Column("community", UUID), sa.Column("member", UUID)],
+    put=[sa.Column("ref", UUID)],
+)
+
+RosterEvent = (
+    MemberJoined | ApplicationSubmitted | ApplicationDeclined | MemberLeft | RoleGranted | RoleRevoked | ProfileUpdated
+)
+
+
+def fold(event: RosterEvent, record: Recorded) -> Iterator[Change]:
+    member, since = (record.community, event.member_id), record.occurred_at
+    match event:
+        case MemberJoined():
+            yield put(roster, member, record.version, status="member", since=since)
+        case ApplicationSubmitted():
+            yield put(roster, member, record.version, status="applicant", since=since)
+        case ApplicationDeclined():
+            yield put(roster, member, record.version, status="declined", since=since)
+        case MemberLeft():
+            yield put(roster, member, record.version, status="left", since=since)
+        case RoleGranted(member_id=holder, role=role):
+            yield put(role_holder, (record.community, role, holder), record.version, since=since)
+        case RoleRevoked(member_id=holder, role=role):
+            yield drop(role_holder, (record.community, role, holder), record.version)
+        case ProfileUpdated(profile=words):
+            yield put(profile_words, member, record.version, ref=words.ref)
+        case _:
+            raise TypeError(event)
+
+
+ROSTER = View("roster", (roster, role_holder, profile_words), fold)

@@ -1,0 +1,74 @@
+"""The suggestion board does not depend on the order in which partitions arrive, nor on where batches end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.feedback import events
+from services.feedback.suggestions import domain as suggestions
+from services.feedback.views.suggestion_board import SUGGESTION_BOARD
+from services.feedback.votes import domain as votes
+from shared.commands import Act, Commands
+from shared.errors import Problem
+from shared.event import Catalogue, Text
+from shared.log_memory import MemoryLog
+from tests.feedback.samples import ALICE, BENCHES, BOB, words
+from tests.member.any_order import rows
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+GARDEN = UUID(int=9)
+IDEAS = [BENCHES, UUID(int=11), UUID(int=12)]
+VOTERS = [ALICE, BOB, *(UUID(int=100 + number) for number in range(4))]
+
+
+def submit(idea: UUID, text: Text, state: suggestions.Suggestion) -> list[suggestions.SuggestionEvent]:
+    return suggestions.submit(state, idea, ALICE, text, anonymous=False)
+
+
+async def history(seed: int) -> MemoryLog:
+    """A log in which members have submitted, voted and decided a good deal."""
+    die, log = Random(seed), MemoryLog("feedback")
+    commands = Commands(log, Catalogue.of(events))
+    for minute in range(150):
+        act = Act(GARDEN, ALICE, NOON + timedelta(minutes=minute))
+        idea, voter, text = die.choice(IDEAS), die.choice(VOTERS), words(die.randrange(5))
+        on_idea: list[Callable[[Any], list[Any]]] = [
+            partial(submit, idea, text),
+            partial(suggestions.answer, text=text),
+            partial(suggestions.plan, reason=text),
+        ]
+        if minute > 120:
+            on_idea += [partial(suggestions.complete, reason=text), partial(suggestions.decline, reason=text)]
+        with suppress(Problem):
+            if die.random() < 0.3:
+                await commands.execute(suggestions.SUGGESTION, idea, die.choice(on_idea), act=act)
+            else:
+                standing = (await commands.load(suggestions.SUGGESTION, idea)).state
+                on_vote: list[Callable[[Any], list[Any]]] = [
+                    partial(votes.vote, suggestion=standing, voter_id=voter),
+                    partial(votes.withdraw, suggestion=standing, voter_id=voter, voted_at=NOON),
+                ]
+                await commands.execute(votes.VOTE, votes.vote_id(idea, voter), die.choice(on_vote), act=act)
+    return log
+
+
+@given(st.integers(0, 9), st.randoms(use_true_random=False), st.integers(1, 12))
+@settings(max_examples=30, deadline=None)
+def test_the_board_does_not_depend_on_the_order_of_arrival(seed: int, die: Random, limit: int) -> None:
+    async def both() -> tuple[Any, Any]:
+        log = await history(seed)
+        return await rows(log, [SUGGESTION_BOARD], Random(0), 1_000), await rows(log, [SUGGESTION_BOARD], die, limit)
+
+    in_order, in_any_order = asyncio.run(both())
+    assert in_any_order == in_order
+    assert all(in_order.values())

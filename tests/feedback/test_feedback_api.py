@@ -1,0 +1,243 @@
+"""Suggestions and votes over HTTP, on real databases: submitted, voted on, decided, answered, listed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import httpx2 as httpx
+import sqlalchemy as sa
+
+from services.feedback.tables import metadata
+from tests.feedback.conftest import Town
+from tests.member.api import after
+
+BENCHES = {"title": "More benches", "body": "There is nowhere to sit in the shade."}
+
+
+async def submit(town: Town, path: str, by: str = "bob", **changes: Any) -> dict[str, Any]:
+    answer = await town.by(by).post(f"{path}/suggestions", json={**BENCHES, **changes})
+    assert answer.status_code == 201, answer.text
+    submitted: dict[str, Any] = answer.json()
+    return submitted
+
+
+async def test_a_member_submits_a_suggestion_and_everybody_reads_it(town: Town) -> None:
+    path = await town.found("bob")
+    submitted = await submit(town, path)
+    shown = await town.by("carol").get(f"{path}/suggestions/{submitted['id']}")
+
+    assert shown.status_code == 200
+    assert {**shown.json(), **submitted} == shown.json()
+    assert shown.json()["freshness"]["positions"]["feedback"]
+    assert {**submitted, **BENCHES} == submitted
+    assert (submitted["state"], submitted["votes"], submitted["my_vote"]) == ("open", 0, False)
+    assert submitted["author_id"] is not None
+    assert shown.headers["etag"] == '"1"'
+
+
+async def test_outsiders_do_not_submit_or_vote_and_members_do_not_decide(town: Town) -> None:
+    path = await town.found("bob")
+    suggestion = f"{path}/suggestions/{(await submit(town, path))['id']}"
+
+    assert (await town.by("carol").post(f"{path}/suggestions", json=BENCHES)).status_code == 403
+    assert (await town.by("carol").put(f"{suggestion}/votes/me")).status_code == 403
+    for decision in ("plan", "complete", "decline"):
+        assert (await town.by("bob").post(f"{suggestion}/{decision}")).status_code == 403
+    assert (await town.by("bob").post(f"{suggestion}/answer", json={"text": "No."})).status_code == 403
+
+
+async def test_a_submission_with_a_key_may_be_repeated_and_the_key_not_be_used_for_another(town: Town) -> None:
+    path = await town.found("bob")
+    key = {"idempotency-key": "k1"}
+    for anonymous in (False, True):
+        body = {**BENCHES, "anonymous": anonymous}
+        first = await town.by("bob").post(f"{path}/suggestions", json=body, headers=key)
+        again = await town.by("bob").post(f"{path}/suggestions", json=body, headers=key)
+        other = await town.by("bob").post(f"{path}/suggestions", json={**body, "title": "Fewer"}, headers=key)
+
+        assert first.json() == again.json()
+        assert other.status_code == 409
+
+
+async def test_nothing_that_is_stored_leads_to_who_submitted_anonymously(town: Town) -> None:
+    path = await town.found("bob")
+    bob = (await town.member.by("bob").get(f"{path}/members/me")).json()["id"]
+    answer = await town.by("bob").post(
+        f"{path}/suggestions", json={**BENCHES, "anonymous": True}, headers={"idempotency-key": "1"}
+    )
+    submitted = answer.json()
+    listed = await after(town.by("alice"), answer, f"{path}/suggestions")
+
+    assert (submitted["author_id"], submitted["anonymous"]) == (None, True)
+    assert [item["author_id"] for item in listed["items"]] == [None]
+    async with town.feedback.runtime.engine.connect() as connection:
+        for name in ("log", "vault", "suggestion_board", "suggestion_vote"):
+            table = metadata.tables[name]
+            rows = (await connection.execute(sa.select(table))).all()
+            here = [str(row) for row in rows if submitted["id"] in str(row) or submitted["title"] in str(row)]
+            assert not any(bob in row for row in here)
+        actors = await connection.execute(
+            sa.select(metadata.tables["log"].c.actor).where(metadata.tables["log"].c.stream == submitted["id"])
+        )
+        assert actors.scalars().all() == [None]
+
+
+async def test_votes_count_once_each_and_can_be_taken_back(town: Town) -> None:
+    path = await town.found("bob", "carol")
+    suggestion = f"{path}/suggestions/{(await submit(town, path))['id']}"
+    for who in ("alice", "bob", "carol", "carol"):
+        assert (await town.by(who).put(f"{suggestion}/votes/me")).status_code == 204
+    for _ in range(2):
+        last = await town.by("bob").delete(f"{suggestion}/votes/me")
+        assert last.status_code == 204
+
+    listed = await after(town.by("carol"), last, f"{path}/suggestions")
+    shown = await after(town.by("carol"), last, suggestion)
+    assert [(item["votes"], item["my_vote"]) for item in listed["items"]] == [(2, True)]
+    assert shown["votes"] == 2
+    assert (await town.by("bob").get(suggestion)).json()["my_vote"] is False
+    assert (await town.by("carol").get(suggestion)).json()["my_vote"] is True
+
+
+async def test_a_vote_taken_back_says_when_it_was_given(town: Town) -> None:
+    path = await town.found("bob")
+    suggestion = f"{path}/suggestions/{(await submit(town, path))['id']}"
+    await town.by("bob").put(f"{suggestion}/votes/me")
+    await town.by("bob").delete(f"{suggestion}/votes/me")
+
+    log = metadata.tables["log"]
+    async with town.feedback.runtime.engine.connect() as connection:
+        rows = await connection.execute(sa.select(log).where(log.c.type.like("%vote%")).order_by(log.c.recorded_at))
+        voted, withdrawn = rows.all()[-2:]
+    assert voted.version == 1
+    assert withdrawn.version == 2
+    assert json.loads(withdrawn.data)["voted_at"].replace("Z", "+00:00") == voted.occurred_at.isoformat()
+
+
+async def test_a_suggestion_is_planned_answered_and_completed_and_votes_end(town: Town) -> None:
+    path = await town.found("bob", "mo", moderator="mo")
+    suggestion = f"{path}/suggestions/{(await submit(town, path))['id']}"
+    mo = town.by("mo")
+
+    planned = await mo.post(f"{suggestion}/plan", json={"reason": "In spring."})
+    assert (await town.by("bob").put(f"{suggestion}/votes/me")).status_code == 204
+    answered = await mo.post(f"{suggestion}/answer", json={"text": "We have asked the town."})
+    completed = await mo.post(f"{suggestion}/complete")
+    again = await mo.post(f"{suggestion}/complete")
+
+    assert (planned.json()["state"], planned.json()["reason"]) == ("planned", "In spring.")
+    assert (answered.json()["answer"], answered.json()["state"]) == ("We have asked the town.", "planned")
+    assert (completed.json()["state"], completed.json()["reason"]) == ("completed", None)
+    assert again.headers["etag"] == completed.headers["etag"]
+    assert (await mo.post(f"{suggestion}/decline")).status_code == 409
+    assert (await town.by("bob").put(f"{suggestion}/votes/me")).status_code == 204
+    assert (await town.by("bob").delete(f"{suggestion}/votes/me")).status_code == 409
+    assert (await town.by("alice").put(f"{suggestion}/votes/me")).status_code == 409
+
+
+async def test_an_answer_may_be_revised_and_only_if_it_is_the_one_that_was_seen(town: Town) -> None:
+    path = await town.found("bob")
+    suggestion = f"{path}/suggestions/{(await submit(town, path))['id']}"
+    alice = town.by("alice")
+    seen = (await alice.post(f"{suggestion}/answer", json={"text": "Yes."})).headers["etag"]
+    same = await alice.post(f"{suggestion}/answer", json={"text": "Yes."})
+    revised = await alice.post(f"{suggestion}/answer", json={"text": "No."}, headers={"if-match": seen})
+    stale = await alice.post(f"{suggestion}/answer", json={"text": "Yes!"}, headers={"if-match": seen})
+
+    assert same.headers["etag"] == seen
+    assert revised.json()["answer"] == "No."
+    assert stale.status_code == 412
+
+
+async def test_the_board_lists_by_votes_or_newest_and_by_state_and_answer(town: Town) -> None:
+    path = await town.found("bob")
+    ids = [(await submit(town, path, title=f"Idea {number}"))["id"] for number in range(4)]
+    for who, number in [("bob", 1), ("alice", 1), ("bob", 3)]:
+        await town.by(who).put(f"{path}/suggestions/{ids[number]}/votes/me")
+    await town.by("alice").post(f"{path}/suggestions/{ids[0]}/decline", json={"reason": "No money."})
+    last = await town.by("alice").post(f"{path}/suggestions/{ids[2]}/answer", json={"text": "Why?"})
+    await after(town.by("bob"), last, f"{path}/suggestions")
+
+    async def listed(query: str) -> list[int]:
+        items = (await town.by("bob").get(f"{path}/suggestions{query}")).json()["items"]
+        return [ids.index(item["id"]) for item in items]
+
+    await _settled(town, path, votes=3)
+    assert await listed("") == [1, 3, 2, 0]
+    assert await listed("?sort=newest") == [3, 2, 1, 0]
+    assert await listed("?state=declined") == [0]
+    assert await listed("?answered=true") == [2]
+    assert await listed("?answered=false&state=open") == [1, 3]
+
+    seen, cursor = [], ""
+    while True:
+        page = (await town.by("bob").get(f"{path}/suggestions?limit=1{cursor}")).json()
+        seen += [ids.index(item["id"]) for item in page["items"]]
+        if page["next"] is None:
+            break
+        cursor = f"&cursor={page['next']}"
+    assert seen == [1, 3, 2, 0]
+
+
+async def test_a_suggestion_of_another_community_is_not_found_through_this_one(town: Town) -> None:
+    here, there = await town.found("bob"), await town.found("bob")
+    elsewhere = f"{here}/suggestions/{(await submit(town, there))['id']}"
+
+    alice = town.by("alice")
+    assert (await alice.get(elsewhere)).status_code == 404
+    assert (await alice.put(f"{elsewhere}/votes/me")).status_code == 404
+    assert (await alice.delete(f"{elsewhere}/votes/me")).status_code == 404
+    assert (await alice.post(f"{elsewhere}/answer", json={"text": "?"})).status_code == 404
+    assert (await alice.post(f"{elsewhere}/decline")).status_code == 404
+    assert (await alice.get(f"{here}/suggestions/{uuid4()}")).status_code == 404
+
+
+async def test_a_backfill_brings_suggestions_and_votes_of_then_with_or_without_words(town: Town) -> None:
+    path = await town.found()
+    joins = [
+        {"command": "join", "source": f"old:{n}", "subject": f"old:{n}", "occurred_at": "2012-01-01T00:00:00Z"}
+        for n in (1, 2)
+    ]
+    when = {"occurred_at": "2012-02-03T04:05:06Z"}
+    lines: list[dict[str, Any]] = [
+        {"command": "submit-suggestion", "source": "s:1", "subject": "old:1", **BENCHES, **when},
+        {"command": "submit-suggestion", "source": "s:2", "subject": None, **when},
+        {"command": "submit-suggestion", "source": "s:3", "subject": "old:1", "anonymous": True, **when},
+        {"command": "vote", "source": "v:1", "subject": "old:2", "suggestion": "s:1", **when},
+        {"command": "vote", "source": "v:2", "subject": None, "suggestion": "s:1", **when},
+        {"command": "vote", "source": "v:3", "subject": "old:2", "suggestion": "s:9", **when},
+    ]
+    admin = town.member.by("alice", "guildhall:backfill")
+    await _sent(admin, f"{path}/member/backfill", joins)
+    client = town.by("alice", "guildhall:backfill")
+    first = await _sent(client, f"{path}/feedback/backfill", lines)
+    again = await _sent(client, f"{path}/feedback/backfill", lines)
+
+    assert [line["status"] for line in first] == ["applied"] * 4 + ["rejected"] * 2
+    assert [line["status"] for line in again] == ["repeated"] * 4 + ["rejected"] * 2
+    shown = [(await client.get(f"{path}/suggestions/{line['id']}")).json() for line in first[:3]]
+    assert [(s["title"], s["author_id"] is None, s["anonymous"]) for s in shown] == [
+        ("More benches", False, False),
+        (None, True, False),
+        (None, True, True),
+    ]
+    assert {s["submitted_at"] for s in shown} == {"2012-02-03T04:05:06Z"}
+
+
+async def _settled(town: Town, path: str, *, votes: int) -> None:
+    """Read the board until it has counted so many votes; each of them is on a stream of its own."""
+    for _ in range(200):
+        items = (await town.by("bob").get(f"{path}/suggestions")).json()["items"]
+        if sum(item["votes"] for item in items) == votes:
+            return
+    raise AssertionError("the board does not count the votes")
+
+
+async def _sent(client: httpx.AsyncClient, path: str, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The answers to a backfill's lines."""
+    content = "\n".join(json.dumps(line) for line in lines).encode()
+    answer = await client.post(path, content=content, headers={"content-type": "application/x-ndjson"})
+    assert answer.status_code == 200, answer.text
+    return [json.loads(line) for line in answer.text.splitlines()]

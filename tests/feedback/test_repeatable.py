@@ -1,0 +1,63 @@
+"""Any command of the feedback service may be retried at will: what it did once, it does not do again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.feedback.suggestions import domain as suggestions
+from services.feedback.votes import domain as votes
+from shared.decider import Decider
+from shared.errors import Problem
+from tests.feedback.samples import ALICE, BENCHES, BOB, OPEN, words
+
+Command = Callable[[Any], list[Any]]
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+texts = st.builds(words, st.integers(1, 3))
+maybe_texts = st.none() | texts
+states: tuple[suggestions.State, ...] = get_args(suggestions.State)
+standings = st.sampled_from([replace(OPEN, state=state) for state in states])
+
+of_suggestion: st.SearchStrategy[Command] = st.one_of(
+    st.builds(
+        lambda who, text, anonymous: lambda s: suggestions.submit(s, BENCHES, who, text, anonymous=anonymous),
+        st.sampled_from([ALICE, BOB]),
+        maybe_texts,
+        st.booleans(),
+    ),
+    st.builds(lambda text: lambda s: suggestions.answer(s, text), texts),
+    st.builds(lambda text: lambda s: suggestions.plan(s, text), maybe_texts),
+    st.builds(lambda text: lambda s: suggestions.complete(s, text), maybe_texts),
+    st.builds(lambda text: lambda s: suggestions.decline(s, text), maybe_texts),
+)
+of_vote: st.SearchStrategy[Command] = st.one_of(
+    st.builds(lambda suggestion: lambda s: votes.vote(s, suggestion, BOB), standings),
+    st.builds(lambda suggestion: lambda s: votes.withdraw(s, suggestion, BOB, NOON), standings),
+)
+
+
+def assert_repeatable(decider: Decider[Any, Any], commands: list[Command]) -> None:
+    state = decider.initial
+    for command in commands:
+        try:
+            events = command(state)
+        except Problem:
+            continue
+        state = decider.fold(events, state)
+        assert command(state) == []
+
+
+@given(st.lists(of_suggestion, max_size=12))
+def test_every_command_on_a_suggestion_may_be_repeated(commands: list[Command]) -> None:
+    assert_repeatable(suggestions.SUGGESTION, commands)
+
+
+@given(st.lists(of_vote, max_size=12))
+def test_every_command_on_a_vote_may_be_repeated(commands: list[Command]) -> None:
+    assert_repeatable(votes.VOTE, commands)

@@ -1,0 +1,70 @@
+"""Votes: one per member, while the suggestion is open or planned."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from services.feedback.events import (
+    SuggestionCompleted,
+    SuggestionPlanned,
+    SuggestionVoted,
+    SuggestionVoteWithdrawn,
+)
+from services.feedback.suggestions.domain import SUGGESTION, Suggestion
+from services.feedback.votes.domain import VOTE, Vote, vote, vote_id, withdraw
+from shared.errors import Conflict, NotFound
+from tests.feedback.samples import ALICE, BENCHES, BOB, HIDDEN, OPEN, SUBMITTED
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+VOTED = SuggestionVoted(BENCHES, ALICE, BOB)
+WITHDRAWN = SuggestionVoteWithdrawn(BENCHES, ALICE, BOB, NOON)
+PLANNED = SUGGESTION.fold([SUBMITTED, SuggestionPlanned(BENCHES, ALICE, None)])
+COMPLETED = SUGGESTION.fold([SUBMITTED, SuggestionCompleted(BENCHES, ALICE, None)])
+
+
+@pytest.mark.parametrize("suggestion", [OPEN, PLANNED], ids=["open", "planned"])
+def test_a_member_votes_for_an_open_or_planned_suggestion(suggestion: Suggestion) -> None:
+    assert vote(Vote(), suggestion, BOB) == [VOTED]
+
+
+def test_a_member_votes_once() -> None:
+    assert vote(VOTE.fold([VOTED]), OPEN, BOB) == []
+
+
+def test_an_author_may_vote_for_his_own_suggestion() -> None:
+    assert vote(Vote(), OPEN, ALICE) == [SuggestionVoted(BENCHES, ALICE, ALICE)]
+
+
+def test_a_vote_for_an_anonymous_suggestion_names_no_author() -> None:
+    assert vote(Vote(), SUGGESTION.fold([HIDDEN]), BOB) == [SuggestionVoted(BENCHES, None, BOB)]
+
+
+def test_a_vote_is_withdrawn_with_the_time_it_was_given_and_may_be_given_again() -> None:
+    assert withdraw(VOTE.fold([VOTED]), OPEN, BOB, NOON) == [WITHDRAWN]
+    assert withdraw(VOTE.fold([VOTED, WITHDRAWN]), OPEN, BOB, NOON) == []
+    assert vote(VOTE.fold([VOTED, WITHDRAWN]), OPEN, BOB) == [VOTED]
+
+
+def test_votes_are_settled_with_the_suggestion() -> None:
+    with pytest.raises(Conflict):
+        vote(Vote(), COMPLETED, BOB)
+    with pytest.raises(Conflict):
+        withdraw(VOTE.fold([VOTED]), COMPLETED, BOB, NOON)
+
+
+def test_a_vote_repeated_after_the_end_is_still_a_repetition() -> None:
+    assert vote(VOTE.fold([VOTED]), COMPLETED, BOB) == []
+    assert withdraw(Vote(), COMPLETED, BOB, NOON) == []
+
+
+def test_nobody_votes_for_what_does_not_exist() -> None:
+    with pytest.raises(NotFound):
+        vote(Vote(), Suggestion(), BOB)
+    with pytest.raises(NotFound):
+        withdraw(Vote(), Suggestion(), BOB, NOON)
+
+
+def test_a_vote_is_the_same_stream_at_every_try_and_another_one_for_everybody_else() -> None:
+    assert vote_id(BENCHES, BOB) == vote_id(BENCHES, BOB) != vote_id(BENCHES, ALICE)

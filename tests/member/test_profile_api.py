@@ -1,0 +1,98 @@
+"""Profiles over HTTP, on a real database: replaced as a whole, forgettable, and never in the log."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from services.member.tables import metadata
+from tests.member.api import after, found, join
+from tests.member.running import Api
+
+ADA = {"display_name": "Ada Lovelace", "bio": "Writes about numbers.", "skills": ["proofreading", "算术"]}
+
+
+async def test_a_profile_is_empty_then_as_it_was_put(api: Api) -> None:
+    path = await found(api)
+    alice = api.by("alice")
+    empty = await alice.get(f"{path}/members/me/profile")
+    put = await alice.put(f"{path}/members/me/profile", json=ADA)
+    shown = await alice.get(f"{path}/members/me/profile")
+
+    assert (empty.status_code, empty.json()) == (200, {})
+    assert (put.status_code, put.json(), shown.json()) == (200, ADA, ADA)
+    assert put.headers["etag"] == shown.headers["etag"] != empty.headers["etag"]
+
+
+async def test_the_same_profile_again_is_no_new_version(api: Api) -> None:
+    path = await found(api)
+    alice = api.by("alice")
+    versions = [(await alice.put(f"{path}/members/me/profile", json=ADA)).headers["etag"] for _ in range(3)]
+    assert len(set(versions)) == 1
+
+
+async def test_an_empty_profile_put_where_there_was_none_is_no_event(api: Api) -> None:
+    path = await found(api)
+    put = await api.by("alice").put(f"{path}/members/me/profile", json={})
+    assert (put.json(), put.headers["etag"]) == ({}, '"0"')
+
+
+async def test_what_a_new_profile_leaves_out_is_gone(api: Api) -> None:
+    path = await found(api)
+    alice = api.by("alice")
+    await alice.put(f"{path}/members/me/profile", json=ADA)
+    await alice.put(f"{path}/members/me/profile", json={"bio": "Retired."})
+    assert (await alice.get(f"{path}/members/me/profile")).json() == {"bio": "Retired."}
+
+
+async def test_a_profile_changes_only_if_it_is_the_one_that_was_seen(api: Api) -> None:
+    path = await found(api)
+    alice = api.by("alice")
+    seen = (await alice.put(f"{path}/members/me/profile", json=ADA)).headers["etag"]
+    await alice.put(f"{path}/members/me/profile", json={"bio": "Changed elsewhere."})
+
+    stale = await alice.put(f"{path}/members/me/profile", json=ADA, headers={"if-match": seen})
+
+    assert stale.status_code == 412
+
+
+async def test_only_ones_own_profile_can_be_changed_and_any_members_be_read(api: Api) -> None:
+    path = await found(api)
+    alice, bob = (await api.by("alice").get(f"{path}/members/me")).json(), await join(api, path, "bob")
+    await api.by("alice").put(f"{path}/members/me/profile", json=ADA)
+
+    assert (await api.by("bob").put(f"{path}/members/{alice['id']}/profile", json={})).status_code == 403
+    assert (await api.by("bob").put(f"{path}/members/{bob['id']}/profile", json={})).status_code == 200
+    assert (await api.by("bob").get(f"{path}/members/{alice['id']}/profile")).json() == ADA
+    assert (await api.by("carol").put(f"{path}/members/me/profile", json=ADA)).status_code == 403
+
+
+async def test_the_roster_names_members_by_their_profiles(api: Api) -> None:
+    path = await found(api)
+    put = await api.by("alice").put(f"{path}/members/me/profile", json=ADA)
+
+    roster = await after(api.by("bob"), put, f"{path}/members")
+    me = (await api.by("alice").get(f"{path}/members/me")).json()
+
+    assert [item["display_name"] for item in roster["items"]] == ["Ada Lovelace"]
+    assert me["display_name"] == "Ada Lovelace"
+
+
+async def test_words_are_in_the_vault_alone_and_erasing_them_there_leaves_nothing(api: Api) -> None:
+    path = await found(api)
+    alice = api.by("alice")
+    member = (await alice.get(f"{path}/members/me")).json()["id"]
+    secret = {"display_name": "Zxqv Wyrm", "bio": "lives at Zxqv street", "needs": ["zxqv"]}
+    put = await alice.put(f"{path}/members/me/profile", json=secret)
+    await after(alice, put, f"{path}/members")
+    vault, log = metadata.tables["vault"], metadata.tables["log"]
+
+    async with api.runtime.engine.begin() as connection:
+        kept = (await connection.execute(sa.select(vault.c.content).where(vault.c.subject == member))).scalars().all()
+        logged = (await connection.execute(sa.select(log.c.data))).scalars().all()
+        await connection.execute(sa.delete(vault).where(vault.c.subject == member))
+
+    assert [b"Zxqv" in content for content in kept] == [True]
+    assert not [data for data in logged if b"xqv" in data]
+    assert (await alice.get(f"{path}/members/me/profile")).json() == {}
+    assert (await alice.get(f"{path}/members/me")).json()["display_name"] is None
+    assert (await alice.get(f"{path}/members")).json()["items"][0]["display_name"] is None

@@ -1,0 +1,29 @@
+"""Profiles: replaced as a whole, the same words twice are one event."""
+
+from __future__ import annotations
+
+from services.member.events import ProfileUpdated
+from services.member.profiles.domain import PROFILE, Profile, profile_id, update
+from tests.member.people import ALICE, BOB, GARDEN, words
+
+UPDATED = ProfileUpdated(BOB, words(1), ["display_name", "skills"])
+
+
+def test_a_profile_is_kept_by_reference_with_its_fields_named_in_order() -> None:
+    assert update(Profile(), BOB, words(1), ["skills", "display_name"]) == [UPDATED]
+
+
+def test_the_same_words_again_change_nothing() -> None:
+    assert update(PROFILE.fold([UPDATED]), BOB, words(1), ["display_name", "skills"]) == []
+
+
+def test_other_words_replace_the_profile() -> None:
+    assert update(PROFILE.fold([UPDATED]), BOB, words(2), ["bio"]) == [ProfileUpdated(BOB, words(2), ["bio"])]
+
+
+def test_each_member_has_a_profile_of_his_own_in_each_community() -> None:
+    assert profile_id(GARDEN, ALICE) != profile_id(GARDEN, BOB) != profile_id(ALICE, BOB)
+
+
+def test_a_profile_that_never_had_words_stays_without() -> None:
+    assert update(Profile(), BOB, None, []) == []

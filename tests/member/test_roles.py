@@ -1,0 +1,115 @@
+"""Roles: who may grant and revoke which, and that nobody grants what he lacks."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.member.communities.domain import COMMUNITY
+from services.member.events import MemberLeft, RoleGranted, RoleRevoked
+from services.member.membership.domain import MEMBERSHIP, Membership
+from services.member.roles.domain import (
+    GRANTERS,
+    Holder,
+    grant,
+    grant_ownership,
+    holder,
+    revoke,
+    revoke_ownership,
+)
+from shared.errors import Conflict, Forbidden
+from tests.member.people import ALICE, ALICE_OWNS, BOB, BOB_JOINED, BOB_OWNS, CAROL, FOUNDED
+
+OWNER = Holder(ALICE, frozenset({"owner"}))
+ADMINISTRATOR = Holder(CAROL, frozenset({"administrator"}))
+MODERATOR = Holder(CAROL, frozenset({"moderator"}))
+MEMBER = Holder(CAROL, frozenset())
+
+BOB_IS_HERE = MEMBERSHIP.fold([BOB_JOINED])
+BOB_MODERATES = MEMBERSHIP.fold([BOB_JOINED, RoleGranted(BOB, "moderator")])
+BOB_ADMINISTERS = MEMBERSHIP.fold([BOB_JOINED, RoleGranted(BOB, "administrator")])
+ALICE_ALONE = COMMUNITY.fold([FOUNDED, ALICE_OWNS])
+BOTH_OWN = COMMUNITY.fold([FOUNDED, ALICE_OWNS, BOB_OWNS])
+
+
+@pytest.mark.parametrize("by", [OWNER, ADMINISTRATOR])
+def test_owners_and_administrators_make_moderators(by: Holder) -> None:
+    assert grant(BOB_IS_HERE, "moderator", BOB, by) == [RoleGranted(BOB, "moderator")]
+
+
+def test_an_owner_makes_an_administrator() -> None:
+    assert grant(BOB_IS_HERE, "administrator", BOB, OWNER) == [RoleGranted(BOB, "administrator")]
+
+
+@pytest.mark.parametrize(
+    ("role", "by"),
+    [
+        ("administrator", ADMINISTRATOR),
+        ("administrator", MODERATOR),
+        ("administrator", MEMBER),
+        ("moderator", MODERATOR),
+        ("moderator", MEMBER),
+    ],
+)
+def test_nobody_else_grants_or_revokes_a_role(role: str, by: Holder) -> None:
+    with pytest.raises(Forbidden):
+        grant(BOB_IS_HERE, role, BOB, by)
+    with pytest.raises(Forbidden):
+        revoke(BOB_MODERATES, role, BOB, by)
+
+
+@pytest.mark.parametrize("by", [ADMINISTRATOR, MODERATOR, MEMBER])
+def test_only_an_owner_makes_or_removes_owners(by: Holder) -> None:
+    with pytest.raises(Forbidden):
+        grant_ownership(ALICE_ALONE, BOB, BOB_IS_HERE, by)
+    with pytest.raises(Forbidden):
+        revoke_ownership(BOTH_OWN, BOB, by)
+
+
+def test_an_owner_shares_the_ownership() -> None:
+    assert grant_ownership(ALICE_ALONE, BOB, BOB_IS_HERE, OWNER) == [BOB_OWNS]
+
+
+def test_a_role_that_is_held_is_not_granted_again() -> None:
+    assert grant(BOB_MODERATES, "moderator", BOB, OWNER) == []
+    assert grant_ownership(BOTH_OWN, BOB, BOB_IS_HERE, OWNER) == []
+
+
+@pytest.mark.parametrize(
+    "absent", [Membership(), Membership("applicant"), MEMBERSHIP.fold([BOB_JOINED, MemberLeft(BOB)])]
+)
+def test_only_those_who_are_here_get_a_role(absent: Membership) -> None:
+    with pytest.raises(Conflict):
+        grant(absent, "moderator", BOB, OWNER)
+    with pytest.raises(Conflict):
+        grant_ownership(ALICE_ALONE, BOB, absent, OWNER)
+
+
+def test_a_role_is_revoked_once() -> None:
+    assert revoke(BOB_MODERATES, "moderator", BOB, ADMINISTRATOR) == [RoleRevoked(BOB, "moderator")]
+    assert revoke(BOB_IS_HERE, "moderator", BOB, ADMINISTRATOR) == []
+
+
+def test_anybody_may_lay_down_his_own_role() -> None:
+    bob = holder(BOB, ALICE_ALONE, BOB_ADMINISTERS)
+    assert revoke(BOB_ADMINISTERS, "administrator", BOB, bob) == [RoleRevoked(BOB, "administrator")]
+
+
+def test_laying_a_role_down_twice_changes_nothing_although_the_right_went_with_it() -> None:
+    assert revoke(BOB_IS_HERE, "administrator", BOB, holder(BOB, ALICE_ALONE, BOB_IS_HERE)) == []
+    assert revoke_ownership(ALICE_ALONE, BOB, holder(BOB, ALICE_ALONE, BOB_IS_HERE)) == []
+
+
+def test_an_owner_may_go_when_another_stays_and_the_last_may_not() -> None:
+    assert revoke_ownership(BOTH_OWN, ALICE, OWNER) == [RoleRevoked(ALICE, "owner")]
+    with pytest.raises(Conflict):
+        revoke_ownership(ALICE_ALONE, ALICE, OWNER)
+
+
+def test_roles_are_counted_by_both_streams_while_the_member_is_here() -> None:
+    assert holder(BOB, BOTH_OWN, BOB_MODERATES).roles == {"owner", "moderator"}
+    assert holder(BOB, BOTH_OWN, MEMBERSHIP.fold([BOB_JOINED, MemberLeft(BOB)])).roles == frozenset()
+
+
+def test_whoever_may_grant_a_role_could_do_all_that_it_allows() -> None:
+    rank = {"owner": 3, "administrator": 2, "moderator": 1}
+    assert all(rank[granter] >= rank[role] for role, granters in GRANTERS.items() for granter in granters)
