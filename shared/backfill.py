@@ -18,6 +18,7 @@ from shared.decider import Decider
 from shared.event import Event
 from shared.identity import Caller
 from shared.log import Secret, derived_id
+from shared.runtime import Runtime
 from shared.vault import Vault
 from shared.words import Answer, Body, words
 
@@ -47,12 +48,19 @@ L = TypeVar("L", bound=Line)
 class LineContext:
     """What a command is given besides its line. `member` is the acting subject's member id, None for nobody."""
 
+    runtime: Runtime
     caller: Caller
     community: Community
     member: UUID | None
     act: Act
-    vault: Vault
-    commands: Commands
+
+    @property
+    def vault(self) -> Vault:
+        return self.runtime.vault
+
+    @property
+    def commands(self) -> Commands:
+        return self.runtime.commands
 
     def id(self, kind: str, source: str) -> UUID:
         """The id of what came from there; the same at every repetition."""

@@ -93,12 +93,12 @@ class Clerk:
         return _Ready(command, line, context, command.key(context, line))
 
     def _context(self, line: Line) -> LineContext:
-        caller, community, runtime = self.here.caller, self.here.community, self.runtime
+        caller, community = self.here.caller, self.here.community
         member = None
         if line.subject is not None:
             member = member_id(caller.secret, community.id, caller.issuer, line.subject)
         act = Act(community.id, member, line.occurred_at)
-        return LineContext(caller, community, member, act, runtime.vault, runtime.commands)
+        return LineContext(self.runtime, caller, community, member, act)
 
     async def _work(self, job: Job, ready: _Ready, before: Job | None) -> None:
         try:

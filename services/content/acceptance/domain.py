@@ -1,0 +1,62 @@
+"""A thread has one accepted answer at most; its author or a moderator accepts, and may withdraw.
+
+Decided on the thread's stream. Taking an acceptance back says when it was given, so that a reader undoes it on its day.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from services.content.events import AcceptanceWithdrawn, AnswerAccepted
+from services.content.replies.domain import Reply
+from services.content.texts import Actor, must_be_allowed
+from services.content.threads.domain import Thread, ThreadEvent, existing
+from shared.errors import Conflict, NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """When an acceptance was given: the how manieth of its thread (1, 2, …), and the time."""
+
+    number: int
+    at: datetime
+
+
+def accept(state: Thread, reply: Reply, by: Actor, earlier: Given | None) -> list[ThreadEvent]:
+    """Accept a reply as the answer; another that was accepted before (`earlier`) is withdrawn in the same append."""
+    thread = existing(state)
+    must_be_allowed(by, thread.author_id)
+    if reply.posted is None or reply.posted.thread_id != thread.thread_id:
+        raise NotFound("There is no such reply in this thread.", pointer="/reply_id")
+    if state.accepted is not None and state.accepted.reply_id == reply.posted.reply_id:
+        return []
+    if state.deleted:
+        raise Conflict("The thread was deleted.")
+    if reply.deleted:
+        raise Conflict("The reply was deleted; accept one that stands.", pointer="/reply_id")
+    answer = AnswerAccepted(thread.thread_id, reply.posted.reply_id, by.id, reply.posted.author_id)
+    return [*_withdrawn(state, earlier), answer]
+
+
+def withdraw(state: Thread, by: Actor, given: Given | None) -> list[ThreadEvent]:
+    """Take the acceptance back that was `given`; without one that stands, nothing happens."""
+    must_be_allowed(by, existing(state).author_id)
+    return _withdrawn(state, given)
+
+
+def withdraw_from(state: Thread, reply_id: UUID, given: Given | None) -> list[ThreadEvent]:
+    """Take the acceptance back from a reply that is being deleted, if it has it."""
+    if state.accepted is None or state.accepted.reply_id != reply_id:
+        return []
+    return _withdrawn(state, given)
+
+
+def _withdrawn(state: Thread, given: Given | None) -> list[ThreadEvent]:
+    was = state.accepted
+    if was is None:
+        return []
+    if given is None or given.number != state.acceptances:
+        raise Conflict("Another answer was accepted at the same moment. Read the thread again.", retry_after=1)
+    return [AcceptanceWithdrawn(was.thread_id, was.reply_id, was.accepted_by_id, was.answer_author_id, given.at)]

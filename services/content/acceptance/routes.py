@@ -1,0 +1,48 @@
+"""The accepted answer of a thread over HTTP: accept, withdraw."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import ConfigDict
+
+from services.content.acceptance.domain import accept, withdraw
+from services.content.acceptance.given import given_in
+from services.content.actors import actor
+from services.content.history import Past
+from services.content.replies.domain import REPLY
+from services.content.replies.reply import EXAMPLE
+from services.content.threads.domain import THREAD
+from services.content.threads.routes import ThreadPath
+from shared.access import Contributor
+from shared.http import Commanding, IfMatch
+from shared.words import Body
+
+router = APIRouter(prefix="/threads/{thread_id}/accepted-answer", tags=["threads"])
+
+
+class Acceptance(Body):
+    reply_id: UUID
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reply_id": EXAMPLE["id"]}]})
+
+
+@router.put("", status_code=204, operation_id="accept_answer", summary="Accept a reply as the answer")
+async def accept_answer(
+    thread_id: ThreadPath, body: Acceptance, here: Contributor, store: Commanding, past: Past, expect: IfMatch
+) -> None:
+    """By the thread's author or a moderator. It takes the place of another that was accepted before."""
+    thread = await past.read(here.community.id, THREAD, thread_id)
+    reply = (await past.read(here.community.id, REPLY, body.reply_id)).state
+    given = given_in(thread)
+    await store.execute(THREAD, thread_id, lambda state: accept(state, reply, actor(here), given), expect=expect)
+
+
+@router.delete("", status_code=204, operation_id="withdraw_acceptance", summary="Withdraw the acceptance")
+async def withdraw_acceptance(
+    thread_id: ThreadPath, here: Contributor, store: Commanding, past: Past, expect: IfMatch
+) -> None:
+    """By the thread's author or a moderator; where nothing is accepted, nothing happens."""
+    given = given_in(await past.read(here.community.id, THREAD, thread_id))
+    await store.execute(THREAD, thread_id, lambda state: withdraw(state, actor(here), given), expect=expect)

@@ -1,0 +1,11 @@
+"""The caller, as the decisions of this service know them."""
+
+from __future__ import annotations
+
+from services.content.texts import Actor
+from shared.access import Here, Permission
+
+
+def actor(here: Here) -> Actor:
+    """Who acts, and whether they moderate here."""
+    return Actor(here.id, Permission.MODERATE in here.permissions)

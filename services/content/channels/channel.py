@@ -1,0 +1,56 @@
+"""A channel as callers see it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.content.channels.domain import Channel, existing
+from services.content.history import History
+from services.content.views.channel_list import channel_list
+from shared.words import Answer
+
+EXAMPLE: JsonDict = {
+    "id": "0198c1a0-1f2e-7a3b-9c4d-5e6f7a8b9c0d",
+    "name": "Gardening",
+    "purpose": "Everything that grows",
+    "posting": "members",
+    "archived": False,
+    "threads": 42,
+    "opened_at": "2026-03-01T09:00:00Z",
+}
+
+
+class ChannelAnswer(Answer):
+    """A channel. `threads` are those that were not deleted, as the list has counted them."""
+
+    id: UUID
+    name: str
+    purpose: str
+    posting: str = Field(description="Who opens threads in it: members or moderators.")
+    archived: bool
+    threads: int
+    opened_at: datetime
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+
+async def show(found: History[Channel], community: UUID, db: AsyncConnection) -> ChannelAnswer:
+    """A channel by its stream, with the number of threads that the list has counted."""
+    opened = existing(found.state)
+    row, channel = channel_list.c, opened.channel_id
+    threads = await db.execute(sa.select(row.threads).where(row.community == community, row.channel == channel))
+    return ChannelAnswer(
+        id=channel,
+        name=found.state.name,
+        purpose=opened.purpose,
+        posting=opened.posting,
+        archived=found.state.archived,
+        threads=threads.scalar_one_or_none() or 0,
+        opened_at=found.began_at,
+    )

@@ -1,0 +1,80 @@
+"""A channel is opened, renamed, and archived for good; archived, it takes nothing new and can still be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, assert_never
+from uuid import UUID
+
+from services.content.events import ChannelArchived, ChannelOpened, ChannelRenamed
+from shared.decider import Decider
+from shared.errors import Conflict, NotFound
+
+Posting = Literal["members", "moderators"]
+
+ChannelEvent = ChannelOpened | ChannelRenamed | ChannelArchived
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """`opened` is how it was opened; None before that."""
+
+    opened: ChannelOpened | None = None
+    name: str = ""
+    archived: bool = False
+
+
+def evolve(state: Channel, event: ChannelEvent) -> Channel:
+    match event:
+        case ChannelOpened(name=name):
+            return Channel(event, name)
+        case ChannelRenamed(name=name):
+            return replace(state, name=name)
+        case ChannelArchived():
+            return replace(state, archived=True)
+        case _:
+            assert_never(event)
+
+
+CHANNEL: Decider[Channel, ChannelEvent] = Decider("channel", Channel(), evolve)
+
+
+def open_channel(state: Channel, channel_id: UUID, name: str, posting: Posting, purpose: str) -> list[ChannelEvent]:
+    """Open a channel; `posting` says who may open threads in it, all members may reply."""
+    opening = ChannelOpened(channel_id, name, posting, purpose)
+    if state.opened is None:
+        return [opening]
+    if state.opened == opening:
+        return []
+    raise Conflict("Another channel was opened under this id. Use a new Idempotency-Key for a new channel.")
+
+
+def rename(state: Channel, name: str) -> list[ChannelEvent]:
+    """Give it another name."""
+    opened = existing(state)
+    if state.name == name:
+        return []
+    if state.archived:
+        raise Conflict("The channel is archived; its name stays.")
+    return [ChannelRenamed(opened.channel_id, name)]
+
+
+def archive(state: Channel) -> list[ChannelEvent]:
+    """Close it for new threads, replies and comments."""
+    opened = existing(state)
+    return [] if state.archived else [ChannelArchived(opened.channel_id)]
+
+
+def existing(state: Channel) -> ChannelOpened:
+    """How the channel was opened. Raises `NotFound` where there is none."""
+    if state.opened is None:
+        raise NotFound("There is no such channel.")
+    return state.opened
+
+
+def writable(state: Channel) -> ChannelOpened:
+    """As `existing`; raises `Conflict` where it takes nothing new."""
+    opened = existing(state)
+    if state.archived:
+        raise Conflict("The channel is archived and takes nothing new.")
+    return opened

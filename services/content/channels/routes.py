@@ -1,0 +1,110 @@
+"""Channels over HTTP: list, open, show, rename, archive."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Path, Query
+from pydantic import ConfigDict, Field
+
+from services.content.channels.channel import EXAMPLE, ChannelAnswer, show
+from services.content.channels.domain import CHANNEL, Posting, archive, open_channel, rename
+from services.content.history import Past
+from services.content.views.channel_list import CHANNEL_LIST, channel_list
+from shared.access import Administrator, Reader
+from shared.freshness import Freshness
+from shared.http import Commanding, Db, IfMatch, fresh
+from shared.paging import Listing, Order, Page, page
+from shared.views import present
+from shared.words import Body, words
+
+router = APIRouter(prefix="/channels", tags=["channels"])
+
+ChannelPath = Annotated[UUID, Path(description="A channel's id.", examples=[EXAMPLE["id"]])]
+
+Name = Annotated[str, words(100)]
+Purpose = Annotated[str, words(1_000)]
+
+OLDEST: Order = [(channel_list.c.opened_at, "asc"), (channel_list.c.channel, "asc")]
+
+
+class NewChannel(Body):
+    name: Name
+    purpose: Purpose | None = None
+    posting: Posting = Field("members", description="Who opens threads in it; every member may reply.")
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "Gardening", "purpose": "Everything that grows"}]}
+    )
+
+
+class ChannelChange(Body):
+    name: Name
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Plants"}]})
+
+
+@router.get("", operation_id="list_channels", summary="List channels")
+async def list_channels(
+    here: Reader,
+    db: Db,
+    paging: Page,
+    freshness: Annotated[Freshness, fresh(CHANNEL_LIST)],
+    archived: Annotated[bool | None, Query(description="Only archived ones, or only others.")] = None,
+) -> Listing[ChannelAnswer]:
+    """In the order in which they were opened."""
+    row = channel_list.c
+    select = sa.select(row.channel.label("id"), *(row[name] for name in _SHOWN)).where(
+        present(channel_list), row.community == here.community.id
+    )
+    if archived is not None:
+        select = select.where(row.archived == archived)
+    rows, following = await page(db, select, OLDEST, paging)
+    return Listing(items=[ChannelAnswer.model_validate(row) for row in rows], next=following, freshness=freshness)
+
+
+_SHOWN = ("name", "purpose", "posting", "archived", "threads", "opened_at")
+
+
+@router.post("", status_code=201, operation_id="open_channel", summary="Open a channel")
+async def post_channel(body: NewChannel, here: Administrator, store: Commanding, past: Past, db: Db) -> ChannelAnswer:
+    """With an `Idempotency-Key`, a repetition finds what the first try opened."""
+    channel_id, purpose = store.new_id(), body.purpose or ""
+    await store.execute(
+        CHANNEL, channel_id, lambda state: open_channel(state, channel_id, body.name, body.posting, purpose)
+    )
+    return await show(await past.read(here.community.id, CHANNEL, channel_id), here.community.id, db)
+
+
+@router.get("/{channel_id}", operation_id="get_channel", summary="Show a channel")
+async def get_channel(channel_id: ChannelPath, here: Reader, store: Commanding, past: Past, db: Db) -> ChannelAnswer:
+    found = await past.read(here.community.id, CHANNEL, channel_id)
+    store.tag(found.version)
+    return await show(found, here.community.id, db)
+
+
+@router.patch("/{channel_id}", operation_id="rename_channel", summary="Rename a channel")
+async def patch_channel(
+    channel_id: ChannelPath,
+    body: ChannelChange,
+    here: Administrator,
+    store: Commanding,
+    past: Past,
+    db: Db,
+    expect: IfMatch,
+) -> ChannelAnswer:
+    await past.read(here.community.id, CHANNEL, channel_id)
+    await store.execute(CHANNEL, channel_id, lambda state: rename(state, body.name), expect=expect)
+    return await show(await past.read(here.community.id, CHANNEL, channel_id), here.community.id, db)
+
+
+@router.post("/{channel_id}/archive", operation_id="archive_channel", summary="Archive a channel")
+async def archive_channel(
+    channel_id: ChannelPath, here: Administrator, store: Commanding, past: Past, db: Db, expect: IfMatch
+) -> ChannelAnswer:
+    """For good: it takes no new threads, replies and comments, and can still be read."""
+    await past.read(here.community.id, CHANNEL, channel_id)
+    await store.execute(CHANNEL, channel_id, archive, expect=expect)
+    return await show(await past.read(here.community.id, CHANNEL, channel_id), here.community.id, db)

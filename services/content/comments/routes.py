@@ -1,0 +1,168 @@
+"""Comments over HTTP: post on a thread or reply, list there, show, edit, delete."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path
+from pydantic import ConfigDict
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.content.actors import actor
+from services.content.channels.domain import CHANNEL
+from services.content.comments.comment import EXAMPLE, CommentAnswer, show, show_rows
+from services.content.comments.domain import COMMENT, Place, delete, edit, existing, post
+from services.content.history import Histories, Past
+from services.content.replies.domain import REPLY
+from services.content.replies.domain import existing as existing_reply
+from services.content.replies.routes import ReplyPath
+from services.content.threads.domain import THREAD
+from services.content.threads.domain import existing as existing_thread
+from services.content.threads.routes import Prose, ThreadPath
+from services.content.views.discussion import DISCUSSION, comment_list
+from services.content.wording import Wording, edit_of, first_draft, must_be_the_same
+from shared.access import Contributor, Here, Reader
+from shared.freshness import Freshness
+from shared.http import Commanding, Db, IfMatch, Store, fresh
+from shared.paging import Listing, Order, Page, PageRequest, page
+from shared.views import present
+from shared.words import Body
+
+router = APIRouter(tags=["comments"])
+
+CommentPath = Annotated[UUID, Path(description="A comment's id.", examples=[EXAMPLE["id"]])]
+
+OLDEST: Order = [(comment_list.c.posted_at, "asc"), (comment_list.c.comment, "asc")]
+
+
+class NewComment(Body):
+    body: Prose
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"body": EXAMPLE["body"]}]})
+
+
+class CommentChange(Body):
+    body: Prose
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"body": "Also after a mild winter like this one?"}]})
+
+
+@router.get(
+    "/threads/{thread_id}/comments", operation_id="list_thread_comments", summary="List the comments on a thread"
+)
+async def list_thread_comments(
+    thread_id: ThreadPath,
+    here: Reader,
+    store: Commanding,
+    past: Past,
+    db: Db,
+    paging: Page,
+    freshness: Annotated[Freshness, fresh(DISCUSSION)],
+) -> Listing[CommentAnswer]:
+    """On the thread itself, in the order in which they came; those on its replies are listed there."""
+    await past.read(here.community.id, THREAD, thread_id)
+    return await _comments_on(thread_id, here, store, db, paging, freshness)
+
+
+@router.get("/replies/{reply_id}/comments", operation_id="list_reply_comments", summary="List the comments on a reply")
+async def list_reply_comments(
+    reply_id: ReplyPath,
+    here: Reader,
+    store: Commanding,
+    past: Past,
+    db: Db,
+    paging: Page,
+    freshness: Annotated[Freshness, fresh(DISCUSSION)],
+) -> Listing[CommentAnswer]:
+    """In the order in which they came."""
+    await past.read(here.community.id, REPLY, reply_id)
+    return await _comments_on(reply_id, here, store, db, paging, freshness)
+
+
+async def _comments_on(
+    target: UUID, here: Here, store: Store, db: AsyncConnection, paging: PageRequest, freshness: Freshness
+) -> Listing[CommentAnswer]:
+    at, row = here.community.id, comment_list.c
+    select = comment_list.select().where(present(comment_list), row.community == at, row.target == target)
+    rows, following = await page(db, select, OLDEST, paging)
+    return Listing(items=await show_rows(rows, at, store.vault), next=following, freshness=freshness)
+
+
+@router.post(
+    "/threads/{thread_id}/comments", status_code=201, operation_id="comment_on_thread", summary="Comment on a thread"
+)
+async def comment_on_thread(
+    thread_id: ThreadPath, body: NewComment, here: Contributor, store: Commanding, past: Past
+) -> CommentAnswer:
+    """With an `Idempotency-Key`, a repetition finds what the first try posted."""
+    return await _comment(await _place(past, here.community.id, thread_id, None), body, here, store, past)
+
+
+@router.post(
+    "/replies/{reply_id}/comments", status_code=201, operation_id="comment_on_reply", summary="Comment on a reply"
+)
+async def comment_on_reply(
+    reply_id: ReplyPath, body: NewComment, here: Contributor, store: Commanding, past: Past
+) -> CommentAnswer:
+    """With an `Idempotency-Key`, a repetition finds what the first try posted."""
+    reply = existing_reply((await past.read(here.community.id, REPLY, reply_id)).state)
+    return await _comment(await _place(past, here.community.id, reply.thread_id, reply_id), body, here, store, past)
+
+
+async def _place(past: Histories, community: UUID, thread_id: UUID, reply_id: UUID | None) -> Place:
+    """What is commented on, as it is now."""
+    reply = (await past.read(community, REPLY, reply_id)).state if reply_id is not None else None
+    thread = (await past.read(community, THREAD, thread_id)).state
+    channel = (await past.read(community, CHANNEL, existing_thread(thread).channel_id)).state
+    return Place(channel, thread, reply)
+
+
+async def _comment(place: Place, body: NewComment, here: Here, store: Store, past: Histories) -> CommentAnswer:
+    at, comment_id = here.community.id, store.new_id()
+    sent = first_draft(at, here.id, comment_id, Wording(body=body.body))
+    outcome = await store.execute(
+        COMMENT,
+        comment_id,
+        lambda state: post(state, comment_id, place, actor(here), sent.text),
+        secrets=sent.secrets,
+    )
+    if not outcome.events:
+        await must_be_the_same(store.vault, at, sent)
+    return await show(await past.read(at, COMMENT, comment_id), at, store.vault)
+
+
+@router.get("/comments/{comment_id}", operation_id="get_comment", summary="Show a comment")
+async def get_comment(comment_id: CommentPath, here: Reader, store: Commanding, past: Past) -> CommentAnswer:
+    """A deleted one, too, without its words."""
+    found = await past.read(here.community.id, COMMENT, comment_id)
+    store.tag(found.version)
+    return await show(found, here.community.id, store.vault)
+
+
+@router.patch("/comments/{comment_id}", operation_id="edit_comment", summary="Edit a comment")
+async def patch_comment(
+    comment_id: CommentPath, body: CommentChange, here: Contributor, store: Commanding, past: Past, expect: IfMatch
+) -> CommentAnswer:
+    """By its author or a moderator. With an `Idempotency-Key`, a repetition changes nothing."""
+    at = here.community.id
+    state = (await past.read(at, COMMENT, comment_id)).state
+    author = existing(state).author_id
+    new = await edit_of(store.vault, at, author, state.text, store.new_id(), body=body.body)
+    await store.execute(
+        COMMENT,
+        comment_id,
+        lambda state: edit(state, actor(here), new.revision),
+        secrets=new.secrets,
+        expect=None if new.repeated else expect,
+    )
+    return await show(await past.read(at, COMMENT, comment_id), at, store.vault)
+
+
+@router.delete("/comments/{comment_id}", status_code=204, operation_id="delete_comment", summary="Delete a comment")
+async def delete_comment(
+    comment_id: CommentPath, here: Contributor, store: Commanding, past: Past, expect: IfMatch
+) -> None:
+    """By its author or a moderator, for good."""
+    await past.read(here.community.id, COMMENT, comment_id)
+    await store.execute(COMMENT, comment_id, lambda state: delete(state, actor(here)), expect=expect)

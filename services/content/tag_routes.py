@@ -1,0 +1,40 @@
+"""The tags over HTTP: which are in use, and how much."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import sqlalchemy as sa
+from fastapi import APIRouter
+from pydantic import ConfigDict
+
+from services.content.views.tag_list import TAG_LIST, tag_list
+from shared.access import Reader
+from shared.freshness import Freshness
+from shared.http import Db, fresh
+from shared.paging import Listing, Order, Page, page
+from shared.words import Answer
+
+router = APIRouter(prefix="/tags", tags=["tags"])
+
+MOST: Order = [(tag_list.c.threads, "desc"), (tag_list.c.tag, "desc")]
+
+
+class TagAnswer(Answer):
+    """A tag, and how many threads stand under it."""
+
+    tag: str
+    threads: int
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"tag": "roses", "threads": 12}]})
+
+
+@router.get("", operation_id="list_tags", summary="List tags")
+async def list_tags(
+    here: Reader, db: Db, paging: Page, freshness: Annotated[Freshness, fresh(TAG_LIST)]
+) -> Listing[TagAnswer]:
+    """Those in use, the most used first."""
+    row = tag_list.c
+    select = sa.select(row.tag, row.threads).where(row.community == here.community.id, row.threads > 0)
+    rows, following = await page(db, select, MOST, paging)
+    return Listing(items=[TagAnswer.model_validate(row) for row in rows], next=following, freshness=freshness)

@@ -1,0 +1,106 @@
+"""A thread is opened in a channel, edited, and deleted for good; it knows which of its replies is the accepted answer.
+
+The words of a deleted thread stay in the vault until their author is erased; the API shows them to nobody.
+Accepting is decided in `acceptance/domain.py`, on this stream, since a thread has one accepted answer at most.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import assert_never
+from uuid import UUID
+
+from services.content.channels.domain import Channel, writable
+from services.content.events import AcceptanceWithdrawn, AnswerAccepted, ThreadDeleted, ThreadEdited, ThreadOpened
+from services.content.texts import Actor, Revision, must_be_allowed, revised
+from shared.decider import Decider
+from shared.errors import Conflict, Forbidden, NotFound
+from shared.event import Text
+
+ThreadEvent = ThreadOpened | ThreadEdited | ThreadDeleted | AnswerAccepted | AcceptanceWithdrawn
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """`opened` is how it was opened, None before that; `acceptances` counts those given, withdrawn ones included."""
+
+    opened: ThreadOpened | None = None
+    text: Text | None = None
+    tags: tuple[str, ...] = ()
+    deleted: bool = False
+    accepted: AnswerAccepted | None = None
+    acceptances: int = 0
+
+
+def evolve(state: Thread, event: ThreadEvent) -> Thread:
+    match event:
+        case ThreadOpened(text=text, tags=tags):
+            return Thread(event, text, tags)
+        case ThreadEdited(text=text, tags=tags):
+            return replace(state, text=text, tags=tags)
+        case ThreadDeleted():
+            return replace(state, deleted=True)
+        case AnswerAccepted():
+            return replace(state, accepted=event, acceptances=state.acceptances + 1)
+        case AcceptanceWithdrawn():
+            return replace(state, accepted=None)
+        case _:
+            assert_never(event)
+
+
+THREAD: Decider[Thread, ThreadEvent] = Decider("thread", Thread(), evolve)
+
+
+def open_thread(
+    state: Thread, thread_id: UUID, channel: Channel, by: Actor, text: Text | None, tags: tuple[str, ...]
+) -> list[ThreadEvent]:
+    """Open a thread in a channel, which may leave that to moderators."""
+    where = channel.opened
+    if state.opened is not None:
+        if where is not None and state.opened == ThreadOpened(thread_id, where.channel_id, by.id, text, tags):
+            return []
+        raise Conflict("Another thread was opened under this id. Use a new Idempotency-Key for a new thread.")
+    where = writable(channel)
+    if where.posting == "moderators" and not by.moderates:
+        raise Forbidden("In this channel moderators open the threads. You may reply to theirs.")
+    return [ThreadOpened(thread_id, where.channel_id, by.id, text, tags)]
+
+
+def edit(state: Thread, by: Actor, revision: Revision | None, tags: tuple[str, ...] | None) -> list[ThreadEvent]:
+    """Change words, tags or both; None leaves them as they are."""
+    opened = existing(state)
+    must_be_allowed(by, opened.author_id)
+    _standing(state)
+    text, tags = revised(state.text, revision), state.tags if tags is None else tags
+    if (text, tags) == (state.text, state.tags):
+        return []
+    return [ThreadEdited(opened.thread_id, opened.channel_id, opened.author_id, text, tags, state.tags)]
+
+
+def delete(state: Thread, by: Actor) -> list[ThreadEvent]:
+    """Take it away; its replies stay where they are and nobody is led to them any more."""
+    opened = existing(state)
+    must_be_allowed(by, opened.author_id)
+    if state.deleted:
+        return []
+    return [ThreadDeleted(opened.thread_id, opened.channel_id, opened.author_id, state.tags)]
+
+
+def existing(state: Thread) -> ThreadOpened:
+    """How the thread was opened. Raises `NotFound` where there is none."""
+    if state.opened is None:
+        raise NotFound("There is no such thread.")
+    return state.opened
+
+
+def writable_thread(state: Thread, channel: Channel) -> ThreadOpened:
+    """As `existing`; raises `Conflict` where the thread or its channel takes nothing new."""
+    opened = existing(state)
+    _standing(state)
+    writable(channel)
+    return opened
+
+
+def _standing(state: Thread) -> None:
+    if state.deleted:
+        raise Conflict("The thread was deleted.")

@@ -1,0 +1,83 @@
+"""The list of threads over HTTP: by channel, tag or author, newest or most recently active."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Query
+
+from services.content.tags import normal
+from services.content.threads.thread import ThreadAnswer, show_rows
+from services.content.views.thread_list import THREAD_LIST, thread_activity, thread_list, thread_tag
+from shared.access import Reader
+from shared.errors import Invalid
+from shared.freshness import Freshness
+from shared.http import Commanding, Db, fresh
+from shared.paging import Listing, Order, Page, page
+from shared.views import present
+
+router = APIRouter(prefix="/threads", tags=["threads"])
+
+thread, activity, tagged = thread_list.c, thread_activity.c, thread_tag.c
+
+NEWEST: Order = [(thread.opened_at, "desc"), (thread.thread, "desc")]
+ACTIVE: Order = [(activity.at, "desc"), (activity.thread, "desc")]
+
+
+def threads_of(
+    community: UUID, *, channel: UUID | None = None, author: UUID | None = None, tag: str | None = None
+) -> sa.Select[Any]:
+    """The threads that stand, with `at` of their activity; each filter that is given narrows it."""
+    select = (
+        sa.select(thread_list, activity.at)
+        .join(thread_activity, sa.and_(activity.community == thread.community, activity.thread == thread.thread))
+        .where(present(thread_list), thread.community == community)
+    )
+    if channel is not None:
+        select = select.where(thread.channel == channel)
+    if author is not None:
+        select = select.where(thread.author == author)
+    if tag is not None:
+        # Written into the statement: how frequent a tag is decides between two plans, and a prepared statement that
+        # leaves it open takes 100 ms where 2 do, with 100,000 threads. `normal` has made it harmless.
+        wanted = sa.literal(normal(tag), sa.Text, literal_execute=True)
+        here = sa.and_(tagged.community == thread.community, tagged.thread == thread.thread, tagged.tag == wanted)
+        select = select.join(thread_tag, here).where(present(thread_tag))
+    return select
+
+
+@router.get("", operation_id="list_threads", summary="List threads")
+async def list_threads(
+    here: Reader,
+    store: Commanding,
+    db: Db,
+    paging: Page,
+    freshness: Annotated[Freshness, fresh(THREAD_LIST)],
+    sort: Annotated[
+        Literal["newest", "active"], Query(description="By when it was opened, or when somebody spoke last.")
+    ] = "newest",
+    channel: Annotated[UUID | None, Query(description="Only those in this channel.")] = None,
+    author: Annotated[
+        UUID | Literal["me"] | None, Query(description="Only those of this member; `me` is the caller.")
+    ] = None,
+    tag: Annotated[str | None, Query(description="Only those under this tag.", max_length=100)] = None,
+) -> Listing[ThreadAnswer]:
+    """Those that were not deleted. Spoken counts as opened, replied or commented."""
+    select = threads_of(
+        here.community.id,
+        channel=channel,
+        author=here.id if author == "me" else author,
+        tag=None if tag is None else _normal(tag),
+    )
+    rows, following = await page(db, select, ACTIVE if sort == "active" else NEWEST, paging)
+    items = await show_rows(rows, here.community.id, store.vault)
+    return Listing(items=items, next=following, freshness=freshness)
+
+
+def _normal(tag: str) -> str:
+    try:
+        return normal(tag)
+    except ValueError as error:
+        raise Invalid(str(error)) from error

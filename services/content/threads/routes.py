@@ -1,0 +1,115 @@
+"""Threads over HTTP: open, show, edit, delete."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path
+from pydantic import AfterValidator, ConfigDict, Field
+
+from services.content.actors import actor
+from services.content.channels.domain import CHANNEL
+from services.content.history import Past
+from services.content.tags import LONGEST, MOST, normalised
+from services.content.threads.domain import THREAD, delete, edit, existing, open_thread
+from services.content.threads.thread import EXAMPLE, ThreadAnswer, show
+from services.content.wording import BODY, TITLE, Wording, edit_of, first_draft, must_be_the_same
+from shared.access import Contributor, Reader
+from shared.http import Commanding, Db, IfMatch
+from shared.words import Body, words
+
+router = APIRouter(prefix="/threads", tags=["threads"])
+
+ThreadPath = Annotated[UUID, Path(description="A thread's id.", examples=[EXAMPLE["id"]])]
+
+Title = Annotated[str, words(TITLE)]
+Prose = Annotated[str, words(BODY)]
+Tags = Annotated[
+    list[Annotated[str, Field(max_length=2 * LONGEST)]],
+    Field(max_length=2 * MOST, description="Words of letters, digits and - _ . + #; kept in lower case, at most ten."),
+    AfterValidator(normalised),
+]
+
+
+class NewThread(Body):
+    channel_id: UUID
+    title: Title
+    body: Prose
+    tags: Tags = Field(default_factory=list)
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{name: EXAMPLE[name] for name in ("channel_id", "title", "body", "tags")}],
+        }
+    )
+
+
+class ThreadChange(Body):
+    """What is left out stays as it is."""
+
+    title: Title | None = None
+    body: Prose | None = None
+    tags: Tags | None = None
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"title": "When to prune young roses?"}]})
+
+
+@router.post("", status_code=201, operation_id="open_thread", summary="Open a thread")
+async def post_thread(body: NewThread, here: Contributor, store: Commanding, past: Past, db: Db) -> ThreadAnswer:
+    """In a channel that is not archived. With an `Idempotency-Key`, a repetition finds what the first try opened."""
+    at, thread_id = here.community.id, store.new_id()
+    channel = (await past.read(at, CHANNEL, body.channel_id)).state
+    sent = first_draft(at, here.id, thread_id, Wording(body.title, body.body))
+    outcome = await store.execute(
+        THREAD,
+        thread_id,
+        lambda state: open_thread(state, thread_id, channel, actor(here), sent.text, tuple(body.tags)),
+        secrets=sent.secrets,
+    )
+    if not outcome.events:
+        await must_be_the_same(store.vault, at, sent)
+    return await show(await past.read(at, THREAD, thread_id), at, store.vault, db)
+
+
+@router.get("/{thread_id}", operation_id="get_thread", summary="Show a thread")
+async def get_thread(thread_id: ThreadPath, here: Reader, store: Commanding, past: Past, db: Db) -> ThreadAnswer:
+    """A deleted one, too, without its words."""
+    found = await past.read(here.community.id, THREAD, thread_id)
+    store.tag(found.version)
+    return await show(found, here.community.id, store.vault, db)
+
+
+@router.patch("/{thread_id}", operation_id="edit_thread", summary="Edit a thread")
+async def patch_thread(
+    thread_id: ThreadPath,
+    body: ThreadChange,
+    here: Contributor,
+    store: Commanding,
+    past: Past,
+    db: Db,
+    expect: IfMatch,
+) -> ThreadAnswer:
+    """By its author or a moderator. With an `Idempotency-Key`, a repetition changes nothing."""
+    at = here.community.id
+    state = (await past.read(at, THREAD, thread_id)).state
+    author = existing(state).author_id
+    new = await edit_of(store.vault, at, author, state.text, store.new_id(), title=body.title, body=body.body)
+    tags = None if new.repeated or body.tags is None else tuple(body.tags)
+    await store.execute(
+        THREAD,
+        thread_id,
+        lambda state: edit(state, actor(here), new.revision, tags),
+        secrets=new.secrets,
+        expect=None if new.repeated else expect,
+    )
+    return await show(await past.read(at, THREAD, thread_id), at, store.vault, db)
+
+
+@router.delete("/{thread_id}", status_code=204, operation_id="delete_thread", summary="Delete a thread")
+async def delete_thread(
+    thread_id: ThreadPath, here: Contributor, store: Commanding, past: Past, expect: IfMatch
+) -> None:
+    """By its author or a moderator, for good: lists leave it out, and its words are shown to nobody."""
+    await past.read(here.community.id, THREAD, thread_id)
+    await store.execute(THREAD, thread_id, lambda state: delete(state, actor(here)), expect=expect)

@@ -1,0 +1,114 @@
+"""A thread as callers see it: from its stream or a row of the list, with the words from the vault."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.content.events import ThreadEdited
+from services.content.history import History
+from services.content.threads.domain import Thread, existing
+from services.content.views.thread_list import thread_activity, thread_list
+from services.content.wording import Wording, read, words_of
+from shared.vault import Vault
+from shared.words import Answer
+
+EXAMPLE: JsonDict = {
+    "id": "0198c1a2-7b3c-7d4e-8f50-6a7b8c9d0e1f",
+    "channel_id": "0198c1a0-1f2e-7a3b-9c4d-5e6f7a8b9c0d",
+    "author_id": "5b0e2f0c-7d1a-8a43-9c55-0a1b2c3d4e5f",
+    "title": "When to prune roses?",
+    "body": "Mine were planted last autumn.",
+    "tags": ["roses", "pruning"],
+    "deleted": False,
+    "accepted_reply_id": "0198c1a9-2c3d-7e4f-9a5b-6c7d8e9f0a1b",
+    "replies": 3,
+    "comments": 1,
+    "opened_at": "2026-03-01T12:00:00Z",
+    "edited_at": None,
+    "active_at": "2026-03-02T08:15:30Z",
+}
+
+
+class ThreadAnswer(Answer):
+    """A thread. Title and body are null where it was deleted, where they were erased, or where none were brought in.
+
+    The counts and `active_at` are as the list has them, a moment behind the rest.
+    """
+
+    id: UUID
+    channel_id: UUID
+    author_id: UUID | None = Field(description="Null where the author is not known.")
+    title: str | None
+    body: str | None
+    tags: list[str]
+    deleted: bool
+    accepted_reply_id: UUID | None
+    replies: int = Field(description="Replies that stand.")
+    comments: int = Field(description="Comments on the thread itself; those on a reply are counted there.")
+    opened_at: datetime
+    edited_at: datetime | None
+    active_at: datetime = Field(description="When it was opened, replied to or commented in last.")
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+
+async def show(found: History[Thread], community: UUID, vault: Vault, db: AsyncConnection) -> ThreadAnswer:
+    """A thread by its stream, with what the list has counted."""
+    state = found.state
+    opened = existing(state)
+    row, last = thread_list.c, thread_activity.c
+    counted = (
+        await db.execute(
+            sa.select(row.replies, row.comments, last.at)
+            .outerjoin(thread_activity, sa.and_(last.community == row.community, last.thread == row.thread))
+            .where(row.community == community, row.thread == opened.thread_id)
+        )
+    ).one_or_none()
+    wording = Wording() if state.deleted else await words_of(vault, community, state.text)
+    return ThreadAnswer(
+        id=opened.thread_id,
+        channel_id=opened.channel_id,
+        author_id=opened.author_id,
+        title=wording.title,
+        body=wording.body,
+        tags=[] if state.deleted else list(state.tags),
+        deleted=state.deleted,
+        accepted_reply_id=state.accepted.reply_id if state.accepted else None,
+        replies=counted.replies if counted else 0,
+        comments=counted.comments if counted else 0,
+        opened_at=found.began_at,
+        edited_at=found.last(ThreadEdited),
+        active_at=(counted.at if counted else None) or found.began_at,
+    )
+
+
+async def show_rows(rows: Sequence[sa.Row[Any]], community: UUID, vault: Vault) -> list[ThreadAnswer]:
+    """Rows of the list, each with `at` of its activity; one look into the vault for all of them."""
+    kept = await read(vault, community, (row.text_ref for row in rows))
+    nothing = Wording()
+    return [
+        ThreadAnswer(
+            id=row.thread,
+            channel_id=row.channel,
+            author_id=row.author,
+            title=kept.get(row.text_ref, nothing).title,
+            body=kept.get(row.text_ref, nothing).body,
+            tags=row.tags,
+            deleted=False,
+            accepted_reply_id=row.accepted_reply,
+            replies=row.replies,
+            comments=row.comments,
+            opened_at=row.opened_at,
+            edited_at=row.edited_at,
+            active_at=row.at,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,99 @@
+"""The discussion: the replies of a thread, and the comments on a thread or reply, each in the order they came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+
+from services.content.events import (
+    CommentDeleted,
+    CommentEdited,
+    CommentPosted,
+    ReplyDeleted,
+    ReplyEdited,
+    ReplyPosted,
+)
+from services.content.tables import metadata
+from shared.event import Recorded, Text
+from shared.views import Change, View, add, drop, put, view_table
+
+reply_list = view_table(
+    "reply_list",
+    metadata,
+    key=[sa.Column("community", PG_UUID), sa.Column("reply", PG_UUID)],
+    put=[
+        sa.Column("thread", PG_UUID),
+        sa.Column("author", PG_UUID),
+        sa.Column("text_ref", PG_UUID),
+        sa.Column("posted_at", sa.DateTime(timezone=True)),
+        sa.Column("edited_at", sa.DateTime(timezone=True)),
+    ],
+    add=["comments"],
+    indexes=[sa.Index("ix_reply_list_thread", "community", "thread", "posted_at", "reply")],
+)
+
+comment_list = view_table(
+    "comment_list",
+    metadata,
+    key=[sa.Column("community", PG_UUID), sa.Column("comment", PG_UUID)],
+    put=[
+        sa.Column("thread", PG_UUID),
+        sa.Column("target", PG_UUID),
+        sa.Column("target_kind", sa.Text),
+        sa.Column("author", PG_UUID),
+        sa.Column("text_ref", PG_UUID),
+        sa.Column("posted_at", sa.DateTime(timezone=True)),
+        sa.Column("edited_at", sa.DateTime(timezone=True)),
+    ],
+    indexes=[sa.Index("ix_comment_list_target", "community", "target", "posted_at", "comment")],
+)
+
+DiscussionEvent = ReplyPosted | ReplyEdited | ReplyDeleted | CommentPosted | CommentEdited | CommentDeleted
+
+
+def fold(event: DiscussionEvent, record: Recorded) -> Iterator[Change]:
+    here, version, at = record.community, record.version, record.occurred_at
+    match event:
+        case ReplyPosted(reply_id=reply, thread_id=thread, author_id=author, text=text):
+            values = {"thread": thread, "author": author, "text_ref": _ref(text), "posted_at": at}
+            yield put(reply_list, (here, reply), version, **values)
+        case ReplyEdited(reply_id=reply, text=text):
+            yield put(reply_list, (here, reply), version, text_ref=_ref(text), edited_at=at)
+        case ReplyDeleted(reply_id=reply):
+            yield drop(reply_list, (here, reply), version)
+        case CommentPosted(comment_id=comment, thread_id=thread, target_kind=kind, author_id=author, text=text):
+            yield put(
+                comment_list,
+                (here, comment),
+                version,
+                thread=thread,
+                target=event.target_id,
+                target_kind=kind,
+                author=author,
+                text_ref=_ref(text),
+                posted_at=at,
+            )
+            yield from _on_reply(event, here, 1)
+        case CommentEdited(comment_id=comment, text=text):
+            yield put(comment_list, (here, comment), version, text_ref=_ref(text), edited_at=at)
+        case CommentDeleted(comment_id=comment):
+            yield drop(comment_list, (here, comment), version)
+            yield from _on_reply(event, here, -1)
+        case _:
+            raise TypeError(event)
+
+
+def _on_reply(event: CommentPosted | CommentDeleted, here: UUID, one: int) -> Iterator[Change]:
+    """Comments are counted where they stand: here those on replies."""
+    if event.target_id != event.thread_id:
+        yield add(reply_list, (here, event.target_id), comments=one)
+
+
+def _ref(text: Text | None) -> UUID | None:
+    return text.ref if text else None
+
+
+DISCUSSION = View("discussion", (reply_list, comment_list), fold)

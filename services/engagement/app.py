@@ -1,0 +1,26 @@
+"""The engagement service: what people do with what they read."""
+
+from __future__ import annotations
+
+from services.engagement import events
+from services.engagement.backfill import BACKFILL
+from services.engagement.reactions import routes as reactions
+from services.engagement.shares import routes as shares
+from services.engagement.tables import metadata
+from services.engagement.views.reach import REACH
+from services.engagement.views.reactions import REACTIONS
+from services.engagement.views.targets import TARGETS
+from services.engagement.visits import routes as visits
+from shared.service import Service
+
+SERVICE = Service(
+    name="engagement",
+    title="Guildhall engagement service",
+    description="Reactions, views and shares.",
+    metadata=metadata,
+    events=events,
+    routers=(reactions.router, visits.router, shares.router),
+    own_views=(REACTIONS, REACH),
+    topic_views=(TARGETS,),
+    backfill=BACKFILL,
+)

@@ -1,0 +1,69 @@
+"""What a backfill may bring in: the reactions to what was brought into the content service before.
+
+A vote of a system that does not tell who voted has no subject; it is nobody's, and its stream follows from its source.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from services.engagement.events import ReactionAdded
+from services.engagement.reactions.domain import REACTION, Reaction, react, reaction_id
+from services.engagement.reactions.kinds import IMPORTED, SIGNS
+from services.engagement.target_lookup import BACKFILL_LATENCY, BACKFILL_PATIENCE, target_lookup
+from shared.backfill import BackfillCommand, Line, LineContext, Source
+from shared.commands import Outcome
+from shared.errors import Invalid
+from shared.event import wire_name
+
+
+class ReactionLine(Line):
+    """`subject` reacted then, or somebody unknown did."""
+
+    command: Literal["react"]
+    target: Source = Field(description="The own `source` of what it is about.")
+    target_kind: Literal["thread", "reply", "comment"]
+    kind: Annotated[str, StringConstraints(pattern="^[a-z]{1,30}$")] = Field(
+        description="One of the kinds of reactions, or `up` or `down` for a vote, which goes by its sign."
+    )
+    positive: bool
+
+    @property
+    def kept_kind(self) -> str:
+        """The kind as it is kept: a vote is called by its sign."""
+        if self.kind in IMPORTED:
+            return "up" if self.positive else "down"
+        return self.kind
+
+
+def _stream(context: LineContext, line: ReactionLine) -> UUID:
+    if SIGNS.get(line.kept_kind) is not line.positive:
+        raise Invalid(f"`kind` is one of {', '.join(sorted(SIGNS))}, with the sign it has.", pointer="/kind")
+    if context.member is None:
+        return context.id("reaction", line.source)
+    return reaction_id(context.id(line.target_kind, line.target), context.member, line.kept_kind)
+
+
+async def _react(context: LineContext, line: ReactionLine) -> Outcome[Reaction]:
+    stream = _stream(context, line)
+    records = await context.commands.log.load(stream)
+    name, at = wire_name(ReactionAdded), line.occurred_at
+    if any(record.type == name and record.occurred_at == at for record in records):
+        return await context.load(REACTION, stream)  # even where it was withdrawn since
+    target = await target_lookup(context.runtime).look_up(
+        context.community.id,
+        context.id(line.target_kind, line.target),
+        latency=BACKFILL_LATENCY,
+        patience=BACKFILL_PATIENCE,
+    )
+    return await context.execute(
+        REACTION,
+        stream,
+        lambda state: react(state, stream, target, context.member, line.kept_kind, positive=line.positive),
+    )
+
+
+BACKFILL = (BackfillCommand("react", ReactionLine, _stream, _react),)

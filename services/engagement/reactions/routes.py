@@ -1,0 +1,121 @@
+"""Reactions over HTTP: give, take back, list with their counts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Path, Query
+from pydantic import ConfigDict
+
+from services.engagement.own_log import OwnLog
+from services.engagement.reactions.domain import REACTION, react, reaction_id, withdraw
+from services.engagement.reactions.given import given_in
+from services.engagement.reactions.kinds import SIGNS, Kind
+from services.engagement.reactions.reaction import REACTION as EXAMPLE
+from services.engagement.reactions.reaction import ReactionAnswer, ReactionsAnswer
+from services.engagement.target_lookup import Targets
+from services.engagement.views.reactions import REACTIONS, reaction_count, reaction_list
+from shared.access import Contributor, Reader
+from shared.freshness import Freshness
+from shared.http import Commanding, Db, fresh
+from shared.paging import Order, Page, page
+from shared.views import present
+from shared.words import Body
+
+router = APIRouter(prefix="/reactions", tags=["reactions"])
+
+TargetPath = Annotated[UUID, Path(description="A thread, reply or comment.", examples=[EXAMPLE["target_id"]])]
+KindPath = Annotated[Kind, Path(description="The kind of reaction.")]
+
+listed, counted = reaction_list.c, reaction_count.c
+
+NEWEST: Order = [(listed.reacted_at, "desc"), (listed.reaction, "desc")]
+
+
+class NewReaction(Body):
+    target_id: UUID
+    kind: Kind
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"target_id": EXAMPLE["target_id"], "kind": EXAMPLE["kind"]}]}
+    )
+
+
+@router.get("", operation_id="list_reactions", summary="List the reactions to something")
+async def list_reactions(
+    here: Reader,
+    db: Db,
+    paging: Page,
+    freshness: Annotated[Freshness, fresh(REACTIONS)],
+    target: Annotated[UUID, Query(description="A thread, reply or comment.", examples=[EXAMPLE["target_id"]])],
+) -> ReactionsAnswer:
+    """With the counts of each kind, and which kinds the caller has given. What is not there has no reactions."""
+    at = here.community.id
+    counts = await db.execute(
+        sa.select(counted.kind, counted.reactions)
+        .where(counted.community == at, counted.target == target, counted.reactions > 0)
+        .order_by(counted.kind)
+    )
+    standing = sa.and_(present(reaction_list), listed.community == at, listed.target == target)
+    mine = await db.execute(sa.select(listed.kind).where(standing, listed.actor == here.id).order_by(listed.kind))
+    select = sa.select(
+        listed.reaction.label("id"),
+        listed.target.label("target_id"),
+        listed.actor.label("actor_id"),
+        listed.kind,
+        listed.positive,
+        listed.reacted_at,
+    ).where(standing)
+    rows, following = await page(db, select, NEWEST, paging)
+    return ReactionsAnswer(
+        target_id=target,
+        counts={row.kind: row.reactions for row in counts},
+        mine=list(mine.scalars()),
+        items=[ReactionAnswer.model_validate(row) for row in rows],
+        next=following,
+        freshness=freshness,
+    )
+
+
+@router.post("", status_code=201, operation_id="add_reaction", summary="React to something")
+async def post_reaction(
+    body: NewReaction, here: Contributor, store: Commanding, targets: Targets, log: OwnLog
+) -> ReactionAnswer:
+    """As `PUT`, with a body. A kind that the caller has given already changes nothing and is answered as it stands."""
+    await put_reaction(body.target_id, body.kind, here, store, targets)
+    stream = reaction_id(body.target_id, here.id, body.kind)
+    given = given_in(await log.load(stream))
+    assert given is not None, "it was given just now or before"
+    return ReactionAnswer(
+        id=stream,
+        target_id=body.target_id,
+        actor_id=here.id,
+        kind=body.kind,
+        positive=SIGNS[body.kind],
+        reacted_at=given.at,
+    )
+
+
+@router.put("/{target}/{kind}", status_code=204, operation_id="put_reaction", summary="Give a reaction")
+async def put_reaction(
+    target: TargetPath, kind: KindPath, here: Contributor, store: Commanding, targets: Targets
+) -> None:
+    """One of each kind per member; also to one's own work, which earns nothing. Given already, it changes nothing."""
+    stream = reaction_id(target, here.id, kind)
+    aim = await targets.look_up(here.community.id, target)
+    positive = SIGNS[kind]
+    await store.execute(
+        REACTION, stream, lambda state: react(state, stream, aim, here.id, str(kind), positive=positive)
+    )
+
+
+@router.delete("/{target}/{kind}", status_code=204, operation_id="withdraw_reaction", summary="Take a reaction back")
+async def delete_reaction(
+    target: TargetPath, kind: KindPath, here: Contributor, store: Commanding, log: OwnLog
+) -> None:
+    """Also from what was deleted since; where there is none, nothing happens."""
+    stream = reaction_id(target, here.id, kind)
+    given = given_in(await log.load(stream))
+    await store.execute(REACTION, stream, lambda state: withdraw(state, given))

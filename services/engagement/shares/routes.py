@@ -1,0 +1,86 @@
+"""Shares over HTTP: tell that one shared something, and how often it was shared."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Query
+from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict
+
+from services.engagement.shares.domain import SHARE, Medium, share
+from services.engagement.target_lookup import Targets
+from services.engagement.views.reach import REACH, share_count
+from shared.access import Contributor, Reader
+from shared.freshness import Freshness
+from shared.http import Commanding, Db, fresh
+from shared.words import Answer, Body
+
+router = APIRouter(prefix="/shares", tags=["shares"])
+
+EXAMPLE: JsonDict = {
+    "id": "0198c1c0-4e5f-7061-9b7c-8d9e0f1a2b3c",
+    "target_id": "0198c1a2-7b3c-7d4e-8f50-6a7b8c9d0e1f",
+    "medium": "chat",
+}
+
+
+class NewShare(Body):
+    target_id: UUID
+    medium: Medium
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{name: EXAMPLE[name] for name in ("target_id", "medium")}]}
+    )
+
+
+class ShareAnswer(Answer):
+    """A share that was told."""
+
+    id: UUID
+    target_id: UUID
+    medium: str
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+
+class SharesAnswer(Answer):
+    """How often something was shared, by medium."""
+
+    target_id: UUID
+    counts: dict[str, int]
+    freshness: Freshness | None = Field(None, description="How far the view was that answered.")
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"target_id": EXAMPLE["target_id"], "counts": {"chat": 2, "link": 7}}]}
+    )
+
+
+@router.post("", status_code=201, operation_id="share", summary="Tell that one shared something")
+async def post_share(body: NewShare, here: Contributor, store: Commanding, targets: Targets) -> ShareAnswer:
+    """Each time counts. With an `Idempotency-Key`, a repetition finds what the first try told."""
+    share_id = store.new_id()
+    aim = await targets.look_up(here.community.id, body.target_id)
+    await store.execute(
+        SHARE, share_id, lambda state: share(state, share_id, body.target_id, aim, here.id, body.medium)
+    )
+    return ShareAnswer(id=share_id, target_id=body.target_id, medium=body.medium)
+
+
+@router.get("", operation_id="count_shares", summary="Count the shares of something")
+async def get_shares(
+    here: Reader,
+    db: Db,
+    freshness: Annotated[Freshness, fresh(REACH)],
+    target: Annotated[UUID, Query(description="A thread, reply or comment.", examples=[EXAMPLE["target_id"]])],
+) -> SharesAnswer:
+    """What is not there was not shared."""
+    row = share_count.c
+    counts = await db.execute(
+        sa.select(row.medium, row.shares)
+        .where(row.community == here.community.id, row.target == target)
+        .order_by(row.medium)
+    )
+    return SharesAnswer(target_id=target, counts={count.medium: count.shares for count in counts}, freshness=freshness)

@@ -1,0 +1,27 @@
+"""What one engages with: something of the content service, as its events have told. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from shared.errors import Conflict, NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A thread, reply or comment; `gone` once it was deleted, or what it stands in was."""
+
+    id: UUID
+    kind: str
+    author_id: UUID | None
+    gone: bool = False
+
+
+def standing(target: Target | None) -> Target:
+    """The target, if one may engage with it. Raises `NotFound` where there is none, `Conflict` where it is gone."""
+    if target is None:
+        raise NotFound("There is no such thread, reply or comment.")
+    if target.gone:
+        raise Conflict(f"The {target.kind} was deleted.")
+    return target

@@ -1,0 +1,60 @@
+"""What one may engage with: every thread, reply and comment, who wrote it, and what it stands in.
+
+Fed by the content topic. A reply stands in its thread, a comment on a thread or reply; what stands in something that
+was deleted is gone with it, which is joined when read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import UUID
+
+from services.engagement.subscriptions import (
+    CommentDeleted,
+    CommentPosted,
+    ReplyDeleted,
+    ReplyPosted,
+    ThreadDeleted,
+    ThreadOpened,
+)
+from services.engagement.tables import metadata
+from shared.event import Recorded
+from shared.views import Change, View, drop, put, view_table
+
+targets = view_table(
+    "targets",
+    metadata,
+    key=[sa.Column("community", UUID), sa.Column("target", UUID)],
+    put=[
+        sa.Column("kind", sa.Text),
+        sa.Column("author", UUID),
+        sa.Column("parent", UUID),  # null for a thread
+        sa.Column("thread", UUID),
+    ],
+)
+
+TargetsEvent = ThreadOpened | ThreadDeleted | ReplyPosted | ReplyDeleted | CommentPosted | CommentDeleted
+
+
+def fold(event: TargetsEvent, record: Recorded) -> Iterator[Change]:
+    here, version = record.community, record.version
+    match event:
+        case ThreadOpened(thread_id=thread, author_id=author):
+            yield put(targets, (here, thread), version, kind="thread", author=author, thread=thread)
+        case ThreadDeleted(thread_id=thread):
+            yield drop(targets, (here, thread), version)
+        case ReplyPosted(reply_id=reply, thread_id=thread, author_id=author):
+            yield put(targets, (here, reply), version, kind="reply", author=author, parent=thread, thread=thread)
+        case ReplyDeleted(reply_id=reply):
+            yield drop(targets, (here, reply), version)
+        case CommentPosted(comment_id=comment, thread_id=thread, target_id=parent, author_id=author):
+            yield put(targets, (here, comment), version, kind="comment", author=author, parent=parent, thread=thread)
+        case CommentDeleted(comment_id=comment):
+            yield drop(targets, (here, comment), version)
+        case _:
+            raise TypeError(event)
+
+
+TARGETS = View("targets", (targets,), fold)

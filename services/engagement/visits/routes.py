@@ -1,0 +1,55 @@
+"""Views over HTTP: tell that one looked at something, and how often it was looked at."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Query
+from pydantic import ConfigDict, Field
+
+from services.engagement.reactions.routes import TargetPath
+from services.engagement.target_lookup import Targets
+from services.engagement.views.reach import REACH, view_count
+from services.engagement.visits.domain import VISIT, hour_of, visit, visit_id
+from shared.access import Contributor, Reader
+from shared.freshness import Freshness
+from shared.http import Commanding, Db, fresh
+from shared.words import Answer
+
+router = APIRouter(prefix="/views", tags=["views"])
+
+EXAMPLE = "0198c1a2-7b3c-7d4e-8f50-6a7b8c9d0e1f"
+
+
+class ViewsAnswer(Answer):
+    """How often members looked at something, each counted once an hour."""
+
+    target_id: UUID
+    views: int
+    freshness: Freshness | None = Field(None, description="How far the view was that answered.")
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"target_id": EXAMPLE, "views": 120}]})
+
+
+@router.put("/{target}", status_code=204, operation_id="put_view", summary="Tell that one looked at something")
+async def put_view(target: TargetPath, here: Contributor, store: Commanding, targets: Targets) -> None:
+    """Counted once per member, target and hour; more often changes nothing."""
+    hour = hour_of(store.act.occurred_at)
+    stream = visit_id(target, here.id, hour)
+    aim = await targets.look_up(here.community.id, target)
+    await store.execute(VISIT, stream, lambda state: visit(state, aim, here.id, hour))
+
+
+@router.get("", operation_id="count_views", summary="Count the views of something")
+async def get_views(
+    here: Reader,
+    db: Db,
+    freshness: Annotated[Freshness, fresh(REACH)],
+    target: Annotated[UUID, Query(description="A thread, reply or comment.", examples=[EXAMPLE])],
+) -> ViewsAnswer:
+    """What is not there was not viewed."""
+    row = view_count.c
+    views = await db.execute(sa.select(row.views).where(row.community == here.community.id, row.target == target))
+    return ViewsAnswer(target_id=target, views=views.scalar_one_or_none() or 0, freshness=freshness)

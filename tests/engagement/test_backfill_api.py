@@ -1,0 +1,73 @@
+"""Reactions brought in: with their giver or without, to what was brought into the content service a moment ago."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.engagement.town import Json, Town
+from tests.member import api as members
+
+DAY = "2015-03-0{}T12:00:00Z"
+
+
+def line(command: str, source: str, day: int, subject: str | None = "bob", **arguments: Any) -> Json:
+    at = DAY.format(day)
+    return {"command": command, "source": source, "subject": subject, "occurred_at": at, **arguments}
+
+
+def vote(source: str, day: int, *, positive: bool = True, subject: str | None = None, **changes: Any) -> Json:
+    aim = {"target": "se:1", "target_kind": "thread", "kind": "up", "positive": positive}
+    return line("react", source, day, subject, **{**aim, **changes})
+
+
+async def community(town: Town) -> tuple[str, str]:
+    """A community with a thread that was brought in; its path, and the thread's id."""
+    path = await members.found(town.around.member, "alice")
+    await members.join(town.around.member, path, "bob")
+    _, thread = await town.around.backfill(
+        path,
+        line("open-channel", "se:channel", 1, None, name="Questions"),
+        line("open-thread", "se:1", 2, channel="se:channel"),
+    )
+    assert thread["status"] == "applied", thread
+    return path, thread["id"]
+
+
+def statuses(answers: list[Json]) -> list[str]:
+    return [answer["status"] for answer in answers]
+
+
+async def test_votes_without_a_voter_are_counted_by_their_sign_each_for_itself(town: Town) -> None:
+    path, thread = await community(town)
+    votes = [vote("se:v1", 3), vote("se:v2", 3), vote("se:v3", 4, positive=False), vote("se:v4", 4, positive=False)]
+    votes[3]["kind"] = "down"
+    answers = await town.backfill(path, *votes)
+    assert statuses(answers) == ["applied"] * 4, answers
+
+    seen = await town.look("bob", f"{path}/reactions?target={thread}")
+    assert seen["counts"] == {"down": 2, "up": 2}
+    assert {item["actor_id"] for item in seen["items"]} == {None}
+    assert [item["reacted_at"] for item in seen["items"]] == [DAY.format(4)] * 2 + [DAY.format(3)] * 2
+    assert statuses(await town.backfill(path, *votes)) == ["repeated"] * 4
+
+
+async def test_a_reaction_of_a_member_is_the_members_own_and_is_not_brought_back_when_withdrawn(town: Town) -> None:
+    path, thread = await community(town)
+    mine = vote("se:v1", 3, subject="bob", kind="like")
+    assert statuses(await town.backfill(path, mine)) == ["applied"]
+    await town.send("bob", "DELETE", f"{path}/reactions/{thread}/like", 204)
+    assert statuses(await town.backfill(path, mine)) == ["repeated"]
+    assert (await town.look("bob", f"{path}/reactions?target={thread}"))["counts"] == {}
+
+
+async def test_lines_that_name_what_is_not_there_or_no_kind_are_rejected(town: Town) -> None:
+    path, _ = await community(town)
+    lines = [
+        vote("se:v1", 3, target="nowhere"),
+        vote("se:v2", 3, target_kind="reply"),
+        vote("se:v3", 3, kind="fancy"),
+        vote("se:v4", 3, kind="like", positive=False),
+    ]
+    answers = await town.backfill(path, *lines)
+    assert statuses(answers) == ["rejected"] * 4
+    assert [answer["problem"]["status"] for answer in answers] == [404, 404, 422, 422]

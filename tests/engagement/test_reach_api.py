@@ -1,0 +1,54 @@
+"""Views and shares over HTTP: views once an hour, shares each time."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from tests.engagement.town import Town
+
+
+async def test_a_look_counts_once_an_hour_for_each_member(town: Town) -> None:
+    place, thread = await town.asked("carol")
+    path = f"{place.path}/views"
+    for who in ("bob", "carol"):
+        await town.send(who, "PUT", f"{path}/{thread['id']}", 204)
+    before = await town.events()
+    await town.send("bob", "PUT", f"{path}/{thread['id']}", 204)
+
+    # The clock may strike between two looks; then the second one counts.
+    assert await town.events() - before in (0, 1)
+    seen = await town.look("dora", f"{path}?target={thread['id']}")
+    assert seen["views"] == 2 + await town.events() - before
+    assert seen["target_id"] == thread["id"]
+
+
+async def test_what_is_not_there_is_not_viewed_or_shared(town: Town) -> None:
+    place, _ = await town.asked()
+    missing = str(uuid4())
+    await town.send("bob", "PUT", f"{place.path}/views/{missing}", 404)
+    await town.send("bob", "POST", f"{place.path}/shares", 404, {"target_id": missing, "medium": "mail"})
+    assert (await town.look("bob", f"{place.path}/views?target={missing}"))["views"] == 0
+    assert (await town.look("bob", f"{place.path}/shares?target={missing}"))["counts"] == {}
+
+
+async def test_every_share_counts_and_one_with_a_key_counts_once(town: Town) -> None:
+    place, thread = await town.asked()
+    path = f"{place.path}/shares"
+    body = {"target_id": thread["id"], "medium": "mail"}
+    first = await town.send("bob", "POST", path, 201, body, idempotency_key="k")
+    assert await town.send("bob", "POST", path, 201, body, idempotency_key="k") == first
+    await town.send("bob", "POST", path, 409, {**body, "medium": "chat"}, idempotency_key="k")
+    await town.send("bob", "POST", path, 201, body)
+    await town.send("bob", "POST", path, 201, {**body, "medium": "link"})
+    assert (await town.look("dora", f"{path}?target={thread['id']}"))["counts"] == {"link": 1, "mail": 2}
+
+
+async def test_a_medium_that_is_none_is_refused(town: Town) -> None:
+    place, thread = await town.asked()
+    await town.send("bob", "POST", f"{place.path}/shares", 422, {"target_id": thread["id"], "medium": "pigeon"})
+
+
+async def test_outsiders_neither_view_nor_share(town: Town) -> None:
+    place, thread = await town.asked()
+    await town.send("dora", "PUT", f"{place.path}/views/{thread['id']}", 403)
+    await town.send("dora", "POST", f"{place.path}/shares", 403, {"target_id": thread["id"], "medium": "mail"})
