@@ -1,0 +1,132 @@
+"""A community's days as they were last read, kept by a process; what has changed since is read again, nothing else.
+
+Every fold of an action moves the change counter of its day of UTC in the transaction that writes the facts. So a day
+is up to date as long as the counters of the days of UTC that it overlaps are what they were when it was read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import asyncpg
+import numpy as np
+from pyroaring import AbstractBitMap, BitMap
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.projection.activity.arithmetic import MONTH, Active, Calendar, Day, active_on
+from services.projection.days import days_of, first_slot, utc_day_of
+from services.projection.snapshots import snapshot
+from shared.db import Driver
+from shared.views import NEVER
+
+_AT_ONCE = 500
+"""Days that are read in one transaction, which keeps it well below its time limit."""
+
+_CHANGES = "select day, n from action_change where community = $1 order by day"
+_NEWCOMERS = """
+    select slot, count(*) as n from first_action where community = $1 and version > $2 and not gone group by slot
+"""
+_ACTIONS = """
+    select span.day, kind, sum(n)::bigint as n
+    from unnest($2::int[], $3::int[], $4::int[]) as span (day, first, after)
+    join action_count on community = $1 and slot >= span.first and slot < span.after
+    group by span.day, kind
+"""
+_MEMBERS = """
+    select span.day, members
+    from unnest($2::int[], $3::int[], $4::int[]) as span (day, first, after)
+    join active_members on community = $1 and slot >= span.first and slot < span.after
+"""
+
+Counts = tuple[int, ...]
+
+
+class DayBook:
+    """The days of one community in one time zone."""
+
+    def __init__(self, community: UUID, zone: ZoneInfo) -> None:
+        self.community = community
+        self.zone = zone
+        self._turn = asyncio.Lock()
+        self._days: dict[int, tuple[Counts, Day]] = {}
+        self._active: dict[int, Active] = {}
+        self._newcomers: tuple[int, dict[int, int]] = (0, {})
+
+    async def calendar(self, engine: AsyncEngine, first: int, last: int) -> Calendar:
+        """The days from 29 before `first` to `last`, and the active members of each day from `first` to `last`."""
+        async with self._turn:
+            days = await self._up_to_date(engine, first - MONTH + 1, last)
+            active = await asyncio.to_thread(self._active_in, days, range(first, last + 1))
+            return Calendar(days, self._newcomers[1], active)
+
+    async def members(self, engine: AsyncEngine, first: int, last: int) -> AbstractBitMap:
+        """The ordinals of the members with an action from `first` to `last`."""
+        async with self._turn:
+            days = await self._up_to_date(engine, first, last)
+            return await asyncio.to_thread(lambda: BitMap.union(BitMap(), *(day.members for day in days.values())))
+
+    async def _up_to_date(self, engine: AsyncEngine, first: int, last: int) -> dict[int, Day]:
+        while not await self._refresh(engine, first, last):
+            pass
+        return {day: self._days[day][1] for day in range(first, last + 1) if day in self._days}
+
+    async def _refresh(self, engine: AsyncEngine, first: int, last: int) -> bool:
+        """Read some of what has changed; True if that was all, so that everything is as of one snapshot."""
+        async with snapshot(engine) as db:
+            changes: dict[int, int] = {row["day"]: row["n"] for row in await db.fetch(_CHANGES, self.community)}
+            now = {day: self._counts(day, changes) for day in range(first, last + 1)}
+            # A day without any change is quiet; it is not read, and not kept.
+            stale = [day for day, counts in now.items() if any(counts) and self._counts_read(day) != counts]
+            reading = stale[:_AT_ONCE]
+            actions, members = await self._read(db, reading) if reading else ([], [])
+            await self._read_newcomers(db, sum(changes.values()))
+        for day, read in (await asyncio.to_thread(_days, reading, actions, members)).items():
+            self._days[day] = (now[day], read)
+            for following in range(day, day + MONTH):
+                self._active.pop(following, None)
+        return len(reading) == len(stale)
+
+    def _active_in(self, days: Mapping[int, Day], asked: Iterable[int]) -> dict[int, Active]:
+        active = {day: self._active.get(day) or active_on(day, days) for day in asked}
+        self._active.update((day, found) for day, found in active.items() if found.month)
+        return active
+
+    def _counts_read(self, day: int) -> Counts | None:
+        return self._days[day][0] if day in self._days else None
+
+    def _counts(self, day: int, changes: dict[int, int]) -> Counts:
+        first, after = first_slot(day, self.zone), first_slot(day + 1, self.zone)
+        return tuple(changes.get(utc, 0) for utc in range(utc_day_of(first), utc_day_of(max(first, after - 1)) + 1))
+
+    async def _read(self, db: Driver, days: Sequence[int]) -> tuple[list[asyncpg.Record], list[asyncpg.Record]]:
+        first = [first_slot(day, self.zone) for day in days]
+        after = [first_slot(day + 1, self.zone) for day in days]
+        return (
+            await db.fetch(_ACTIONS, self.community, days, first, after),
+            await db.fetch(_MEMBERS, self.community, days, first, after),
+        )
+
+    async def _read_newcomers(self, db: Driver, total: int) -> None:
+        """Any action may make another day the first of a member, so these hang on all counters together."""
+        if self._newcomers[0] == total:
+            return
+        found = await db.fetch(_NEWCOMERS, self.community, NEVER)
+        newcomers: Counter[int] = Counter()
+        days = days_of(np.array([row["slot"] for row in found], np.int64), self.zone)
+        for day, row in zip(days.tolist(), found, strict=True):
+            newcomers[day] += row["n"]
+        self._newcomers = (total, dict(newcomers))
+
+
+def _days(asked: Sequence[int], actions: Sequence[asyncpg.Record], members: Sequence[asyncpg.Record]) -> dict[int, Day]:
+    kinds: defaultdict[int, dict[str, int]] = defaultdict(dict)
+    for row in actions:
+        kinds[row["day"]][row["kind"]] = row["n"]
+    sets: defaultdict[int, list[BitMap]] = defaultdict(list)
+    for row in members:
+        sets[row["day"]].append(BitMap.deserialize(row["members"]))
+    return {day: Day(kinds[day], BitMap.union(*sets[day]) if sets[day] else BitMap()) for day in asked}

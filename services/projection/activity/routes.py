@@ -1,0 +1,139 @@
+"""How active a community is, over time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from pydantic import ConfigDict, Field
+
+from services.projection.activity.arithmetic import Period, Step, activity, periods
+from services.projection.asking import EARLIEST, Asked, Day, today_in
+from services.projection.days import date_of, number_of
+from services.projection.read_models.actions import ACTION_KINDS, ACTIONS
+from services.projection.read_models.communities import COMMUNITIES
+from services.projection.tabular import CSV_ANSWER, Cell, WantsCsv, csv_answer
+from shared.errors import Invalid
+from shared.freshness import Freshness
+from shared.http import fresh
+from shared.words import Answer
+
+router = APIRouter(prefix="/metrics", tags=["metrics"])
+
+POINTS = 4_000
+_DEFAULT_DAYS = 30
+
+EXAMPLE: dict[str, Any] = {
+    "items": [
+        {
+            "day": "2018-01-01",
+            "actions": {
+                "thread": 1,
+                "reply": 2,
+                "comment": 3,
+                "acceptance": 0,
+                "reaction": 5,
+                "share": 0,
+                "suggestion": 0,
+                "vote": 0,
+            },
+            "active": {"day": 3, "week": 8, "month": 20},
+            "stickiness": 0.15,
+            "new_members": 1,
+            "returning_members": 2,
+        }
+    ],
+    "time_zone": "Europe/Paris",
+    "freshness": {"positions": {"content": [12, 9]}, "lag_events": 0, "lag_seconds": 0.0},
+}
+
+
+class ActiveMembers(Answer):
+    day: int = Field(description="Distinct members active on the last day of the step.")
+    week: int = Field(description="Distinct members active in the 7 days that end with it.")
+    month: int = Field(description="Distinct members active in the 30 days that end with it.")
+
+
+class ActivityItem(Answer):
+    day: date = Field(description="First day of the step: the day, the week's Monday, the month's first.")
+    actions: dict[str, int] = Field(description="Actions by kind; kinds may be added.")
+    active: ActiveMembers
+    stickiness: float = Field(description="Mean of active members of the day / of the month over the step's days.")
+    new_members: int = Field(description="Distinct members who acted in the step for the first time ever.")
+    returning_members: int = Field(description="Distinct members who acted in it and had acted before it.")
+
+
+class ActivityAnswer(Answer):
+    items: list[ActivityItem]
+    time_zone: str
+    freshness: Freshness
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+
+@router.get(
+    "/activity",
+    operation_id="get_activity",
+    summary="Activity over time",
+    response_model=ActivityAnswer,
+    responses=CSV_ANSWER,
+)
+async def get_activity(
+    asked: Asked,
+    freshness: Annotated[Freshness, fresh(ACTIONS, COMMUNITIES)],
+    csv: WantsCsv,
+    first: Annotated[Day | None, Query(alias="from", description="First day; 29 days before `to` if left out.")] = None,
+    last: Annotated[Day | None, Query(alias="to", description="Last day, included; today if left out.")] = None,
+    step: Annotated[
+        Step, Query(description="Length of an item; a step that sticks out of the range is cut.")
+    ] = Step.DAY,
+) -> ActivityAnswer | Response:
+    """A series without holes, at most 4,000 items; days are those of the community's time zone."""
+    zone = await asked.zone()
+    last = last or today_in(zone)
+    first = first or max(last - timedelta(days=_DEFAULT_DAYS - 1), EARLIEST)
+    if first > last:
+        raise Invalid(f"`from` ({first}) is after `to` ({last}).")
+    start, end = number_of(first), number_of(last)
+    points = sum(1 for _ in periods(start, end, step))
+    if points > POINTS:
+        raise Invalid(
+            f"This asks for {points} items; a series has at most {POINTS}. Choose a longer step or fewer days."
+        )
+    book, _ = asked.books.of(asked.here.community.id, zone)
+    calendar = await book.calendar(asked.engine, start, end)
+    series = await asyncio.to_thread(activity, calendar, start, end, step)
+    if csv:
+        return csv_answer("activity", COLUMNS, map(_row, series), freshness=freshness, time_zone=zone.key)
+    return ActivityAnswer(items=[_item(period) for period in series], time_zone=zone.key, freshness=freshness)
+
+
+COLUMNS = (
+    "day",
+    *ACTION_KINDS,
+    *("active_day", "active_week", "active_month", "stickiness", "new_members", "returning_members"),
+)
+
+
+def _item(period: Period) -> ActivityItem:
+    return ActivityItem(
+        day=date_of(period.first),
+        actions=dict(period.actions),
+        active=ActiveMembers.model_validate(period.active),
+        stickiness=period.stickiness,
+        new_members=period.new_members,
+        returning_members=period.returning_members,
+    )
+
+
+def _row(period: Period) -> list[Cell]:
+    def cells() -> Iterator[Cell]:
+        yield date_of(period.first).isoformat()
+        yield from period.actions.values()
+        yield from (period.active.day, period.active.week, period.active.month)
+        yield from (period.stickiness, period.new_members, period.returning_members)
+
+    return list(cells())

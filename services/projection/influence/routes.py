@@ -1,0 +1,192 @@
+"""Who carries the community: the ranking, one member, and what a score is made of."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Literal
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import msgspec
+import numpy as np
+import sqlalchemy as sa
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from services.projection.asking import Asked, Day, Question, today_in
+from services.projection.cursors import following, opened
+from services.projection.days import date_of, number_of
+from services.projection.influence.answers import Explanation, OneMember, RankedMember, Ranking, shown, shown_item
+from services.projection.influence.book import Influence
+from services.projection.influence.explanation import Item, explain
+from services.projection.read_models.actions import ACTIONS
+from services.projection.read_models.communities import COMMUNITIES
+from services.projection.read_models.memberships import MEMBERSHIP, MEMBERSHIPS
+from services.projection.read_models.responses import RESPONSES
+from services.projection.tabular import CSV_ANSWER, WantsCsv, csv_answer
+from shared.errors import Invalid, NotFound
+from shared.freshness import Freshness
+from shared.http import fresh
+from shared.views import present
+
+router = APIRouter(prefix="/metrics/influence", tags=["metrics"])
+
+ITEMS = 10_000
+"""Items of an explanation on one page, unless fewer are asked for."""
+
+AsOf = Annotated[
+    Day | None, Query(description="The day whose end is asked about; today if left out, and never a later one.")
+]
+Member = Annotated[
+    UUID | Literal["me"],
+    Path(description="A member's id, or `me`.", examples=["me", "8d0c1c2e-5b54-8f0a-9d6e-0a5f3f1d2c4b"]),
+]
+Cursor = Annotated[
+    str | None, Query(max_length=500, description="`next` of the page before; leave it out for the first.")
+]
+Fresh = Annotated[Freshness, fresh(ACTIONS, RESPONSES, COMMUNITIES, MEMBERSHIPS)]
+
+
+class AfterMember(msgspec.Struct, frozen=True):
+    """Where a page of the ranking ended: the day it is of, and its last member's place in the order."""
+
+    day: int
+    score: int
+    member: UUID
+
+
+class AfterItem(msgspec.Struct, frozen=True):
+    day: int
+    items: int
+
+
+@router.get(
+    "",
+    operation_id="list_influence",
+    summary="Members by influence",
+    response_model=Ranking,
+    responses=CSV_ANSWER,
+)
+async def list_influence(
+    asked: Asked,
+    request: Request,
+    freshness: Fresh,
+    csv: WantsCsv,
+    as_of: AsOf = None,
+    limit: Annotated[int, Query(ge=1, le=200, description="At most so many members.")] = 50,
+    cursor: Cursor = None,
+) -> Ranking | Response:
+    """Those with a response given or received, or an action, in the 365 days up to that day."""
+    after = opened(cursor, AfterMember) if cursor is not None else None
+    influence, of_day = await _influence(asked, freshness, as_of, after.day if after else None)
+    standing, facts = influence.standing, influence.facts
+    begin = 0
+    if after is not None:
+        place = np.searchsorted(facts.members, np.array([after.member.bytes], "S16"), side="right")[0]
+        scores = standing.score[standing.ranking]
+        begin = int(((scores > after.score) | ((scores == after.score) & (standing.ranking < place))).sum())
+    members = standing.ranking[begin : begin + limit].tolist()
+    items = [RankedMember(rank=rank, **shown(influence, m)) for rank, m in enumerate(members, start=begin + 1)]
+    following_page = None
+    if begin + limit < len(standing.ranking):
+        last = members[-1]
+        end = AfterMember(standing.day, int(standing.score[last]), facts.id_of(last))
+        following_page = following(request, end)
+    if csv:
+        columns = ("rank", "member_id", "score", "reach", "resonance", "authority", "percentile", "trend")
+        rows = ([str(cell) if isinstance(cell := getattr(i, c), UUID) else cell for c in columns] for i in items)
+        return csv_answer("influence", columns, rows, freshness=freshness, time_zone=of_day["time_zone"])
+    return Ranking(items=items, members=len(standing.ranking), next=following_page, **of_day)
+
+
+@router.get("/{member}", operation_id="get_influence", summary="Influence of one member")
+async def get_influence(asked: Asked, freshness: Fresh, member: Member, as_of: AsOf = None) -> OneMember:
+    """Of anybody who has joined, or of whom anything is known; outside the window reach and authority are 0."""
+    influence, of_day = await _influence(asked, freshness, as_of)
+    number = await _number(asked, influence, member)
+    if number is None:
+        zeros = dict.fromkeys(("score", "reach", "resonance", "authority", "percentile", "trend"), 0)
+        return OneMember(member_id=_id(asked, member), **zeros, **of_day)
+    return OneMember(**shown(influence, number), **of_day)
+
+
+@router.get(
+    "/{member}/explain",
+    operation_id="explain_influence",
+    summary="What a member's score is made of",
+    response_model=Explanation,
+    responses=CSV_ANSWER,
+)
+async def explain_influence(
+    asked: Asked,
+    request: Request,
+    freshness: Fresh,
+    csv: WantsCsv,
+    member: Member,
+    as_of: AsOf = None,
+    limit: Annotated[int, Query(ge=1, le=ITEMS, description="At most so many items.")] = ITEMS,
+    cursor: Cursor = None,
+) -> Explanation | Response:
+    """Every contribution: who was reached, each fact with its points and age, each share of authority."""
+    after = opened(cursor, AfterItem) if cursor is not None else None
+    influence, of_day = await _influence(asked, freshness, as_of, after.day if after else None)
+    number = await _number(asked, influence, member)
+    every: list[Item] = [] if number is None else await asyncio.to_thread(explain, influence.standing, number)
+    begin = max(after.items, 0) if after else 0
+    items = [shown_item(influence, item) for item in every[begin : begin + limit]]
+    more = begin + limit < len(every)
+    following_page = following(request, AfterItem(influence.standing.day, begin + limit)) if more else None
+    if csv:
+        columns = ("part", "day", "from", "kind", "count", "points", "age_days", "thousandths")
+        rows = (item.model_dump(mode="json", by_alias=True).values() for item in items)
+        return csv_answer("explanation", columns, map(list, rows), freshness=freshness, time_zone=of_day["time_zone"])
+    score = 0 if number is None else int(influence.standing.score[number])
+    return Explanation(
+        member_id=_id(asked, member),
+        score=score / 1000,
+        score_thousandths=score,
+        items=items,
+        sum_thousandths=sum(item.thousandths for item in every),
+        next=following_page,
+        **of_day,
+    )
+
+
+async def _influence(
+    asked: Question, freshness: Freshness, as_of: Day | None, continued: int | None = None
+) -> tuple[Influence, dict[str, Any]]:
+    """Influence at the end of a day, and what every answer says about that; a next page is of its first one's day."""
+    zone = await asked.zone()
+    day = number_of(_not_later(as_of, zone)) if continued is None else min(continued, number_of(today_in(zone)))
+    _, book = asked.books.of(asked.here.community.id, zone)
+    influence = await book.influence(asked.engine, day)
+    return influence, {
+        "as_of": date_of(day),
+        "policy": influence.standing.policy.name,
+        "time_zone": zone.key,
+        "freshness": freshness,
+    }
+
+
+def _not_later(as_of: Day | None, zone: ZoneInfo) -> Day:
+    today = today_in(zone)
+    if as_of is not None and as_of > today:
+        raise Invalid(f"`as_of` ({as_of}) is in the future; it is {today} in {zone.key}.")
+    return as_of or today
+
+
+def _id(asked: Question, member: UUID | Literal["me"]) -> UUID:
+    return asked.here.id if member == "me" else member
+
+
+async def _number(asked: Question, influence: Influence, member: UUID | Literal["me"]) -> int | None:
+    """The member's number, None for a member of whom nothing else is known. Raises `NotFound` for anybody else."""
+    who = _id(asked, member)
+    number = influence.facts.number_of(who)
+    if number is None:
+        select = sa.select(sa.true()).where(
+            MEMBERSHIP.c.community == asked.here.community.id, MEMBERSHIP.c.member == who, present(MEMBERSHIP)
+        )
+        async with asked.engine.connect() as connection:
+            if not await connection.scalar(select):
+                raise NotFound("There is no such member.")
+    return number

@@ -1,0 +1,34 @@
+"""What projection knows of a community itself: above all its time zone, by which its days are made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+
+from services.projection.subscriptions import CommunityDescribed, CommunityFounded
+from services.projection.tables import metadata
+from shared.event import Recorded
+from shared.views import Change, View, put, view_table
+
+COMMUNITY = view_table(
+    "community",
+    metadata,
+    key=[sa.Column("community", sa.Uuid)],
+    put=[
+        sa.Column("slug", sa.Text),
+        sa.Column("name", sa.Text),
+        sa.Column("language", sa.Text),
+        sa.Column("time_zone", sa.Text),
+    ],
+)
+
+
+def fold(event: CommunityFounded | CommunityDescribed, record: Recorded) -> Iterator[Change]:
+    description = {"name": event.name, "language": event.language, "time_zone": event.time_zone}
+    if isinstance(event, CommunityFounded):
+        description["slug"] = event.slug
+    yield put(COMMUNITY, (record.community,), record.version, **description)
+
+
+COMMUNITIES = View("communities", (COMMUNITY,), fold)

@@ -1,0 +1,177 @@
+"""The definitions of product.md, computed a second time: plain loops over plain histories, exact fractions, no arrays.
+
+Nothing of the code under test is used here, so that a mistake would have to be made twice.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+POINTS = {
+    "positive_reaction": 10,
+    "negative_reaction": -2,
+    "acceptance": 15,
+    "acceptance_given": 2,
+    "reply": 3,
+    "comment": 2,
+    "share": 8,
+    "check_in": 4,
+    "referral": 20,
+}
+ORDER = list(POINTS)
+
+
+@dataclass(frozen=True)
+class Response:
+    """One member (or nobody known) acting on another's work, taken back later or not."""
+
+    at: datetime
+    kind: str
+    sender: UUID | None
+    receiver: UUID
+    withdrawn_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Action:
+    at: datetime
+    kind: str
+    member: UUID | None
+
+
+@dataclass(frozen=True)
+class Influence:
+    """`authority` is the exact share in thousandths, before rounding."""
+
+    reach: int
+    resonance: int
+    authority: Fraction
+    in_population: bool
+
+
+Row = tuple[date, UUID, UUID | None, str]
+
+
+def facts_as_of(history: Iterable[Response], zone: ZoneInfo, day: date) -> dict[Row, int]:
+    net: defaultdict[Row, int] = defaultdict(int)
+    for response in history:
+        if response.receiver == response.sender or response.at.astimezone(zone).date() > day:
+            continue
+        if response.withdrawn_at is not None and response.withdrawn_at.astimezone(zone).date() <= day:
+            continue
+        net[response.at.astimezone(zone).date(), response.receiver, response.sender, response.kind] += 1
+    return dict(net)
+
+
+def points(facts: dict[Row, int]) -> dict[Row, int]:
+    facts = dict(facts)
+    for (day, _, sender, kind), count in list(facts.items()):
+        if kind == "acceptance" and sender is not None:
+            given = (day, sender, None, "acceptance_given")
+            facts[given] = facts.get(given, 0) + count
+
+    def place(row: Row) -> tuple[bool, int, int]:
+        return (row[2] is None, row[2].int if row[2] else 0, ORDER.index(row[3]))
+
+    from_sender: defaultdict[tuple[date, UUID, UUID], int] = defaultdict(int)
+    to_receiver: defaultdict[tuple[date, UUID], int] = defaultdict(int)
+    earned: dict[Row, int] = {}
+    for row in sorted(facts, key=place):
+        day, receiver, sender, kind = row
+        value = facts[row] * POINTS[kind]
+        if value > 0 and not kind.startswith("acceptance"):
+            if sender is not None:
+                allowed = 40 - from_sender[day, receiver, sender]
+                value = min(value, allowed)
+                from_sender[day, receiver, sender] += value
+            value = min(value, 200 - to_receiver[day, receiver])
+            to_receiver[day, receiver] += value
+        earned[row] = value
+    return earned
+
+
+def influence(
+    history: Sequence[Response], actions: Sequence[Action], zone: ZoneInfo, day: date
+) -> dict[UUID, Influence]:
+    earned = points(facts_as_of(history, zone, day))
+    start = day - timedelta(days=364)
+    responders: defaultdict[UUID, set[UUID]] = defaultdict(set)
+    resonance: defaultdict[UUID, int] = defaultdict(int)
+    edges: defaultdict[tuple[UUID, UUID], int] = defaultdict(int)
+    population = {a.member for a in actions if a.member is not None and start <= a.at.astimezone(zone).date() <= day}
+    for (then, receiver, sender, kind), value in earned.items():
+        resonance[receiver] += int(value * 1000 * 2.0 ** (-(day - then).days / 90))
+        if then >= start and kind != "acceptance_given":
+            population.add(receiver)
+            if sender is not None:
+                population.add(sender)
+                responders[receiver].add(sender)
+                if value > 0:
+                    edges[sender, receiver] += value
+    rank = page_rank(sorted(population, key=lambda m: m.int), dict(edges))
+    return {
+        member: Influence(
+            len(responders[member]),
+            resonance[member],
+            rank.get(member, Fraction(0)) * len(population) * 100_000,
+            member in population,
+        )
+        for member in {*population, *resonance}
+    }
+
+
+def page_rank(members: Sequence[UUID], edges: dict[tuple[UUID, UUID], int]) -> dict[UUID, Fraction]:
+    """The exact solution of rank = (1 - d) / n + d × (what flows in + dangling / n), by elimination."""
+    size, damping = len(members), Fraction(85, 100)
+    given = {m: sum(w for (s, _), w in edges.items() if s == m) for m in members}
+    matrix = [[Fraction(0)] * size + [(1 - damping) / size] for _ in members]
+    for row, receiver in enumerate(members):
+        matrix[row][row] += 1
+        for column, sender in enumerate(members):
+            if given[sender] == 0:
+                matrix[row][column] -= damping / size
+            elif (sender, receiver) in edges:
+                matrix[row][column] -= damping * Fraction(edges[sender, receiver], given[sender])
+    for pivot in range(size):
+        best = next(r for r in range(pivot, size) if matrix[r][pivot] != 0)
+        matrix[pivot], matrix[best] = matrix[best], matrix[pivot]
+        matrix[pivot] = [value / matrix[pivot][pivot] for value in matrix[pivot]]
+        for other in range(size):
+            if other != pivot and (factor := matrix[other][pivot]) != 0:
+                matrix[other] = [a - factor * b for a, b in zip(matrix[other], matrix[pivot], strict=True)]
+    return {member: matrix[row][size] for row, member in enumerate(members)}
+
+
+@dataclass(frozen=True)
+class DayActivity:
+    """Sets of members rather than their sizes: who was active on the day, in its week and month, and who was new."""
+
+    actions: dict[str, int]
+    day: set[UUID]
+    week: set[UUID]
+    month: set[UUID]
+    new: set[UUID]
+
+
+def activity(actions: Sequence[Action], zone: ZoneInfo, day: date) -> DayActivity:
+    def active(first: date, last: date) -> set[UUID]:
+        return {a.member for a in actions if a.member is not None and first <= a.at.astimezone(zone).date() <= last}
+
+    counts: defaultdict[str, int] = defaultdict(int)
+    for action in actions:
+        if action.at.astimezone(zone).date() == day:
+            counts[action.kind] += 1
+    today = active(day, day)
+    return DayActivity(
+        dict(counts),
+        today,
+        active(day - timedelta(days=6), day),
+        active(day - timedelta(days=29), day),
+        today - active(date.min, day - timedelta(days=1)),
+    )

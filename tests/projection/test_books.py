@@ -1,0 +1,119 @@
+"""The books read real rows from a real PostgreSQL, and say what the oracle says, however the rows grow."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from datetime import date, timedelta
+from uuid import uuid5
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.content.events import ThreadOpened
+from services.projection.activity.arithmetic import Step, activity
+from services.projection.app import SERVICE
+from services.projection.books import Books
+from services.projection.days import date_of, number_of
+from shared.db import create_engine
+from shared.event import Recorded
+from shared.merge import Merged, merge
+from shared.view_store import Batch
+from shared.view_store_postgres import PostgresViewStore
+from tests.conftest import FreshDatabase
+from tests.projection import oracle
+from tests.projection.histories import COMMUNITY, START
+from tests.projection.life import Life
+from tests.projection.oracle import Action
+from tests.projection.records import recorded
+
+PARIS, KATHMANDU = ZoneInfo("Europe/Paris"), ZoneInfo("Asia/Kathmandu")
+FIRST = START.date()
+NOON_OF_FIRST = START + timedelta(hours=12)
+
+
+@pytest.fixture
+async def engine(fresh_database: FreshDatabase) -> AsyncIterator[AsyncEngine]:
+    async with fresh_database(SERVICE.metadata) as settings:
+        engine = create_engine(settings, "projection")
+        yield engine
+        await engine.dispose()
+
+
+async def fold(engine: AsyncEngine, records: Iterable[Recorded]) -> None:
+    merged: Merged = {}
+    for record in records:
+        for view in SERVICE.topic_views:
+            if record.type in view.catalogue:
+                merge(view.fold(view.catalogue.decode(record.type, record.data), record), merged)
+    store = PostgresViewStore(engine)
+    await store.write(Batch(changes={"": merged}))
+    await store.close()
+
+
+async def check_activity(engine: AsyncEngine, books: Books, life: Life, zone: ZoneInfo, day: date, days: int) -> None:
+    first = number_of(day)
+    book, _ = books.of(COMMUNITY, zone)
+    calendar = await book.calendar(engine, first, first + days - 1)
+    for period in activity(calendar, first, first + days - 1, Step.DAY):
+        expected = oracle.activity(life.actions, zone, date_of(period.first))
+        assert {kind: n for kind, n in period.actions.items() if n} == expected.actions
+        active = period.active
+        assert (active.day, active.week, active.month) == (len(expected.day), len(expected.week), len(expected.month))
+        assert period.new_members == len(expected.new)
+
+
+async def check_influence(engine: AsyncEngine, books: Books, life: Life, zone: ZoneInfo, day: date) -> None:
+    _, book = books.of(COMMUNITY, zone)
+    got = await book.influence(engine, number_of(day))
+    expected = oracle.influence(life.responses, life.actions, zone, day)
+    before = oracle.influence(life.responses, life.actions, zone, day - timedelta(days=30))
+    ranked = [got.facts.id_of(number) for number in got.standing.ranking]
+    assert set(ranked) == {member for member, e in expected.items() if e.in_population}
+    for member, e in expected.items():
+        number = got.facts.number_of(member)
+        assert number is not None
+        assert (got.standing.reach[number], got.standing.resonance[number]) == (e.reach, e.resonance)
+        assert abs(got.standing.authority[number] - e.authority) <= 1
+        b = before.get(member)
+        score = 5000 * e.reach + e.resonance + e.authority
+        score_before = 5000 * b.reach + b.resonance + b.authority if b else 0
+        assert abs(got.trend(number) - (score - score_before)) <= 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_books_follow_what_is_folded(engine: AsyncEngine, seed: int) -> None:
+    life, books = Life(seed), Books()
+    for events in (0, 150, 1, 1, 60, 5):
+        if records := life.goes_on(events):
+            await fold(engine, records)
+        for zone in (PARIS, KATHMANDU):
+            await check_activity(engine, books, life, zone, FIRST - timedelta(days=1), 45)
+            for days in (0, 2, 60, 400):
+                await check_influence(engine, books, life, zone, FIRST + timedelta(days=days))
+
+
+async def test_what_comes_late_makes_a_later_day_no_longer_the_first(engine: AsyncEngine) -> None:
+    life, books = Life(7), Books()
+    records = life.goes_on(80)
+    late_first = sorted(records, key=lambda record: record.occurred_at, reverse=True)
+    for part in (late_first[:40], late_first[40:]):
+        await fold(engine, part)
+        book, _ = books.of(COMMUNITY, PARIS)
+        await book.calendar(engine, number_of(FIRST), number_of(FIRST) + 3)
+    await check_activity(engine, books, life, PARIS, FIRST, 60)
+
+
+async def test_an_action_that_is_no_response_brings_its_member_into_the_ranking(engine: AsyncEngine) -> None:
+    life, books = Life(4), Books()
+    await fold(engine, life.goes_on(30))
+    await check_influence(engine, books, life, PARIS, FIRST + timedelta(days=5))
+    newcomer = uuid5(COMMUNITY, "newcomer")
+    life.actions.append(Action(NOON_OF_FIRST, "thread", newcomer))
+    await fold(engine, [recorded(ThreadOpened(newcomer, newcomer, newcomer, None, ()), NOON_OF_FIRST)])
+    await check_influence(engine, books, life, PARIS, FIRST + timedelta(days=5))
+
+
+async def test_an_empty_community_has_quiet_days_and_no_ranking(engine: AsyncEngine) -> None:
+    await check_activity(engine, Books(), Life(0), PARIS, FIRST, 3)
+    await check_influence(engine, Books(), Life(0), PARIS, FIRST)

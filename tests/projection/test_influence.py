@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from hypothesis import given
+
+from services.projection.days import number_of, slot_of
+from services.projection.influence.book import History
+from services.projection.influence.explanation import explain
+from services.projection.influence.facts import NOTHING, ROW, Rows, SlotFacts
+from services.projection.influence.scoring import Standing, standing
+from services.projection.policies import KINDS, STANDARD, STANDARD_1, Policies, ScoringPolicy
+from tests.projection import oracle
+from tests.projection.histories import MEMBERS, askings, doings, histories, zones
+from tests.projection.oracle import Action, Response
+
+UTC_ZONE = ZoneInfo("UTC")
+NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
+DAY = NOON.date()
+ALICE, BOB, CAROL = MEMBERS[:3]
+
+
+def rows_of(history: Sequence[Response]) -> Rows:
+    rows = []
+    for r in history:
+        if r.receiver == r.sender:
+            continue
+        sender = r.sender.bytes if r.sender else b""
+        fact = (slot_of(r.at), r.receiver.bytes, sender, KINDS.index(r.kind))
+        rows.append((fact[0], *fact, 1))
+        if r.withdrawn_at is not None:
+            rows.append((slot_of(r.withdrawn_at), *fact, -1))
+    return np.array(rows, ROW)
+
+
+def kept(history: Sequence[Response], actions: Sequence[Action] = ()) -> SlotFacts:
+    rows = rows_of(history)
+    everybody = np.array([a.member.bytes for a in actions if a.member], "S16")
+    return NOTHING.with_days(set((rows["known"] // 96).tolist()), rows).with_members(everybody)
+
+
+def standing_of(
+    history: Sequence[Response], actions: Sequence[Action], zone: ZoneInfo, day: date, policies: Policies = STANDARD
+) -> tuple[SlotFacts, Standing]:
+    facts = kept(history, actions)
+    window = (day - timedelta(days=364), day)
+    active = {
+        facts.number_of(a.member)
+        for a in actions
+        if a.member is not None and window[0] <= a.at.astimezone(zone).date() <= window[1]
+    }
+    numbers = np.array(sorted(n for n in active if n is not None), np.int64)
+    return facts, standing(History(facts, zone, policies).earned(number_of(day)), numbers, policies, number_of(day))
+
+
+@given(histories, doings, zones, askings)
+def test_influence_is_what_its_definition_says(
+    history: list[Response], actions: list[Action], zone: ZoneInfo, day: date
+) -> None:
+    facts, got = standing_of(history, actions, zone, day)
+    expected = oracle.influence(history, actions, zone, day)
+
+    population = {facts.id_of(n) for n in got.population}
+    assert population == {member for member, e in expected.items() if e.in_population}
+    assert int(got.authority.sum()) == 100_000 * len(population)
+    for number in range(facts.unknown):
+        e = expected.get(facts.id_of(number), oracle.Influence(0, 0, Fraction(0), False))
+        assert (got.reach[number], got.resonance[number]) == (e.reach, e.resonance)
+        assert abs(got.authority[number] - e.authority) <= 1
+        assert got.score[number] == 5000 * e.reach + e.resonance + got.authority[number]
+
+
+@given(histories, doings, zones, askings)
+def test_an_explanation_adds_up_to_the_score_to_the_last_unit(
+    history: list[Response], actions: list[Action], zone: ZoneInfo, day: date
+) -> None:
+    facts, got = standing_of(history, actions, zone, day)
+    for number in range(facts.unknown):
+        items = explain(got, number)
+        assert sum(item.thousandths for item in items) == got.score[number]
+        reached = {item.sender for item in items if item.part == "reach"}
+        assert len(reached) == got.reach[number]
+        assert sum(i.thousandths for i in items if i.part == "authority") == got.authority[number]
+
+
+@given(histories, histories, zones, askings)
+def test_the_past_does_not_move_by_what_comes_later(
+    history: list[Response], later: list[Response], zone: ZoneInfo, day: date
+) -> None:
+    then = [r for r in history if r.at.astimezone(zone).date() <= day]
+    known = [r for r in then if r.withdrawn_at is None or r.withdrawn_at.astimezone(zone).date() <= day]
+    unknown_yet = [Response(r.at, r.kind, r.sender, r.receiver) for r in then if r not in known]
+    afterwards = [r for r in later if r.at.astimezone(zone).date() > day]
+    facts, got = standing_of([*known, *unknown_yet], [], zone, day)
+    facts_later, got_later = standing_of([*then, *afterwards], [], zone, day)
+    for number in range(facts.unknown):
+        number_later = facts_later.number_of(facts.id_of(number))
+        assert number_later is not None
+        assert got.score[number] == got_later.score[number_later]
+
+
+@given(histories, histories, zones, askings)
+def test_facts_may_be_replaced_day_by_day(
+    history: list[Response], stale: list[Response], zone: ZoneInfo, day: date
+) -> None:
+    rows = rows_of(history)
+    days = rows["known"] // 96
+    facts = kept(stale)
+    everything = {*days.tolist(), *(facts.known // 96).tolist()}
+    for one in sorted(everything):
+        facts = facts.with_days({one}, rows[days == one])
+    once, piecemeal = kept(history), facts
+    none = np.zeros(0, np.int64)
+    whole, parts = (
+        standing(History(facts, zone, STANDARD).earned(number_of(day)), none, STANDARD, number_of(day))
+        for facts in (once, piecemeal)
+    )
+    assert {once.id_of(n): int(whole.score[n]) for n in whole.population} == {
+        piecemeal.id_of(n): int(parts.score[n]) for n in parts.population
+    }
+
+
+def scores(history: Sequence[Response], day: date = DAY) -> dict[object, tuple[int, int]]:
+    facts, got = standing_of(history, [], UTC_ZONE, day)
+    return {facts.id_of(n): (int(got.reach[n]), int(got.resonance[n])) for n in range(facts.unknown)}
+
+
+def test_an_accepted_answer_earns_its_author_fifteen_and_the_asker_two() -> None:
+    accepted = [Response(NOON, "acceptance", ALICE, BOB)]
+    assert scores(accepted) == {ALICE: (0, 2_000), BOB: (1, 15_000)}
+
+
+def test_an_acceptance_by_nobody_known_reaches_nobody() -> None:
+    assert scores([Response(NOON, "acceptance", None, BOB)]) == {BOB: (0, 15_000)}
+
+
+def test_one_member_gives_another_at_most_forty_points_a_day_and_acceptances_do_not_count() -> None:
+    generous = [Response(NOON, "positive_reaction", ALICE, BOB)] * 5 + [Response(NOON, "acceptance", ALICE, BOB)]
+    assert scores(generous)[BOB] == (1, 40_000 + 15_000)
+
+
+def test_caps_hold_back_points_but_no_penalty() -> None:
+    mixed = [Response(NOON, "positive_reaction", ALICE, BOB)] * 5 + [Response(NOON, "negative_reaction", ALICE, BOB)]
+    assert scores(mixed)[BOB] == (1, 40_000 - 2_000)
+
+
+def test_a_receiver_gets_at_most_two_hundred_points_a_day() -> None:
+    applause = [Response(NOON, "positive_reaction", None, BOB)] * 30
+    assert scores(applause)[BOB] == (0, 200_000)
+    assert scores([*applause, Response(NOON - timedelta(days=90), "reply", None, BOB)])[BOB] == (0, 201_500)
+
+
+def test_a_negative_row_is_rounded_toward_zero_like_any_other() -> None:
+    day_before = NOON - timedelta(days=1)
+    assert scores([Response(day_before, "negative_reaction", None, BOB)])[BOB] == (0, -1_984)  # -1984.654…
+    assert scores([Response(day_before, "reply", None, BOB)])[BOB] == (0, 2_976)  # 2976.981…
+
+
+def test_resonance_stays_after_a_year_while_reach_and_authority_go() -> None:
+    facts, got = standing_of([Response(NOON, "share", ALICE, BOB)], [], UTC_ZONE, DAY + timedelta(days=365))
+    bob = facts.number_of(BOB)
+    assert bob is not None
+    assert len(got.population) == len(got.ranking) == 0
+    assert (got.reach[bob], got.resonance[bob], got.authority[bob]) == (0, 481, 0)
+
+
+def test_a_policy_counts_from_its_effective_date_and_leaves_the_days_before_as_they_were() -> None:
+    change = DAY + timedelta(days=10)
+    generous = ScoringPolicy(
+        "generous-2", change, {**STANDARD_1.points, "reply": 100}, 500, 500, None, 5, STANDARD_1.weights
+    )
+    both = Policies([generous, STANDARD_1])
+    history = [Response(NOON, "reply", ALICE, BOB), Response(NOON + timedelta(days=11), "reply", ALICE, BOB)]
+    before = change - timedelta(days=1)
+    for policies in (STANDARD, both):
+        facts, got = standing_of(history, [], UTC_ZONE, before, policies)
+        assert got.policy.name == "standard-1"
+        assert got.resonance[facts.number_of(BOB)] == 2_799  # 3000 × 2^(-9/90) = 2799.099…
+    facts, got = standing_of(history, [], UTC_ZONE, change + timedelta(days=9), both)
+    assert got.policy.name == "generous-2"
+    assert got.resonance[facts.number_of(BOB)] == 2_591 + 100_000  # 3000 × 2^(-19/90) = 2591.5…
+
+
+def test_the_ranking_goes_by_score_and_then_by_id_and_the_percentile_says_who_is_below() -> None:
+    facts, got = standing_of([Response(NOON, "reply", ALICE, BOB)], [Action(NOON, "thread", CAROL)], UTC_ZONE, DAY)
+    first, *others = (facts.id_of(n) for n in got.ranking)
+    assert first == BOB
+    assert others == sorted([ALICE, CAROL])
+    assert [got.percentile(n) for n in got.ranking] == [0.6666, 0.0, 0.0]
+
+
+def test_members_whose_ids_begin_alike_are_kept_apart() -> None:
+    alike = np.array([bytes(8) + b"\1" + bytes(7), bytes(8) + b"\2" + bytes(7), b"\1" * 16], "S16")
+    facts = NOTHING.with_members(alike[[2, 1]]).with_members(alike)
+    assert facts.members.tolist() == alike.tolist()
+    assert facts.numbers_of(alike[[1, 0, 2]]).tolist() == [1, 0, 2]
+    assert facts.numbers_of(np.array([bytes(16)], "S16")).tolist() == [facts.unknown]
+
+
+def test_nobody_at_all_is_no_mistake() -> None:
+    _, got = standing_of([], [], UTC_ZONE, DAY)
+    assert len(got.ranking) == 0

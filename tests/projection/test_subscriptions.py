@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import inspect
+from types import ModuleType
+
+import msgspec
+import pytest
+
+from deploy.contracts.events import sample
+from services.content import events as content
+from services.engagement import events as engagement
+from services.feedback import events as feedback
+from services.member import events as member
+from services.projection import subscriptions
+from shared.event import Catalogue, Event, from_wire, wire_name
+
+PUBLISHED = {
+    name: (service, event)
+    for service, module in {
+        "member": member,
+        "content": content,
+        "engagement": engagement,
+        "feedback": feedback,
+    }.items()
+    for name, event in Catalogue.of(module).events.items()
+}
+
+
+def classes_of(module: ModuleType) -> list[type[Event]]:
+    return list(Catalogue.of(module).events.values())
+
+
+@pytest.mark.parametrize("subscribed", classes_of(subscriptions), ids=wire_name)
+def test_what_is_subscribed_to_is_published_and_decodes(subscribed: type[Event]) -> None:
+    service, published = PUBLISHED[wire_name(subscribed)]
+    record = from_wire(sample(service, published))
+    read = Catalogue([subscribed]).decode(record.type, record.data)
+    written = Catalogue([published]).decode(record.type, record.data)
+    fields = [field.name for field in msgspec.structs.fields(subscribed)]
+    assert {name: getattr(read, name) for name in fields} == {name: getattr(written, name) for name in fields}
+
+
+def test_every_subscription_is_somebodys() -> None:
+    from services.projection.app import SERVICE
+
+    read = {event for view in SERVICE.topic_views for event in view.events if inspect.getmodule(event) is subscriptions}
+    assert read == set(classes_of(subscriptions))
