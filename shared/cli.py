@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import importlib
-import pkgutil
 import sys
-from collections.abc import Coroutine, Iterable
-from typing import Annotated, Any, Literal, NoReturn, TypeVar
+from typing import Annotated
 
 import typer
-from pydantic import ValidationError
-from rich.console import Console
 
-from shared.errors import Problem
-from shared.migrate import MigrationProblem, check, migrate, revise
-from shared.service import Service
-from shared.settings import Settings, settings
-from shared.topics import TopicProblem, ensure_topics
-
-T = TypeVar("T")
+from shared import cli_views
+from shared.console import ServiceName, ServiceNames, configuration, console, load, load_all, run_async
+from shared.migrate import check, migrate, revise
+from shared.service import Only
+from shared.topics import ensure_topics
 
 app = typer.Typer(
     name="guildhall",
@@ -29,65 +21,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-console = Console()
-_errors = Console(stderr=True)
-
-ServiceName = Annotated[str, typer.Argument(metavar="SERVICE", help="member, content, engagement, feedback …")]
-ServiceNames = Annotated[
-    list[str] | None, typer.Argument(metavar="[SERVICE]…", help="One or several; all where none is named.")
-]
-
-
-def fail(message: str) -> NoReturn:
-    """Say what is wrong on standard error, and end with status 1."""
-    _errors.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(1)
-
-
-def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end; what is known to go wrong becomes one clear message."""
-    try:
-        return asyncio.run(work)
-    except (MigrationProblem, TopicProblem) as problem:
-        fail(str(problem))
-    except Problem as problem:
-        fail(problem.detail)
-    except OSError as error:
-        fail(f"No connection: {error}")
-
-
-def configuration() -> Settings:
-    """The settings, or one message that names what is wrong with them."""
-    try:
-        return settings()
-    except ValidationError as error:
-        wrong = "; ".join(f"GUILDHALL_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
-        fail(f"The settings are not usable. {wrong}")
-
-
-def service_names() -> list[str]:
-    """The services that this installation has, by the folders in `services`."""
-    package = importlib.import_module("services")
-    return sorted(module.name for module in pkgutil.iter_modules(package.__path__) if module.ispkg)
-
-
-def load(name: str) -> Service:
-    """The service's declaration, `SERVICE` in its app.py."""
-    if name not in service_names():
-        fail(f"There is no service {name!r}. There are: {', '.join(service_names())}.")
-    found = importlib.import_module(f"services.{name}.app").SERVICE
-    assert isinstance(found, Service)
-    return found
-
-
-def load_all(names: Iterable[str] | None) -> list[Service]:
-    return [load(name) for name in (names or service_names())]
+app.add_typer(cli_views.parked)
+app.command(name="rebuild")(cli_views.rebuild_view)
 
 
 @app.command(name="run")
 def run_service(
     service: ServiceName,
-    only: Annotated[str | None, typer.Option(metavar="api|worker", help="Only the API, or only the worker.")] = None,
+    only: Annotated[Only | None, typer.Option(help="Only the API, or only the worker.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
 ) -> None:
@@ -95,13 +36,10 @@ def run_service(
 
     Examples: `guildhall run content` · `guildhall run content --only api --port 8001`
     """
-    from shared.serve import serve
+    from shared.serve import serve  # here, so that other commands do not pay for it
 
-    if only not in (None, "api", "worker"):
-        fail("--only is api or worker.")
-    part: Literal["api", "worker"] | None = "api" if only == "api" else "worker" if only == "worker" else None
     given = {name: value for name, value in (("port", port), ("host", host)) if value is not None}
-    sys.exit(serve(load(service), configuration().model_copy(update=given), only=part))
+    sys.exit(serve(load(service), configuration().model_copy(update=given), only=only))
 
 
 @app.command(name="migrate")

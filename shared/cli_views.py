@@ -1,20 +1,28 @@
-"""The operator's commands for views: look at what is parked, replay it."""
+"""The operator's commands for views: look at what is parked and replay it; rebuild a view beside the live one."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
 import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import parked as parking
-from shared.cli import ServiceName, app, configuration, console, fail, load, run_async
+from shared.checksums import Checksum
+from shared.console import ServiceName, configuration, console, fail, load, run_async
 from shared.db import create_engine
+from shared.follow import LogSource
+from shared.log_postgres import PostgresLog
+from shared.rebuild import Report, rebuild
 from shared.service import Service
+from shared.source import Source
+from shared.stream import KafkaSource
 from shared.view_store import Parked
 from shared.view_store_postgres import PostgresViewStore
 from shared.views import View
@@ -24,7 +32,6 @@ parked = typer.Typer(
     help="What views could not fold: see it, and replay it once its cause is mended.",
     no_args_is_help=True,
 )
-app.add_typer(parked)
 
 ViewName = Annotated[str, typer.Argument(metavar="VIEW", help="Name of the view.")]
 Where = Annotated[str, typer.Argument(metavar="POSITION", help="As listed: source/partition/position.")]
@@ -42,12 +49,10 @@ async def view_store(service: Service) -> AsyncIterator[PostgresViewStore]:
 
 
 def view_of(service: Service, name: str) -> View:
-    for view in service.views:
-        if view.name == name:
-            return view
-    fail(
-        f"The {service.name} service has no view {name!r}. It has: {', '.join(sorted(v.name for v in service.views))}."
-    )
+    found = next((view for view in service.views if view.name == name), None)
+    if found is None:
+        fail(f"{service.name} has no view {name!r}. It has: {', '.join(sorted(v.name for v in service.views))}.")
+    return found
 
 
 def _place(where: str) -> tuple[str, int, int]:
@@ -139,3 +144,65 @@ def dismiss(service: ServiceName, view: ViewName, position: Where) -> None:
         console.print("The note is gone.")
 
     run_async(work())
+
+
+def rebuild_view(
+    service: ServiceName,
+    view: ViewName,
+    accept_difference: Annotated[
+        bool, typer.Option("--accept-difference", help="Take over though it differs: after a fold was corrected.")
+    ] = False,
+    check_only: Annotated[bool, typer.Option("--check", help="Compare, and leave the live view as it is.")] = False,
+) -> None:
+    """Rebuild a view from the first event, compare it with the live one, and have it take over if they are equal.
+
+    Reads and writes go on meanwhile. Examples: `guildhall rebuild content threads` ·
+    `guildhall rebuild projection responses --check`
+    """
+
+    async def work() -> Report:
+        found = load(service)
+        async with sources_of(found, view_of(found, view)) as (engine, sources):
+            with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console) as bar:
+                task = bar.add_task(view, total=None)
+                return await rebuild(
+                    view_of(found, view),
+                    engine,
+                    sources,
+                    progress=lambda done, total: bar.update(task, completed=done, total=total),
+                    accept_difference=accept_difference,
+                    take_over=not check_only,
+                )
+
+    report = run_async(work())
+    table = Table("table", "live", "rebuilt", "rows that differ")
+    for each in report.tables:
+        table.add_row(each.table, _sum(each.live), _sum(each.rebuilt), str(each.different))
+    console.print(table)
+    console.print(
+        f"{'Equal' if report.equal else 'Different'}; {report.parked} parked; "
+        f"{'the rebuilt view has taken over' if report.taken_over else 'the live view stays'}; {report.seconds:.1f} s"
+    )
+    if not (report.equal or report.taken_over):
+        raise typer.Exit(1)
+
+
+def _sum(of: Checksum) -> str:
+    return f"{of.rows} rows, {of.digest[:16]}"
+
+
+@asynccontextmanager
+async def sources_of(service: Service, view: View) -> AsyncIterator[tuple[AsyncEngine, Callable[[], Sequence[Source]]]]:
+    """An engine of its own, and new sources of everything a view reads, at each call."""
+    settings = configuration()
+    engine = create_engine(settings, service.name)
+    log = PostgresLog(engine, service.name, settings.partitions)
+
+    def sources() -> Sequence[Source]:
+        return [LogSource(log) if name == service.name else KafkaSource(settings, name) for name in view.sources]
+
+    try:
+        yield engine, sources
+    finally:
+        await log.close()
+        await engine.dispose()

@@ -72,6 +72,20 @@ class Invalid(Problem):
     status, code, title = 422, "invalid", "Invalid input"
 
 
+class KeyReused(Problem):
+    """An `Idempotency-Key`, or the source of a backfill's line, came again with other content.
+
+    `what` is what it was used for before.
+    """
+
+    status, code, title = 422, "idempotency-key-reused", "Used for something else before"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"Another {what} was made with this Idempotency-Key or source. Use a new one for a new {what}."
+        )
+
+
 class Unavailable(Problem):
     """A part this service stands on does not answer; nothing is known to be written. Safe to repeat."""
 

@@ -25,12 +25,13 @@ async def make(engine: AsyncEngine, view: View) -> None:
                 sa.text(f"delete from {kernel} where view = :view"),  # noqa: S608 - our own names
                 {"view": view.next().name},
             )
-        copies = sa.MetaData(naming_convention=dict(view.tables[0].metadata.naming_convention))
+        copies = sa.MetaData(naming_convention=view.tables[0].metadata.naming_convention)
         for table in view.tables:
             copy = table.to_metadata(copies, name=table.name + SUFFIX)
             names = {_columns(index): _name(index) for index in table.indexes}
+            copy.primary_key.name = sa.sql.quoted_name(_key(table) + SUFFIX, None)
             for index in copy.indexes:
-                index.name = names[_columns(index)] + SUFFIX
+                index.name = sa.sql.quoted_name(names[_columns(index)] + SUFFIX, None)
         await connection.run_sync(copies.create_all)
 
 
@@ -42,8 +43,7 @@ async def take_over(connection: Driver, view: View) -> None:
     """
     nxt = view.next().name
     for table in view.tables:
-        indexes = [_name(index) for index in table.indexes]
-        indexes.append(f"pk_{table.name}")
+        indexes = [_key(table), *(_name(index) for index in table.indexes)]
         for kind, names in (("table", [table.name]), ("index", indexes)):
             for name in names:
                 for old, new in ((name, name + _GONE), (name + SUFFIX, name), (name + _GONE, name + SUFFIX)):
@@ -64,6 +64,11 @@ async def remove(connection: Driver, view: View) -> None:
 
 def _columns(index: sa.Index) -> str:
     return ", ".join(str(getattr(expression, "name", expression)) for expression in index.expressions)
+
+
+def _key(table: sa.Table) -> str:
+    """The name of the primary key, which is its index's too."""
+    return str(_preparer.format_constraint(table.primary_key)).strip('"')
 
 
 def _name(index: sa.Index) -> str:

@@ -23,8 +23,7 @@ router = APIRouter(include_in_schema=False)
 PARKED = "select view, count(*) from parked group by view order by view"
 RELAYED = "select position from relay_checkpoint order by partition"
 VIEWS = """
-select view, source, array_agg(position order by partition) as positions,
-       extract(epoch from clock_timestamp() - min(caught_up_at))::float8 as age
+select view, source, array_agg(position order by partition) as positions
 from watermark group by view, source order by view, source
 """
 
@@ -66,6 +65,8 @@ async def _reasons(runtime: Runtime) -> list[str]:
 def _degraded(runtime: Runtime) -> Iterator[str]:
     if runtime.relay is not None and runtime.relay.state.problem is not None:
         yield f"The relay has a problem: {runtime.relay.state.problem}"
+    for part, error in runtime.failing.items():
+        yield f"The worker's part {part} failed and is begun again: {error}"
     for readers in runtime.readers:
         for (source, partition), missing in readers.stalled.items():
             yield f"Position {missing} of {source}, partition {partition}, cannot be found; its views stand still."
@@ -75,9 +76,8 @@ def _degraded(runtime: Runtime) -> Iterator[str]:
 async def status(request: Request) -> dict[str, Any]:
     """How far everything is.
 
-    `log` and `relayed` are positions by partition, `views` positions by view and source. `lag` is what each view lacks:
-    `events` of this service's own log (null where another's log would have to be asked), and `seconds` since it is
-    known to have held all there was (null where it never did).
+    `log` and `relayed` are positions by partition, `views` positions by view and source (`…@next` is a rebuild), `lag`
+    what each view lacks: events, null while the broker has never said where the topics end, and the age in seconds.
     """
     runtime = context.runtime_of(request)
     heads = [] if runtime.log is None else await runtime.log.heads()
@@ -86,12 +86,12 @@ async def status(request: Request) -> dict[str, Any]:
         rows = await connection.fetch(VIEWS)
         parked = {row["view"]: row["count"] for row in await connection.fetch(PARKED)}
     views: dict[str, dict[str, list[int]]] = {}
-    lag: dict[str, dict[str, Any]] = {}
     for row in rows:
         views.setdefault(row["view"], {})[row["source"]] = row["positions"]
-        missing = sum(heads) - sum(row["positions"]) if row["source"] == runtime.service else None
-        lacks = lag.setdefault(row["view"], {"events": missing, "seconds": row["age"]})
-        lacks["seconds"] = None if None in (lacks["seconds"], row["age"]) else max(lacks["seconds"], row["age"])
+    lag = {}
+    for view in runtime.views:
+        found = await runtime.watch.freshness(view)
+        lag[view.name] = {"events": found.lag_events, "seconds": found.lag_seconds}
     return {
         "service": runtime.service,
         "log": heads,

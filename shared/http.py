@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 from uuid import UUID, uuid5
@@ -21,6 +21,7 @@ from shared.decider import Decider
 from shared.errors import BadRequest, Unauthenticated
 from shared.event import Event
 from shared.freshness import Freshness
+from shared.history import History, read_history
 from shared.log import Secret
 from shared.positions import parse_positions
 from shared.vault import Vault
@@ -30,33 +31,36 @@ S = TypeVar("S")
 E = TypeVar("E", bound=Event)
 
 
+@dataclass(frozen=True, slots=True)
 class Store:
-    """One request's commands: they act as the caller, in the community of the path, now.
+    """One request's commands: they act as the caller, in the community of the path, at one moment, `now`.
 
     Every answered command leaves its position and the stream's version on the response (`Guildhall-Position`,
     `ETag`), a repeated one too.
     """
 
-    def __init__(
-        self, commands: Commands, vault: Vault, request: RequestContext, new_id: Callable[[UUID], UUID]
-    ) -> None:
-        self.vault = vault
-        self._commands = commands
-        self._request = request
-        self._new_id = new_id
-        self._community: UUID | None = None
+    commands: Commands
+    vault: Vault
+    request: RequestContext
+    id_for: Callable[[UUID], UUID]
+    now: datetime
+    community: UUID | None = None
+    """Another one than the path's."""
+    anonymous: bool = False
 
     def within(self, community: UUID) -> Store:
         """The same, acting in another community than the path's; what founding one needs."""
-        other = Store(self._commands, self.vault, self._request, self._new_id)
-        other._community = community
-        return other
+        return replace(self, community=community)
+
+    def anonymously(self) -> Store:
+        """The same, acting for nobody: what it writes does not say who did it."""
+        return replace(self, anonymous=True)
 
     @property
     def act(self) -> Act:
         """Who acts, where and when."""
         community, member = self._where()
-        return Act(community, member, datetime.now(UTC))
+        return Act(community, None if self.anonymous else member, self.now)
 
     async def execute(
         self,
@@ -68,7 +72,7 @@ class Store:
         expect: int | None = None,
     ) -> Outcome[S]:
         """As `Commands.execute`."""
-        outcome = await self._commands.execute(decider, stream, decide, act=self.act, secrets=secrets, expect=expect)
+        outcome = await self.commands.execute(decider, stream, decide, act=self.act, secrets=secrets, expect=expect)
         self._answered([outcome])
         self.tag(outcome.version)
         return outcome
@@ -77,7 +81,7 @@ class Store:
         self, steps: Sequence[Step[Any, Any]], *, secrets: Sequence[Secret] = ()
     ) -> list[Outcome[Any]]:
         """As `Commands.execute_together`; the ETag is the first step's."""
-        outcomes = await self._commands.execute_together(steps, act=self.act, secrets=secrets)
+        outcomes = await self.commands.execute_together(steps, act=self.act, secrets=secrets)
         self._answered(outcomes)
         if outcomes:
             self.tag(outcomes[0].version)
@@ -85,30 +89,39 @@ class Store:
 
     async def load(self, decider: Decider[S, E], stream: UUID) -> Outcome[S]:
         """A stream as it is now. A route that shows it passes its version to `tag`."""
-        return await self._commands.load(decider, stream, community=self._where()[0])
+        return await self.commands.load(decider, stream, community=self._where()[0])
+
+    async def history(self, decider: Decider[S, E], stream: UUID) -> History[S]:
+        """As `load`, with when things happened."""
+        return await read_history(self.commands.log, self._where()[0], decider, stream)
 
     def tag(self, version: int) -> None:
         """Send this version as the answer's ETag."""
-        self._request.version = version
+        self.request.version = version
+
+    def created(self, *path: object) -> None:
+        """Send where what was made is found, as the answer's `Location`; `path` begins below the community's."""
+        location = "/".join(["/v1/communities", *map(str, (self._where()[0], *path))])
+        self.request.headers.append((b"location", location.encode("ascii")))
 
     def new_id(self) -> UUID:
         """The id of what a POST creates: the same at every repetition with the same `Idempotency-Key`."""
-        return self._new_id(self._where()[1])
+        return self.id_for(self._where()[1])
 
     def _where(self) -> tuple[UUID, UUID]:
-        request = self._request
-        if self._community is None and request.here is not None:
+        request = self.request
+        if self.community is None and request.here is not None:
             return request.here.community.id, request.here.id
-        if self._community is None or request.caller is None:
+        if self.community is None or request.caller is None:
             raise Unauthenticated("This operation acts in no community.")
-        return self._community, request.caller.member_in(self._community)
+        return self.community, request.caller.member_in(self.community)
 
     def _answered(self, outcomes: Sequence[Outcome[Any]]) -> None:
         for outcome in outcomes:
             where = outcome.position
             if where is not None:
-                known = self._request.positions.get(where.partition)
-                self._request.positions[where.partition] = max(where, known) if known else where
+                known = self.request.positions.get(where.partition)
+                self.request.positions[where.partition] = max(where, known) if known else where
 
 
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
@@ -126,7 +139,7 @@ async def store(request: Request) -> Store:
     def new_id(member: UUID) -> UUID:
         return uuid5(member, f"{operation}\x1f{keys[0]}") if keys else uuid7()
 
-    return Store(runtime.commands, runtime.vault, context.of(request), new_id)
+    return Store(runtime.commands, runtime.vault, context.of(request), new_id, datetime.now(UTC))
 
 
 Commanding = Annotated[Store, Depends(store)]

@@ -14,17 +14,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import driver
 from shared.directory import NOBODY, SOURCE, VIEW, Community, Standing
+from shared.freshness import Progress
 
 BELIEVED = 2.0
 """Seconds for which a look-up that permits is believed."""
 RELAY_LATENCY = 0.1
 """Seconds after which an event of the member service can be expected on its topic."""
 NEVER_SEEN = float("-inf")
+"""The time at which a reader that does not run here held all there was."""
 REMEMBERED = 50_000
 """Look-ups kept in memory."""
 
-_LOOK = 0.02
-_LOOKS = 5
+SHORTEST_LOOK, LONGEST_LOOK = 0.005, 0.1
+"""Seconds between two looks at the table while it is behind."""
 
 Entry: TypeAlias = tuple[Community, Standing]
 Found: TypeAlias = tuple[Entry | None, float]
@@ -47,7 +49,7 @@ class Directory:
 
     `seen` tells the monotonic time at which the reader in this process held all there was; where it runs elsewhere,
     or besides, the watermarks tell. `delay` is how long after it is recorded an event may still be on its way to the
-    view: 0 for the member service itself.
+    view: 0 for the member service itself. `progress` tells when views of this process move.
     """
 
     def __init__(
@@ -58,12 +60,14 @@ class Directory:
         wait: float,
         delay: float = RELAY_LATENCY,
         seen: Callable[[], float] = lambda: NEVER_SEEN,
+        progress: Progress | None = None,
     ) -> None:
         self._engine = engine
         self._partitions = partitions
         self._wait = wait
         self._delay = delay
         self.seen = seen
+        self._progress = progress or Progress()
         self._permitted: OrderedDict[tuple[UUID, UUID], tuple[float, Entry]] = OrderedDict()
         self._under_way: dict[tuple[UUID, UUID], asyncio.Task[Found]] = {}
 
@@ -94,14 +98,12 @@ class Directory:
                 return entry
             if caught_up >= due or time.monotonic() >= give_up:
                 return entry
-            await self._pause(due)
+            await self._pause()
 
-    async def _pause(self, due: float) -> None:
-        """Until it is worth looking again: the view has caught up, or some time has passed."""
-        for _ in range(_LOOKS):
-            await asyncio.sleep(_LOOK)
-            if self.seen() >= due:
-                return
+    async def _pause(self) -> None:
+        """Until a view of this process has moved or caught up, or some time has passed."""
+        await asyncio.sleep(SHORTEST_LOOK)
+        await self._progress.wait(LONGEST_LOOK)
 
     async def _read(self, key: tuple[UUID, UUID]) -> Found:
         """From the table; whoever asks for the same at the same time shares one query."""

@@ -6,8 +6,8 @@ What compares does so in a database made for it and dropped afterwards, so it ne
 from __future__ import annotations
 
 import asyncio
-import io
 import time
+from argparse import Namespace
 from collections.abc import AsyncIterator, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from importlib.resources import files
@@ -132,7 +132,7 @@ def folder(service: Service) -> Path:
 
 
 def _config(service: Service) -> Config:
-    config = Config(stdout=io.StringIO())  # what it did is said by who asked for it
+    config = Config(cmd_opts=Namespace(quiet=True))  # what it did is said by who asked for it
     config.set_main_option("script_location", str(files("shared") / "migrations"))
     config.set_main_option("version_locations", str(folder(service)))
     config.set_main_option("path_separator", "newline")

@@ -44,7 +44,7 @@ class Place:
         if self._last is None:
             return self.mark
         position = _position(self._last)
-        return self.mark if position is None else Mark(position, self._last.offset)
+        return self.mark if position is None else Mark(max(position, self.mark.position), self._last.offset)
 
     def sift(self, records: Sequence[Fetched]) -> Sequence[Fetched]:
         """Those of the records to hand out. Raises `Elsewhere` when they are to be read from the beginning."""
@@ -56,9 +56,11 @@ class Place:
 
     def _search(self, records: Sequence[Fetched]) -> Sequence[Fetched]:
         sought = self.mark.position + 1
+        repeat: Fetched | None = None
         for index, record in enumerate(records):
             # What cannot be read takes the place after the record before it: it must not be passed over unseen.
-            position = _position(record) or self._passed + 1
+            known = _position(record)
+            position = known or self._passed + 1
             if position == sought:
                 self._searching, self.hole = False, None
                 return records[index:]
@@ -66,8 +68,11 @@ class Place:
                 if not self._from_beginning:
                     raise Elsewhere
                 self.hole = sought
+            elif known is not None:
+                repeat = record
             self._passed = position
-        return []
+        # One repeat is enough for the reader to learn how far the topic has been looked through.
+        return [] if repeat is None or self.hole is not None else [repeat]
 
     def restart(self, offset: int) -> None:
         """Search from the topic's beginning, which is at `offset`."""

@@ -11,7 +11,6 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
@@ -19,6 +18,7 @@ from prometheus_client import Counter, Gauge
 
 from shared.errors import Unavailable
 from shared.folding import Folded, Folder
+from shared.gaps import Gaps
 from shared.source import BEGINNING, Mark, Message, Source
 from shared.view_store import Overtaken, Refused, ViewStore
 from shared.views import View
@@ -32,9 +32,6 @@ UNKNOWN = Counter(
     "guildhall_view_unknown", "Events passed by because no view here reads their type.", ["source", "type"]
 )
 PARKED = Gauge("guildhall_parked_events", "Events set aside until somebody replays them.", ["view"])
-STALLED = Gauge(
-    "guildhall_view_stalled", "Position that is missing in a partition; 0 for none.", ["source", "partition"]
-)
 FAILING = Gauge("guildhall_view_failing", "1 while batches of a source cannot be written.", ["source"])
 
 IDLE = 0.2
@@ -42,12 +39,11 @@ IDLE = 0.2
 HEARTBEAT = 1.0
 """Seconds between two notes in the database that the views hold all there is."""
 TEND = 5.0
-"""Seconds between two looks at what is parked, and after which an unfilled gap is called a stall."""
+"""Seconds between two looks at how much is parked."""
 PAUSES = (0.05, 5.0)
 """Seconds between tries to write, the first and the longest."""
-SEARCHES = (1.0, 60.0)
-"""Seconds between searches for a missing position, the first and the longest."""
-
+BEYOND = 0.02
+"""Seconds before records are read again that were not to be passed yet."""
 Limits = Callable[[str], Awaitable[Mapping[int, int]]]
 """By partition of a source, the position that must not be passed."""
 
@@ -93,15 +89,6 @@ class Reader:
         return await self._feeds[source].load(partitions)
 
 
-@dataclass(slots=True)
-class _Gap:
-    missing: int
-    began: float
-    pause: float = SEARCHES[0]
-    due: float | None = None
-    searched: bool = False
-
-
 class _Feed:
     """One source's part of a reader."""
 
@@ -122,7 +109,7 @@ class _Feed:
         self._limit = limit
         self._progress = progress
         self._limits = limits
-        self._gaps: dict[int, _Gap] = {}
+        self._gaps = Gaps(folder.source, reader.stalled)
         self._again: set[int] = set()
         """Partitions to go back to their marks in: they were touched by what has failed."""
         self._problem: str | None = None
@@ -200,8 +187,10 @@ class _Feed:
         self._tell(folded)
         for partition, missing in folded.gaps.items():
             await self._search(partition, missing)
-        for partition in folded.beyond:
-            await self._seek(partition, folder.tracks[partition].mark)
+        if folded.beyond:
+            await asyncio.sleep(BEYOND)
+            for partition in folded.beyond:
+                await self._seek(partition, folder.tracks[partition].mark)
 
     def _tell(self, folded: Folded) -> None:
         source = self._folder.source
@@ -252,51 +241,20 @@ class _Feed:
         track.missing, track.aside = None, []
         await self._source.seek(partition, mark)
 
-    # Gaps
-
     async def _search(self, partition: int, missing: int) -> None:
-        """Look for a missing position after the stored mark, then from the beginning, then now and again."""
-        gap = self._gaps.get(partition)
-        if gap is None or gap.missing != missing:
-            self._gaps[partition] = _Gap(missing, time.monotonic())
-            _logger.warning("gap", source=self._folder.source, partition=partition, missing=missing)
-            marks = await self.load([partition])
-            await self._seek(partition, marks[partition])
-        elif not gap.searched:
-            gap.searched = True
+        where = self._gaps.found(partition, missing)
+        if where == "mark":
+            await self._seek(partition, (await self.load([partition]))[partition])
+        elif where == "beginning":
             await self._seek(partition, BEGINNING)
-        elif gap.due is None:
-            self._stall(partition, gap)
-            gap.due = time.monotonic() + gap.pause
-            gap.pause = min(gap.pause * 2, SEARCHES[1])
-
-    async def _tend_gaps(self, now: float) -> None:
-        for partition, gap in list(self._gaps.items()):
-            place = (self._folder.source, partition)
-            if self._folder.tracks[partition].reached >= gap.missing:
-                del self._gaps[partition]
-                if self._reader.stalled.pop(place, None) is not None:
-                    STALLED.labels(*place).set(0)
-                _logger.info("missing position was found", source=place[0], partition=partition, position=gap.missing)
-            elif gap.due is not None and now >= gap.due:
-                gap.due = None
-                await self._seek(partition, BEGINNING)
-            elif now - gap.began >= TEND:
-                self._stall(partition, gap)
-
-    def _stall(self, partition: int, gap: _Gap) -> None:
-        place = (self._folder.source, partition)
-        if self._reader.stalled.get(place) != gap.missing:
-            self._reader.stalled[place] = gap.missing
-            STALLED.labels(*place).set(gap.missing)
-            _logger.error("stalled", source=place[0], partition=partition, missing=gap.missing)
 
     # Every now and then
 
     async def _tend(self, *, idle: bool) -> None:
         now = time.monotonic()
         if self._gaps:
-            await self._tend_gaps(now)
+            for partition in self._gaps.tend(lambda partition: self._folder.tracks[partition].reached):
+                await self._seek(partition, BEGINNING)
         if idle or now - self._beaten >= HEARTBEAT:
             await self._look_at_heads(now)
         if now - self._tended >= TEND:

@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import generations
-from shared.checksums import PATIENCE, Checksum, checksum, different_rows
+from shared.checksums import Checksum, checksum, different_rows
 from shared.db import Driver
 from shared.errors import Conflict, Unavailable
 from shared.reader import Reader
@@ -33,6 +33,10 @@ HOLD = 5.0
 """Seconds it is held still at most; then it goes on, and it is tried again."""
 TRIES = 20
 LOOK = 0.1
+
+HOLD_STILL = """
+select source, partition, position from watermark where view = $1 order by source, partition for update
+"""
 
 Progress = Callable[[int, int], None]
 """Called with the events read so far, and those that the live view has read."""
@@ -99,6 +103,7 @@ async def rebuild(
             wanted = take_over and (accept_difference or all(table.equal for table in tables))
             if wanted:
                 await work.take_over()
+            await work.stop()
             await _clear(engine, view)
         finally:
             await work.stop()
@@ -166,25 +171,34 @@ class _Rebuild:
         """Hold the live view still at positions that the rebuilt one has reached too."""
         for _ in range(TRIES):
             async with _connection(self._engine) as connection, connection.transaction():
-                rows = await connection.fetch(
-                    "select source, partition, position from watermark where view = $1"
-                    " order by source, partition for update",
-                    self._view.name,
-                )
-                live = {(row["source"], row["partition"]): row["position"] for row in rows}
-                until = time.monotonic() + HOLD
-                while (reached := await self._positions(self._next)) != live and time.monotonic() < until:
-                    await asyncio.sleep(0.01)
-                if reached == live:
+                live = await self._hold(connection)
+                if live is not None:
                     yield connection, live
                     return
             await self._catch_up()
         raise Unavailable(f"{self._next.name} does not reach the positions of the live view.")
 
+    async def _hold(self, connection: Driver) -> Positions | None:
+        """Where the live view stands still and the rebuilt one has arrived; None when it did not come to that."""
+        try:
+            rows = await connection.fetch(HOLD_STILL, self._view.name)
+        except asyncpg.LockNotAvailableError:
+            return None
+        live = {(row["source"], row["partition"]): row["position"] for row in rows}
+        until = time.monotonic() + HOLD
+        while time.monotonic() < until:
+            if await self._positions(self._next) == live:
+                return live
+            await asyncio.sleep(0.01)
+        return None
+
     async def _catch_up(self) -> None:
         """Read on until it is near the live view."""
         if self._reading is None:
-            reader = Reader([self._next], self._sources(), self._store, limits=self._limits)
+            sources = self._sources()
+            for source in sources:  # the live view may never have been read
+                await self._store.watermarks([self._view.name], source.service, range(source.partitions))
+            reader = Reader([self._next], sources, self._store, limits=self._limits)
             self._reading = asyncio.create_task(reader.run(), name=f"rebuild-{self._view.name}")
         while True:
             if self._reading.done():
@@ -228,7 +242,6 @@ async def _connection(engine: AsyncEngine) -> AsyncIterator[Driver]:
             await raw.execute(
                 "set statement_timeout = 0; set transaction_timeout = 0; set idle_in_transaction_session_timeout = 0"
             )
-            raw._config = raw._config._replace(command_timeout=PATIENCE)  # noqa: SLF001
             yield raw
         finally:
             raw.terminate()

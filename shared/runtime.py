@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from shared.lookup import Directory
 from shared.settings import Settings
 from shared.tokens import Tokens
 from shared.vault import Vault
+from shared.views import View
 
 if TYPE_CHECKING:
     from shared.readers import Readers
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 class Runtime:
     """One per process. `log` is None in a service that owns no facts.
 
-    `relay` and `readers` are what this process's worker runs at the moment; `draining` is set when it begins to stop.
+    `relay` and `readers` are what this process's worker runs at the moment; `failing` names the parts of
+    it that were begun again just now, with the error. `draining` is set when the process begins to stop.
     `revision` is the schema this code is written for.
     """
 
@@ -41,7 +44,9 @@ class Runtime:
     revision: frozenset[str]
     log: Log | None = None
     own_commands: Commands | None = None
+    views: Sequence[View] = ()
     relay: Relay | None = None
+    failing: dict[str, str] = field(default_factory=dict)
     readers: list[Readers] = field(default_factory=list)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
 

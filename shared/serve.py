@@ -19,8 +19,8 @@ from shared.settings import Settings
 
 DRAIN = 0.5
 """Seconds between saying "not ready" and closing the door, for whoever sends requests here to hear of it."""
-KEEP_ALIVE = 5
-"""Seconds an idle connection is kept; a proxy in front keeps its own for less."""
+KEEP_ALIVE = 15
+"""Seconds an idle connection is kept. A proxy in front keeps idle ones for less, or it meets a closing door."""
 
 _logger = structlog.get_logger(__name__)
 
@@ -88,5 +88,8 @@ def serve(service: Service, settings: Settings, *, only: Only | None = None) -> 
         timeout_graceful_shutdown=int(settings.shutdown_grace),
     )
     server = _Server(config, app)
-    asyncio.run(server.serve())
+    try:
+        asyncio.run(server.serve())
+    except SystemExit:  # uvicorn's way to say that it could not start; why is in the log
+        return 1
     return 0 if server.started else 1

@@ -146,6 +146,7 @@ async def _running(service: Service, settings: Settings, only: Only | None) -> A
                 partitions=settings.partitions,
                 wait=settings.directory_wait,
                 delay=0.0 if service.name == SOURCE else RELAY_LATENCY,
+                progress=progress,
             ),
             vault=PostgresVault(engine),
             watch=Watch(
@@ -156,6 +157,7 @@ async def _running(service: Service, settings: Settings, only: Only | None) -> A
                 progress=None if only == "api" else progress,
             ),
             progress=progress,
+            views=service.views,
             revision=frozenset(migrate.newest(service)),
         )
         if service.events is not None:

@@ -91,6 +91,7 @@ def _views(metadata: sa.MetaData) -> None:
         sa.Column("kafka_offset", sa.BigInteger),
         sa.Column("caught_up_at", sa.DateTime(timezone=True)),
         sa.Column("moved_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+        postgresql_with={"fillfactor": "50"},  # moved with every batch, within its page
     )
     sa.Table(
         "parked",

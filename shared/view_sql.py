@@ -78,7 +78,7 @@ class Statement:
     columns: tuple[Column, ...]
 
     def arguments(self, rows: Iterable[Sequence[Any]]) -> list[Sequence[Any]]:
-        """Rows turned to columns, each encoded as its parameter needs. Raises `ValueError` for a row of another length."""
+        """Rows turned to columns, each encoded for its parameter. Raises `ValueError` for rows of another length."""
         columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
         if len(columns) != len(self.columns):
             raise ValueError(f"{len(columns)} values for {len(self.columns)} columns")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from shared.event import Catalogue, Event, Recorded, events_of
 
 NEVER = -(2**63)
 """The version of a row that was added to and never put."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def view_table(
@@ -61,8 +62,9 @@ def present(table: sa.Table) -> sa.ColumnElement[bool]:
 
 
 def micros(at: datetime) -> int:
-    """A time as a version: microseconds since 1970, exact."""
-    return int(at.timestamp()) * 1_000_000 + at.microsecond
+    """A time as a version: microseconds since 1970, exact, negative before that."""
+    since = at - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 Key = tuple[Any, ...]

@@ -6,6 +6,7 @@ Nothing here ends by itself. What fails is logged, counted, and begun again afte
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -20,6 +21,7 @@ from shared.follow import LogSource
 from shared.lease import Lease, lead
 from shared.log_postgres import PostgresLog
 from shared.lookup import NEVER_SEEN
+from shared.problems import is_away
 from shared.readers import MakeSource, Readers
 from shared.relay import Relay
 from shared.runtime import Runtime
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 RESTARTS = Counter("guildhall_worker_restarts", "Parts of a worker that were begun again.", ["service", "part"])
 SHORTEST, LONGEST = 0.5, 30.0
 """Seconds before a part is begun again, doubled at each failure that follows soon."""
+SETTLED = 5.0
+"""Seconds after which a part that was begun again is no longer called failing."""
 
 _logger = structlog.get_logger(__name__)
 
@@ -42,7 +46,7 @@ _logger = structlog.get_logger(__name__)
 async def run_worker(service: Service, runtime: Runtime, engine: AsyncEngine) -> AsyncIterator[None]:
     """Run all parts of a service's worker while the context lasts."""
     parts = _parts(service, runtime, engine)
-    tasks = [asyncio.create_task(supervise(service.name, name, part), name=name) for name, part in parts.items()]
+    tasks = [asyncio.create_task(supervise(runtime, name, part), name=name) for name, part in parts.items()]
     try:
         yield
     finally:
@@ -51,8 +55,8 @@ async def run_worker(service: Service, runtime: Runtime, engine: AsyncEngine) ->
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def supervise(service: str, name: str, part: Callable[[], Awaitable[None]]) -> None:
-    """Run a part; when it fails or ends, run it again, ever more slowly while it keeps failing."""
+async def supervise(runtime: Runtime, name: str, part: Callable[[], Awaitable[None]]) -> None:
+    """Run a part to its end; when it fails, run it again, ever more slowly while it keeps failing."""
     loop = asyncio.get_running_loop()
     pause = SHORTEST
     while True:
@@ -60,12 +64,23 @@ async def supervise(service: str, name: str, part: Callable[[], Awaitable[None]]
         try:
             await part()
             return
-        except Exception:
-            _logger.exception("worker part failed", part=name, again_in=pause)
-        RESTARTS.labels(service, name).inc()
+        except Exception as error:
+            away = is_away(error)
+            problem = type(error).__name__
+            _logger.log(
+                logging.WARNING if away else logging.ERROR,
+                "worker part failed",
+                part=name,
+                problem=problem,
+                again_in=pause,
+                exc_info=None if away else error,
+            )
+        RESTARTS.labels(runtime.service, name).inc()
         if loop.time() - began > LONGEST:
             pause = SHORTEST
+        runtime.failing[name] = problem
         await asyncio.sleep(pause)
+        loop.call_later(SETTLED, runtime.failing.pop, name, None)
         pause = min(pause * 2, LONGEST)
 
 

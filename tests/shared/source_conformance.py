@@ -48,12 +48,12 @@ def mark_of(message: Message) -> Mark:
     return Mark(record_of(message).position, message.offset)
 
 
-async def take(source: Source, count: int, *, limit: int = 1000, within: float = 20) -> list[Message]:
-    """The next `count` messages or more; what there is after `within` seconds."""
+async def take(source: Source, count: int, *, limit: int = 1000, within: float = 20, above: int = 0) -> list[Message]:
+    """The next `count` messages or more; what there is after `within` seconds. Positions up to `above` are repeats."""
     messages: list[Message] = []
     until = time.monotonic() + within
     while len(messages) < count and time.monotonic() < until:
-        messages += await source.read(limit, 0.2)
+        messages += [m for m in await source.read(limit, 0.2) if not above or record_of(m).position > above]
     return messages
 
 

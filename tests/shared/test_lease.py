@@ -33,7 +33,7 @@ async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    while not condition():  # noqa: ASYNC110 - what is waited for is a plain list
+    while not condition():
         await asyncio.sleep(0.01)
 
 

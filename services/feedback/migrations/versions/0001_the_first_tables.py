@@ -171,6 +171,7 @@ def upgrade() -> None:
         sa.Column("caught_up_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("moved_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("view", "source", "partition", name=op.f("pk_watermark")),
+        postgresql_with={"fillfactor": "50"},
     )
 
 

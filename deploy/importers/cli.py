@@ -1,0 +1,147 @@
+"""`guildhall import stackexchange`: the command line; what can be foreseen is told without a traceback."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, TextIO
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from deploy.importers.client import Answer, Guildhall, ImportStopped
+from deploy.importers.dump import Dump, DumpError
+from deploy.importers.report import ImportReport
+from deploy.importers.stackexchange import Line, Told
+from deploy.importers.transfer import Witness, import_dump
+from deploy.local.home import Home
+from deploy.local.issuer import Issuer
+
+MAPPED = ("member", "thread", "reply", "comment")
+INTERRUPTED = 130
+
+app = typer.Typer(help="Bring a community in from elsewhere.", no_args_is_help=True)
+
+
+@app.callback()
+def importers() -> None:
+    """Bring a community in from elsewhere."""
+
+
+@app.command()
+def stackexchange(
+    folder: Annotated[
+        Path, typer.Argument(help="Folder with Users.xml, Posts.xml, Comments.xml and Votes.xml, or .gz.")
+    ],
+    community: Annotated[str, typer.Option(help="Slug of the community; it is founded if it is missing.")],
+    name: Annotated[str | None, typer.Option(help="Its name, when it is founded; the slug without it.")] = None,
+    language: Annotated[str, typer.Option(help="Its language, when it is founded.")] = "en",
+    map_file: Annotated[
+        Path | None, typer.Option("--map", help="Write which row became which member, thread, reply or comment (CSV).")
+    ] = None,
+    rejected: Annotated[Path | None, typer.Option(help="Write the rows that were refused, and why (NDJSON).")] = None,
+    origin: Annotated[
+        str | None, typer.Option(envvar="GUILDHALL_ORIGIN", help="Where Guildhall is; else the local system.")
+    ] = None,
+    token: Annotated[
+        str | None, typer.Option(envvar="GUILDHALL_TOKEN", help="An access token; else the local operator's.")
+    ] = None,
+    home: Annotated[Path | None, typer.Option(help="State folder of the local system.")] = None,
+) -> None:
+    """Import a Stack Exchange dump. Safe to interrupt and to repeat: what is there already changes nothing."""
+    console, errors = Console(), Console(stderr=True)
+    try:
+        dump, state = Dump.at(folder), Home.at(home)
+        target = Guildhall(origin or local_origin(state), token or local_token(state))
+        with _witnesses(map_file, rejected) as witness, _bars(console) as progress:
+            report = asyncio.run(_run(dump, target, community, name or community, language, progress, witness))
+    except (DumpError, ImportStopped) as error:
+        errors.print(str(error), markup=False, soft_wrap=True, highlight=False)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        errors.print("Interrupted. What was sent stays; run the same command again and it goes on to the same end.")
+        raise typer.Exit(INTERRUPTED) from None
+    report.show(console)
+    raise typer.Exit(1 if report.rejected else 0)
+
+
+async def _run(
+    dump: Dump, target: Guildhall, community: str, name: str, language: str, progress: Told, witness: Witness
+) -> ImportReport:
+    async with target as guildhall:
+        return await import_dump(
+            dump, guildhall, community, name=name, language=language, progress=progress, witness=witness
+        )
+
+
+def local_origin(home: Home) -> str:
+    """The origin of the local system. Raises `ImportStopped` when none runs."""
+    port = home.read("ports.json").get("origin")
+    if port is None or not home.is_locked():
+        raise ImportStopped(
+            f"No local system runs on {home.root}. Start one with `guildhall up`, or name a Guildhall with --origin."
+        )
+    return f"http://127.0.0.1:{port}"
+
+
+def local_token(home: Home) -> str:
+    """A token of the local operator. Raises `ImportStopped` where there is no local system to mint it."""
+    if not home.root.is_dir():
+        raise ImportStopped(f"There is no state folder {home.root} to take a token from. Give one with --token.")
+    return Issuer(home.open()).mint()
+
+
+@contextlib.contextmanager
+def _bars(console: Console) -> Iterator[Told]:
+    """One bar per activity."""
+    columns = (
+        TextColumn("{task.description:<20}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]:>10}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def told(activity: str, done: int, total: int | None) -> None:
+            if activity not in tasks:
+                tasks[activity] = bars.add_task(activity, total=total, rate="")
+            task = tasks[activity]
+            bars.update(task, completed=done, total=total)
+            elapsed = bars.tasks[bars.task_ids.index(task)].elapsed
+            bars.update(task, rate=f"{done / elapsed:,.0f}/s" if elapsed and done else "")
+
+        yield told
+
+
+@contextlib.contextmanager
+def _witnesses(map_file: Path | None, rejected: Path | None) -> Iterator[Witness]:
+    """Write the files that were asked for, line by line as the answers come."""
+    with contextlib.ExitStack() as files:
+        rows = csv.writer(files.enter_context(_created(map_file))) if map_file else None
+        refused = files.enter_context(_created(rejected)) if rejected else None
+        if rows:
+            rows.writerow(("table", "row", "kind", "id"))
+
+        def told(line: Line, answer: Answer) -> None:
+            if rows and line.kind in MAPPED and answer.status != "rejected":
+                became = answer.member if line.kind == "member" else answer.id
+                rows.writerow((line.table, line.row, line.kind, became))
+            if refused and answer.status == "rejected":
+                row = {"table": line.table, "row": line.row, "command": line.command, "problem": answer.problem}
+                refused.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+        yield told
+
+
+def _created(path: Path) -> TextIO:
+    try:
+        return path.open("w", newline="", encoding="utf-8")
+    except OSError as error:
+        raise ImportStopped(f"{path} cannot be written: {error.strerror}.") from error

@@ -1,0 +1,199 @@
+"""The whole system as processes: a community comes in by the command line, and its numbers are the oracle's."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.importers.sample import FOLDER as SAMPLE
+from tests.e2e.oracle import ACTIONS, Oracle
+from tests.e2e.small_dump import LEFT_OUT, ROWS, STRANGERS, small_dump
+from tests.e2e.system import LocalSystem, free_port
+
+SAMPLE_DATES = (date(2011, 8, 17), date(2011, 9, 30), date(2012, 8, 24), date(2016, 2, 29), date(2021, 8, 24))
+SAMPLE_LINES = 1_703 + 274 + 487 + 1_305 + 86 + 3_990
+TREND = timedelta(30)
+
+
+@dataclass
+class Imported:
+    """A community that was brought in: what the terminal showed, and its oracle."""
+
+    system: LocalSystem
+    community: str
+    folder: Path
+    output: str
+    oracle: Oracle
+
+    def activity(self) -> list[dict[str, Any]]:
+        """The daily series over all days, with the kinds of actions that a dump knows; there are no others."""
+        days = self.oracle.days()
+        span = {"from": days[0].isoformat(), "to": days[-1].isoformat()}
+        answer = self.system.metrics(self.community, "activity", step="day", **span)
+        assert (answer["time_zone"], answer["freshness"]["lag_events"]) == ("UTC", 0)
+        items: list[dict[str, Any]] = answer["items"]
+        for item in items:
+            assert sum(item["actions"].values()) == sum(item["actions"][kind] for kind in ACTIONS)
+            item["actions"] = {kind: item["actions"][kind] for kind in ACTIONS}
+        return items
+
+    def expected_activity(self) -> list[dict[str, Any]]:
+        return [self.oracle.activity(day) for day in self.oracle.days()]
+
+    def ranking(self, as_of: date) -> list[dict[str, Any]]:
+        """The whole ranking of a day, page by page."""
+        items: list[dict[str, Any]] = []
+        page: dict[str, str] = {}
+        while True:
+            answer = self.system.metrics(self.community, "influence", as_of=as_of.isoformat(), limit=200, **page)
+            items += answer["items"]
+            if answer["next"] is None:
+                return items
+            page = {"cursor": answer["next"]}
+
+    def expected(self, as_of: date) -> dict[str, dict[str, Any]]:
+        """What the API says of each member with a score, by member id."""
+        now, before = self.oracle.influence(as_of), self.oracle.influence(as_of - TREND)
+        return {
+            self.oracle.members[user]: {
+                "member_id": self.oracle.members[user],
+                "score": standing.score / 1000,
+                "reach": standing.reach,
+                "resonance": standing.resonance / 1000,
+                "authority": standing.authority / 1000,
+                "percentile": standing.percentile,
+                "trend": (standing.score - (before[user].score if user in before else 0)) / 1000,
+            }
+            for user, standing in now.items()
+        }
+
+    def expected_ranking(self, as_of: date) -> list[dict[str, Any]]:
+        ranked = {self.oracle.members[user] for user, one in self.oracle.influence(as_of).items() if one.ranked}
+        items = [item for member, item in self.expected(as_of).items() if member in ranked]
+        items.sort(key=lambda item: (-item["score"], item["member_id"]))
+        return [{"rank": rank, **item} for rank, item in enumerate(items, 1)]
+
+
+def bring_in(system: LocalSystem, folder: Path, community: str, scratch: Path) -> Imported:
+    """Import a dump, and wait until it is in every view."""
+    map_file = scratch / f"{community}.csv"
+    output = system.bring_in(folder, community, "--map", str(map_file))
+    with map_file.open() as file:
+        members = {row["row"]: row["id"] for row in csv.DictReader(file) if row["kind"] == "member"}
+    system.settle(community)
+    return Imported(system, community, folder, output, Oracle(folder, members))
+
+
+def reported(output: str) -> dict[str, tuple[int, ...]]:
+    """The report's table: rows read, applied, repeated, left out and rejected of each table."""
+    found = re.findall(r"(Users|Posts|Comments|Votes|Badges|all) +" + r"│ +([\d,]+) +" * 5, output)
+    return {name: tuple(int(number.replace(",", "")) for number in numbers) for name, *numbers in found}
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSystem]:
+    running = LocalSystem(tmp_path_factory.mktemp("guildhall") / "home", free_port())
+    running.up()
+    try:
+        yield running
+    finally:
+        running.down()
+
+
+@pytest.fixture(scope="module")
+def small(system: LocalSystem, tmp_path_factory: pytest.TempPathFactory) -> Imported:
+    scratch = tmp_path_factory.mktemp("small")
+    return bring_in(system, small_dump(scratch / "dump"), "small", scratch)
+
+
+@pytest.fixture(scope="module")
+def sample(system: LocalSystem, tmp_path_factory: pytest.TempPathFactory) -> Imported:
+    return bring_in(system, SAMPLE, "french-meta", tmp_path_factory.mktemp("sample"))
+
+
+def test_every_row_of_a_dump_is_accounted_for(small: Imported) -> None:
+    left_out = {table: sum(reasons.values()) for table, reasons in LEFT_OUT.items()}
+    rows = {table: (read, read - left_out[table], 0, left_out[table], 0) for table, read in ROWS.items()}
+    whole = tuple(sum(counts) for counts in zip(*rows.values(), strict=True))
+    assert reported(small.output) == {**rows, "all": whole}
+    for table, reasons in LEFT_OUT.items():
+        for reason, count in reasons.items():
+            assert f"Left out: {count} of {table}, {reason}." in small.output
+    assert f"Note: {STRANGERS} rows by a user who is not in Users.xml" in small.output
+
+
+def test_activity_is_the_oracles_on_every_day(small: Imported) -> None:
+    assert small.activity() == small.expected_activity()
+
+
+def test_the_ranking_is_the_oracles_on_every_day(small: Imported) -> None:
+    for day in small.oracle.days():
+        assert small.ranking(day) == small.expected_ranking(day)
+
+
+def test_every_members_influence_is_explained_to_the_last_thousandth(small: Imported) -> None:
+    for day in (date(2020, 1, 12), date(2020, 4, 1), date(2020, 12, 31), date(2021, 6, 1)):
+        for member, item in small.expected(day).items():
+            answer = small.system.metrics(small.community, f"influence/{member}", as_of=day.isoformat())
+            assert {name: answer[name] for name in item} == item
+            path = f"influence/{member}/explain"
+            parts = small.system.metrics(small.community, path, as_of=day.isoformat(), limit=200)
+            assert sum(part["thousandths"] for part in parts["items"]) == round(item["score"] * 1000)
+            assert parts["sum_thousandths"] == parts["score_thousandths"] == round(item["score"] * 1000)
+
+
+def test_the_same_dump_again_is_repeated_and_changes_nothing(small: Imported) -> None:
+    output = small.system.bring_in(small.folder, small.community)
+    small.system.settle(small.community)
+    counts = reported(small.output)
+    assert reported(output) == {name: (row[0], 0, row[1], *row[3:]) for name, row in counts.items()}
+    assert small.activity() == small.expected_activity()
+    last = small.oracle.days()[-1]
+    assert small.ranking(last) == small.expected_ranking(last)
+
+
+def test_ten_years_of_a_real_community_have_the_oracles_activity_on_every_day(sample: Imported) -> None:
+    assert reported(sample.output)["all"][1:3] == (SAMPLE_LINES, 0)
+    assert sample.activity() == sample.expected_activity()
+
+
+@pytest.mark.parametrize("day", SAMPLE_DATES)
+def test_and_the_oracles_influence_of_every_member(sample: Imported, day: date) -> None:
+    assert sample.ranking(day) == sample.expected_ranking(day)
+
+
+def test_kill_9_of_everything_in_the_middle_of_an_import_leaves_nothing_that_importing_again_does_not_mend(
+    system: LocalSystem, tmp_path: Path
+) -> None:
+    before = written(system)
+    importing = system.begin("import", "stackexchange", str(SAMPLE), "--community", "crash")
+    while written(system) < before + SAMPLE_LINES // 3:
+        assert importing.poll() is None
+        time.sleep(0.1)
+    importing.kill()
+    system.kill()
+    importing.wait()
+    assert written(system) == 0
+    system.up()
+    again = bring_in(system, SAMPLE, "crash", tmp_path)
+    _, applied, repeated, _, rejected = reported(again.output)["all"]
+    assert (applied + repeated, rejected) == (SAMPLE_LINES, 0)
+    assert min(applied, repeated) > 0
+    assert again.activity() == again.expected_activity()
+    last = again.oracle.days()[-1]
+    assert again.ranking(last) == again.expected_ranking(last)
+
+
+def written(system: LocalSystem) -> int:
+    """Events in all logs together; 0 when nothing runs."""
+    services = json.loads(system.run("status", "--json").stdout)["services"]
+    return sum(one["written"] or 0 for one in services)

@@ -1,0 +1,97 @@
+"""`guildhall import stackexchange` from its arguments to its exit code and files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid5
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from deploy.importers.cli import app
+from tests.importers.dumps import answer, comment, question, user, write_dump
+from tests.importers.fake_guildhall import NAMESPACE, FakeGuildhall, Fault, serving
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeGuildhall]:
+    with serving(FakeGuildhall()) as running:
+        yield running
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    posts, comments = [question(1, 1), answer(2, 1, 1)], [comment(7, 2, 1)]
+    return write_dump(tmp_path / "dump", users=[user(1)], posts=posts, comments=comments)
+
+
+def invoke(folder: Path, fake: FakeGuildhall, *more: str) -> Result:
+    at = ["--community", "town", "--origin", fake.origin, "--token", "secret"]
+    return CliRunner().invoke(app, ["stackexchange", str(folder), *at, *more])
+
+
+def test_a_good_import_ends_with_a_report_and_zero(folder: Path, fake: FakeGuildhall) -> None:
+    result = invoke(folder, fake)
+    assert (result.exit_code, "Imported into town" in result.output) == (0, True)
+
+
+def test_origin_and_token_may_come_from_the_environment(folder: Path, fake: FakeGuildhall) -> None:
+    environment = {"GUILDHALL_ORIGIN": fake.origin, "GUILDHALL_TOKEN": "secret"}
+    result = CliRunner().invoke(app, ["stackexchange", str(folder), "--community", "town"], env=environment)
+    assert result.exit_code == 0
+
+
+def test_the_map_says_which_row_became_what(folder: Path, fake: FakeGuildhall, tmp_path: Path) -> None:
+    invoke(folder, fake, "--map", str(tmp_path / "map.csv"))
+    with (tmp_path / "map.csv").open() as file:
+        rows = [tuple(row.values()) for row in csv.DictReader(file)]
+    assert rows == [
+        ("Users", "1", "member", str(uuid5(NAMESPACE, "stackexchange:1"))),
+        ("Posts", "1", "thread", str(uuid5(NAMESPACE, "stackexchange:post:1"))),
+        ("Posts", "2", "reply", str(uuid5(NAMESPACE, "stackexchange:post:2"))),
+        ("Comments", "7", "comment", str(uuid5(NAMESPACE, "stackexchange:comment:7"))),
+    ]
+
+
+def test_refused_rows_make_it_fail_and_are_written_where_asked(
+    folder: Path, fake: FakeGuildhall, tmp_path: Path
+) -> None:
+    fake.refused.add("stackexchange:comment:7")
+    result = invoke(folder, fake, "--rejected", str(tmp_path / "rejected.ndjson"))
+    (row,) = [json.loads(line) for line in (tmp_path / "rejected.ndjson").read_text().splitlines()]
+    assert (result.exit_code, "Rejected: Comments 7: Too long." in result.output) == (1, True)
+    assert (row["table"], row["row"], row["problem"]["detail"]) == ("Comments", "7", "Too long.")
+    assert row["command"]["source"] == "stackexchange:comment:7"
+
+
+def test_without_a_local_system_it_says_how_to_go_on(folder: Path, tmp_path: Path) -> None:
+    at = ["--community", "town", "--token", "secret", "--home", str(tmp_path / "none")]
+    result = CliRunner().invoke(app, ["stackexchange", str(folder), *at])
+    assert (result.exit_code, "Start one with `guildhall up`" in result.output) == (1, True)
+
+
+def test_a_folder_without_a_dump_is_told_without_a_traceback(fake: FakeGuildhall, tmp_path: Path) -> None:
+    result = invoke(tmp_path, fake)
+    assert (result.exit_code, "has no Users.xml" in result.output) == (1, True)
+
+
+def test_interrupted_it_says_what_stays_and_the_next_run_comes_to_the_end(folder: Path, fake: FakeGuildhall) -> None:
+    fake.faults.extend([Fault(status=503)] * 10_000)  # it waits for a service, in the middle
+    command = [sys.executable, "-c", "from deploy.importers.cli import app; app()", "stackexchange", str(folder)]
+    at = ["--community", "town", "--origin", fake.origin, "--token", "secret"]
+    process = subprocess.Popen([*command, *at], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    while not fake.requests:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    fake.faults.clear()
+    assert (process.returncode, "run the same command again" in errors) == (130, True)
+    assert invoke(folder, fake).exit_code == 0

@@ -1,0 +1,142 @@
+"""An import comes to its end through lost answers and absent services, and accounts for every row."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.importers import client
+from deploy.importers.client import Guildhall, ImportStopped
+from deploy.importers.dump import Dump, DumpError
+from deploy.importers.report import ImportReport
+from deploy.importers.transfer import import_dump
+from tests.importers.dumps import answer, comment, question, user, vote, write_dump
+from tests.importers.fake_guildhall import FakeGuildhall, Fault, serving
+
+USERS = 7
+ROWS = USERS + 2 + 1 + 3
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeGuildhall]:
+    with serving(FakeGuildhall()) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "PAUSE_FIRST", 0.001)
+    monkeypatch.setattr(client, "PATIENCE", 1.0)
+    monkeypatch.setattr(client, "FIRST_CONTACT", 0.2)
+    monkeypatch.setattr(client, "LINES", 3)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_dump(
+        tmp_path,
+        users=[user(id_) for id_ in range(1, USERS + 1)],
+        posts=[question(1, 1), answer(2, 1, 2)],
+        comments=[comment(1, 2, 1)],
+        votes=[vote(1, 2, 1), vote(2, 1, 2), vote(3, 1, 5)],
+    )
+
+
+def run(folder: Path, fake: FakeGuildhall, token: str = "secret") -> ImportReport:
+    async def main() -> ImportReport:
+        async with Guildhall(fake.origin, token) as guildhall:
+            return await import_dump(Dump.at(folder), guildhall, "town", name="Town")
+
+    return asyncio.run(main())
+
+
+def counts(report: ImportReport) -> tuple[int, int, int, int, int]:
+    return report.read, report.applied, report.repeated, report.left_out, report.rejected
+
+
+def test_what_is_missing_is_founded_and_every_row_is_accounted_for(folder: Path, fake: FakeGuildhall) -> None:
+    report = run(folder, fake)
+    assert counts(report) == (ROWS, ROWS - 1, 0, 1, 0)
+    assert (report.founded, fake.communities) == (True, {"town"})
+
+
+def test_a_second_time_everything_is_repeated(folder: Path, fake: FakeGuildhall) -> None:
+    run(folder, fake)
+    report = run(folder, fake)
+    assert counts(report) == (ROWS, 0, ROWS - 1, 1, 0)
+    assert not report.founded
+
+
+def test_each_kind_goes_to_its_service_after_what_it_refers_to(folder: Path, fake: FakeGuildhall) -> None:
+    run(folder, fake)
+    paths = list(dict.fromkeys(path for path, _ in fake.requests))
+    assert paths == [f"/v1/communities/town/{service}/backfill" for service in ("content", "member", "engagement")]
+    kinds = list(dict.fromkeys(line["command"] for line in fake.seen.values()))
+    assert kinds == ["open-channel", "join", "open-thread", "post-reply", "post-comment", "accept-answer", "react"]
+
+
+def test_requests_are_bounded(folder: Path, fake: FakeGuildhall) -> None:
+    run(folder, fake)
+    assert [lines for path, lines in fake.requests if "/member/" in path] == [3, 3, 1]
+
+
+def test_after_an_answer_that_ends_early_only_the_rest_is_sent_again(folder: Path, fake: FakeGuildhall) -> None:
+    fake.faults.extend([Fault(), Fault(answers=2)])
+    report = run(folder, fake)
+    assert counts(report) == (ROWS, ROWS - 1, 0, 1, 0)
+    assert sorted(lines for path, lines in fake.requests if "/member/" in path) == [1, 1, 3, 3]
+
+
+@pytest.mark.parametrize("status", [403, 404, 503])
+def test_a_line_that_meets_an_absent_part_or_one_that_is_behind_is_sent_again(
+    folder: Path, fake: FakeGuildhall, status: int
+) -> None:
+    fake.faults.extend([Fault(), Fault(line=(2, status))])
+    assert counts(run(folder, fake)) == (ROWS, ROWS - 1, 0, 1, 0)
+
+
+def test_what_stays_unknown_is_refused_in_the_end(
+    folder: Path, fake: FakeGuildhall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "NOT_YET", 0.2)
+    fake.unknown.add("stackexchange:user:1")
+    assert counts(run(folder, fake)) == (ROWS, ROWS - 2, 0, 1, 1)
+
+
+@pytest.mark.parametrize("status", [404, 429, 500, 503])
+def test_a_service_that_is_away_is_asked_again(folder: Path, fake: FakeGuildhall, status: int) -> None:
+    fake.faults.extend([Fault(status=status)] * 3)
+    assert counts(run(folder, fake)) == (ROWS, ROWS - 1, 0, 1, 0)
+
+
+def test_a_service_that_stays_away_ends_the_import_with_advice(folder: Path, fake: FakeGuildhall) -> None:
+    fake.faults.extend([Fault(status=503)] * 1_000)
+    with pytest.raises(ImportStopped, match=r"503: Not now\.\..*run the import again"):
+        run(folder, fake)
+
+
+def test_where_nothing_listens_it_says_so(folder: Path) -> None:
+    with pytest.raises(ImportStopped, match="does not answer as it should"):
+        run(folder, FakeGuildhall(port=1))
+
+
+def test_a_token_that_is_not_accepted_stops_at_once(folder: Path, fake: FakeGuildhall) -> None:
+    with pytest.raises(ImportStopped, match=r"401: Send a token\. Give another token"):
+        run(folder, fake, token="stale")
+
+
+def test_refused_rows_are_counted_and_the_others_go_on(folder: Path, fake: FakeGuildhall) -> None:
+    fake.refused.add("stackexchange:post:2")
+    report = run(folder, fake)
+    assert counts(report) == (ROWS, ROWS - 2, 0, 1, 1)
+    assert [(r.table, r.row, r.problem["detail"]) for r in report.rejections] == [("Posts", "2", "Too long.")]
+
+
+def test_a_broken_file_is_known_before_anything_is_sent(folder: Path, fake: FakeGuildhall) -> None:
+    (folder / "Votes.xml").write_text("<votes><row ")
+    with pytest.raises(DumpError, match=r"Votes\.xml, line 1"):
+        run(folder, fake)
+    assert (fake.communities, fake.seen) == (set(), {})

@@ -1,0 +1,106 @@
+"""An application behind a real uvicorn on a free port, and a client that writes and reads at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import msgspec
+import uvicorn
+from fastapi import FastAPI
+
+from tests.shared.issuer import bearer
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield  # the test runner keeps its own
+
+
+@asynccontextmanager
+async def listening(app: FastAPI) -> AsyncIterator[int]:
+    """The port on which the running application is served."""
+    config = uvicorn.Config(
+        app,
+        port=0,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        http="h11",
+        loop="asyncio",
+        timeout_graceful_shutdown=5,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    try:
+        yield int(server.servers[0].sockets[0].getsockname()[1])
+    finally:
+        server.should_exit = True
+        await task
+
+
+class Conversation:
+    """One backfill request under way, chunked both ways."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self._rest = b""
+        self.status = 0
+
+    async def send(self, *lines: bytes | dict[str, object]) -> None:
+        encoded = b"".join(line if isinstance(line, bytes) else msgspec.json.encode(line) + b"\n" for line in lines)
+        await self.send_raw(encoded)
+
+    async def send_raw(self, chunk: bytes) -> None:
+        self._writer.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+        await self._writer.drain()
+
+    async def end(self) -> None:
+        self._writer.write(b"0\r\n\r\n")
+        await self._writer.drain()
+
+    async def answer(self) -> dict[str, Any] | None:
+        """The next answer line, None at the end."""
+        if not self.status:
+            head = await self._reader.readuntil(b"\r\n\r\n")
+            self.status = int(head.split()[1])
+        while b"\n" not in self._rest:
+            size = int(await self._reader.readuntil(b"\r\n"), 16)
+            chunk = await self._reader.readexactly(size + 2)
+            if size == 0:
+                assert not self._rest, "half a line at the end"
+                return None
+            self._rest += chunk[:-2]
+        line, _, self._rest = self._rest.partition(b"\n")
+        found: dict[str, Any] = msgspec.json.decode(line)
+        return found
+
+    async def answers(self) -> list[dict[str, Any]]:
+        """All answers from here on."""
+        found = []
+        while (line := await self.answer()) is not None:
+            found.append(line)
+        return found
+
+    async def hang_up(self) -> None:
+        self._writer.transport.abort()
+        await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def conversation(port: int, path: str, subject: str, **claims: object) -> AsyncIterator[Conversation]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(
+        f"POST {path} HTTP/1.1\r\nhost: toy\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n"
+        f"authorization: {bearer(subject, **claims)['authorization']}\r\n\r\n".encode()
+    )
+    talk = Conversation(reader, writer)
+    try:
+        yield talk
+    finally:
+        await talk.hang_up()

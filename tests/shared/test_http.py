@@ -1,0 +1,262 @@
+"""HTTP: what comes in is bounded and storable, what goes out is a problem or an answer that can be traced."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from shared.db import driver
+from tests.conftest import FreshDatabase
+from tests.shared.issuer import bearer, write_key_set
+from tests.shared.toy_api import Api, toy_api
+from tests.shared.toy_service import SERVICE
+
+SQUARE = "/v1/communities/square"
+
+
+@pytest.fixture(scope="module")
+async def api(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
+    jwks = write_key_set(tmp_path_factory.mktemp("issuer"))
+    async with fresh_database(SERVICE.metadata) as settings:
+        short = settings.model_copy(update={"database_timeout": 1.0, "body_limit": 2_000})
+        async with toy_api(short, jwks) as api:
+            await api.community("square")
+            await api.standing("square", "alice", "member", "owner")
+            await api.standing("square", "bob")
+            yield api
+
+
+async def opened(api: Api, **headers: str) -> str:
+    answer = await api.call("POST", f"{SQUARE}/accounts", headers=headers)
+    assert answer.status_code == 201
+    return str(answer.json()["id"])
+
+
+async def test_a_write_answers_with_its_position_and_version(api: Api) -> None:
+    answer = await api.call("POST", f"{SQUARE}/accounts")
+    account = answer.json()["id"]
+    paid = await api.call("POST", f"{SQUARE}/accounts/{account}/deposits", json={"amount": 5})
+
+    assert answer.headers["etag"] == '"1"'
+    service, partition, position = answer.headers["guildhall-position"].split("/")
+    assert (service, int(partition) < 12, int(position) > 0) == ("toy", True, True)
+    assert (paid.json(), paid.headers["etag"]) == ({"id": account, "balance": 5}, '"2"')
+    assert paid.headers["guildhall-position"] == f"toy/{partition}/{int(position) + 1}"
+
+
+async def test_a_post_repeated_with_its_key_finds_what_the_first_made(api: Api) -> None:
+    first = await api.call("POST", f"{SQUARE}/accounts", headers={"idempotency-key": "order 66"})
+    again = await api.call("POST", f"{SQUARE}/accounts", headers={"idempotency-key": "order 66"})
+    other = await api.call("POST", f"{SQUARE}/accounts", "bob", headers={"idempotency-key": "order 66"})
+
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert again.headers["guildhall-position"] == first.headers["guildhall-position"]
+    assert other.json()["id"] != first.json()["id"]
+
+
+@pytest.mark.parametrize("key", ["", "a" * 256, "caf\xe9", "tab\there"])
+async def test_a_key_that_is_none_is_refused(api: Api, key: str) -> None:
+    headers = [(b"authorization", bearer()["authorization"].encode()), (b"idempotency-key", key.encode("latin-1"))]
+    answer = await api.client.post(f"{SQUARE}/accounts", headers=headers)
+
+    assert answer.status_code == 400
+    assert "Idempotency-Key" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "status"),
+    [('"1"', 200), ('W/"1"', 200), ("*", 200), ('"7"', 412), ("1", 400), ('"a"', 400), ('"1", "2"', 400), ("", 400)],
+)
+async def test_a_change_happens_only_to_the_version_that_was_seen(api: Api, tag: str, status: int) -> None:
+    account = await opened(api)
+    answer = await api.call(
+        "POST", f"{SQUARE}/accounts/{account}/deposits", json={"amount": 1}, headers={"if-match": tag}
+    )
+
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"amount": 5}', 200),
+        (b'{"amount": 5, "note": " fine "}', 200),
+        (b'{"amount": 5, "note": "caf\\u00e9 \\ud83d\\ude00"}', 200),
+        (b'{"amount": 5, "note": "\\\\u0000"}', 200),
+        (b"", 422),
+        (b"{}", 422),
+        (b"null", 422),
+        (b"[]", 422),
+        (b"{", 400),
+        (b'{"amount": NaN}', 400),
+        (b'{"amount": Infinity}', 400),
+        (b'{"amount": 1e999}', 400),
+        (b'{"amount": "NaN"}', 422),
+        (b'{"amount": ' + b"9" * 30 + b"}", 422),
+        (b'{"amount": ' + b"9" * 1_500 + b"}", 422),
+        (b'{"amount": 1.5}', 422),
+        (b'{"amount": 5, "note": "\\u0000"}', 422),
+        (b'{"amount": 5, "\\u0000": 1}', 422),
+        (b'{"amount": 5, "note": "\x00"}', 400),
+        (b'{"amount": 5, "note": "\\ud800"}', 400),
+        (b'{"amount": 5, "note": "\xff"}', 400),
+        (b'{"amount": 5, "note": "\xed\xa0\x80"}', 400),
+        (b'{"amount": 5, "note": "  "}', 422),
+        (b'{"amount": 5, "note": "123456789012345678901"}', 422),
+        (b'{"amount": 5, "role": "owner"}', 422),
+        (b"[" * 1_900, 400),
+        (b'{"a":' * 390, 400),
+        (b"\xef\xbb\xbf{}", 400),
+        (b'{"amount": 5' + b" " * 2_000 + b"}", 413),
+    ],
+)
+async def test_a_body_is_taken_or_refused_with_the_right_status(api: Api, body: bytes, status: int) -> None:
+    account = await opened(api)
+    headers = {"content-type": "application/json"}
+    answer = await api.call("POST", f"{SQUARE}/accounts/{account}/deposits", content=body, headers=headers)
+
+    assert answer.status_code == status, answer.text
+    if status != 200:
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["request_id"] == answer.headers["x-request-id"]
+
+
+async def test_a_violation_points_to_its_field_and_does_not_repeat_what_was_sent(api: Api) -> None:
+    account = await opened(api)
+    sent = {"amount": 0, "note": "my secret diagnosis is long", "x/y~z": 1}
+    answer = await api.call("POST", f"{SQUARE}/accounts/{account}/deposits", json=sent)
+
+    assert {error["pointer"] for error in answer.json()["errors"]} == {"/amount", "/note", "/x~1y~0z"}
+    assert "diagnosis" not in answer.text
+    limited = await api.call("GET", f"{SQUARE}/accounts?limit=1000")
+    assert limited.json()["errors"][0] == {
+        "parameter": "limit",
+        "in": "query",
+        "detail": "Input should be less than or equal to 200",
+    }
+
+
+async def test_a_body_that_is_streamed_is_bounded_too(api: Api) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(1_000):
+            yield b" " * 100
+
+    answer = await api.call(
+        "POST", f"{SQUARE}/accounts", content=endless(), headers={"content-type": "application/json"}
+    )
+
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content-type": "text/plain"},
+        {"content-type": "application/x-www-form-urlencoded"},
+        {"content-type": "multipart/form-data; boundary=x"},
+        {"content-type": ""},
+        {"content-type": "application/json", "content-encoding": "gzip"},
+    ],
+)
+async def test_what_is_not_plain_json_is_refused(api: Api, headers: dict[str, str]) -> None:
+    assert (await api.call("POST", f"{SQUARE}/accounts", content=b"{}", headers=headers)).status_code == 415
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nothing/here", 404),
+        ("GET", f"{SQUARE}/nothing", 404),
+        ("PUT", f"{SQUARE}/accounts", 405),
+        ("GET", f"{SQUARE}/accounts/", 404),
+        ("GET", f"{SQUARE}/accounts/not-an-id", 422),
+        ("GET", f"{SQUARE}/accounts/%00", 404),
+        ("GET", f"{SQUARE}/accounts?owner=%00", 422),
+        ("GET", f"{SQUARE}/accounts?owner=%FF", 422),
+        ("GET", f"{SQUARE}/accounts?limit=0", 422),
+        ("GET", f"{SQUARE}/accounts?limit={'9' * 5_000}", 422),
+        ("GET", f"{SQUARE}/accounts/{uuid7()}", 404),
+    ],
+)
+async def test_paths_and_queries_that_mean_nothing_are_problems(api: Api, method: str, path: str, status: int) -> None:
+    answer = await api.call(method, path)
+
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    if status == 405:
+        assert answer.headers["allow"]
+
+
+async def test_every_answer_has_an_id_and_safe_headers(api: Api) -> None:
+    given = await api.call("GET", f"{SQUARE}/me", headers={"x-request-id": "trace-1"})
+    made = await api.call("GET", f"{SQUARE}/me", headers={"x-request-id": 'evil"id {}'})
+    refused = await api.client.get("/nothing")
+
+    assert given.headers["x-request-id"] == "trace-1"
+    assert len(made.headers["x-request-id"]) == 36
+    for answer in (given, refused):
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+async def test_a_fault_of_ours_tells_nothing_of_the_inside(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = await api.call("GET", f"{SQUARE}/fault")
+
+    assert answer.status_code == 500
+    assert "secret" not in answer.text
+    assert "ZeroDivisionError" not in answer.text
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+    assert "ZeroDivisionError" in capsys.readouterr().out
+
+
+async def test_a_value_beyond_the_database_is_the_callers_fault(api: Api) -> None:
+    assert (await api.call("GET", f"{SQUARE}/fault?how=overflow")).status_code == 422
+
+
+async def test_a_lost_connection_is_unavailable_and_the_next_request_works(api: Api) -> None:
+    answer = await api.call("GET", f"{SQUARE}/fault?how=cut")
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert (await api.call("GET", f"{SQUARE}/accounts")).status_code == 200
+
+
+async def test_a_database_that_does_not_answer_is_unavailable_in_time(api: Api) -> None:
+    began = time.monotonic()
+    answers = await asyncio.gather(*(api.call("GET", f"{SQUARE}/fault?how=slow") for _ in range(20)))
+
+    assert {answer.status_code for answer in answers} == {503}
+    assert time.monotonic() - began < api.runtime.settings.database_timeout + 1.5
+    assert (await api.call("GET", f"{SQUARE}/accounts")).status_code == 200
+
+
+async def test_requests_cancelled_anywhere_leave_nothing_behind(api: Api) -> None:
+    for delay in range(60):
+        task = asyncio.create_task(api.call("GET", f"{SQUARE}/accounts"))
+        await asyncio.sleep(delay / 10_000)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    async with driver(api.runtime.engine) as connection:
+        left = await connection.fetchval(
+            "select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in%'"
+        )
+    assert left == 0
+    assert (await api.call("GET", f"{SQUARE}/accounts")).status_code == 200
+
+
+async def test_the_document_describes_what_every_operation_has_in_common(api: Api) -> None:
+    document = (await api.client.get("/openapi.json")).json()
+    operations = {
+        operation["operationId"]: operation for path, item in document["paths"].items() for operation in item.values()
+    }
+
+    assert document["openapi"].startswith("3.1")
+    assert all(operation["security"] == [{"token": []}] for operation in operations.values())
+    assert all({"4XX", "5XX"} <= operation["responses"].keys() for operation in operations.values())
+    assert "Guildhall-Position" in operations["open_account"]["responses"]["201"]["headers"]
+    assert not any(path.startswith(("/livez", "/status")) for path in document["paths"])
+    assert {"OpenLine", "DepositLine", "LineAnswer"} <= document["components"]["schemas"].keys()

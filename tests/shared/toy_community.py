@@ -1,0 +1,126 @@
+"""A small member service for the kernel's tests: it feeds the directory, and has a worker that fails at first."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import sqlalchemy as sa
+from fastapi import APIRouter
+
+from shared import directory
+from shared.access import Authenticated, Contributor, Newcomer, Owner, Reader
+from shared.commands import Step
+from shared.decider import Decider
+from shared.directory import CommunityArchived, CommunityFounded, MemberJoined, MemberLeft, RoleGranted
+from shared.event import Event, Recorded
+from shared.freshness import Freshness
+from shared.http import Commanding, Db, fresh
+from shared.identity import community_id
+from shared.log import derived_id
+from shared.runtime import Runtime
+from shared.service import Service
+from shared.tables import service_metadata
+from shared.views import Change, View, add, view_table
+
+METADATA = service_metadata(facts=True)
+SIZES = view_table("size", METADATA, key=[sa.Column("community", sa.UUID, nullable=False)], add=["members"])
+
+
+def fold(event: MemberJoined | MemberLeft, record: Recorded) -> list[Change]:
+    return [add(SIZES, (record.community,), members=1 if isinstance(event, MemberJoined) else -1)]
+
+
+SIZE = View("size", (SIZES,), fold)
+
+
+@dataclass(frozen=True)
+class State:
+    there: bool = False
+
+
+Founding = CommunityFounded | CommunityArchived | RoleGranted
+
+
+def evolve_community(state: State, event: Founding) -> State:
+    return replace(state, there=True)
+
+
+def evolve_membership(state: State, event: MemberJoined | MemberLeft) -> State:
+    return State(isinstance(event, MemberJoined))
+
+
+COMMUNITY: Decider[State, Founding] = Decider("community", State(), evolve_community)
+MEMBERSHIP: Decider[State, MemberJoined | MemberLeft] = Decider("membership", State(), evolve_membership)
+
+
+def once(state: State, *events: Event) -> list[Event]:
+    return [] if state.there else list(events)
+
+
+founding = APIRouter(prefix="/v1/communities")
+router = APIRouter()
+
+
+def membership(community: UUID, member: UUID) -> UUID:
+    return derived_id("membership", community, member)
+
+
+@founding.post("/{slug}", status_code=201, operation_id="found")
+async def found(slug: str, caller: Authenticated, store: Commanding) -> None:
+    community = community_id(slug)
+    assert community is not None
+    me = caller.member_in(community)
+    opened = CommunityFounded(slug, "UTC", "members", "open")
+    await store.within(community).execute_together(
+        [
+            Step(COMMUNITY, community, lambda s: once(s, opened, RoleGranted(me, "owner"))),
+            Step(MEMBERSHIP, membership(community, me), lambda s: once(s, MemberJoined(me))),
+        ]
+    )
+
+
+@router.put("/me", status_code=204, operation_id="join")
+async def join(here: Newcomer, store: Commanding) -> None:
+    await store.execute(MEMBERSHIP, membership(here.community.id, here.id), lambda s: once(s, MemberJoined(here.id)))  # type: ignore[arg-type,return-value]
+
+
+@router.post("/archive", status_code=204, operation_id="archive")
+async def archive(here: Owner, store: Commanding) -> None:
+    await store.execute(COMMUNITY, here.community.id, lambda _: [CommunityArchived()])
+
+
+@router.post("/work", status_code=204, operation_id="work")
+async def work(here: Contributor) -> None:
+    """For members."""
+
+
+@router.get("/size", operation_id="get_size")
+async def get_size(here: Reader, db: Db, freshness: Annotated[Freshness, fresh(SIZE)]) -> dict[str, int | Freshness]:
+    members = await db.scalar(sa.select(SIZES.c.members).where(SIZES.c.community == here.community.id))
+    return {"members": members or 0, "freshness": freshness}
+
+
+RAN: list[str] = []
+
+
+async def a_worker(runtime: Runtime) -> None:
+    """Fails twice, then settles."""
+    RAN.append(runtime.service)
+    if len(RAN) < 3:
+        raise RuntimeError("not yet")
+    await asyncio.Event().wait()
+
+
+SERVICE = Service(
+    name="member",
+    metadata=METADATA,
+    events=directory,
+    routers=(founding, router),
+    own_views=(SIZE,),
+    workers=(a_worker,),
+    migrations=Path("none"),
+)
