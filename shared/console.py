@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import pkgutil
+import sys
 from collections.abc import Coroutine, Iterable
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -22,7 +23,8 @@ from shared.topics import TopicProblem
 
 T = TypeVar("T")
 
-console = Console()
+# What goes into a file or another program is not cut to the width of a terminal that is not there.
+console = Console(width=None if sys.stdout.isatty() else 200)
 _errors = Console(stderr=True)
 
 ServiceName = Annotated[str, typer.Argument(metavar="SERVICE", help="member, content, engagement, feedback …")]

@@ -131,6 +131,7 @@ async def _running(service: Service, settings: Settings, only: Only | None) -> A
         progress = Progress()
         ends = TopicEnds(settings, service.topics)
         stack.push_async_callback(ends.close)
+        await ends.ends()  # so that the first answers can tell how far they are
         runtime = Runtime(
             service=service.name,
             settings=settings,
