@@ -26,7 +26,7 @@ check: .venv/.dev ## Format, lint, types, import boundaries, migrations, contrac
 	@echo "ruff format";       $(BIN)/ruff format --check --quiet .
 	@echo "ruff check";        $(BIN)/ruff check --quiet .
 	@echo "mypy --strict";     $(BIN)/mypy --no-error-summary
-	@echo "import boundaries"; $(BIN)/lint-imports --no-timing 2>&1 | tail -n 4
+	@echo "import boundaries"; $(BIN)/lint-imports --no-cache > .import-linter.log 2>&1 || { cat .import-linter.log; exit 1; }
 	@echo "migrations";        $(BIN)/python -m tests.check_migrations
 	@echo "contracts";         $(BIN)/python -m deploy.contracts check
 

@@ -14,10 +14,12 @@ ROOT = Path(__file__).resolve().parents[2]
 def differences(root: Path, wanted: Documents) -> list[str]:
     """The files that are missing, different or left over, by path."""
     present = {str(path.relative_to(root)) for path in (root / "contracts").rglob("*") if path.is_file()}
-    different = [
-        path for path, content in wanted.items() if path not in present or (root / path).read_bytes() != content
-    ]
-    return sorted({*different, *(present - set(wanted))})
+    different = {path for path, content in wanted.items() if not _holds(root / path, content)}
+    return sorted(different | (present - set(wanted)))
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == content
 
 
 def write(root: Path, wanted: Documents) -> list[str]:

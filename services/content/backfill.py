@@ -11,18 +11,19 @@ from uuid import UUID
 from pydantic import AfterValidator, Field
 
 from services.content.acceptance.domain import accept
-from services.content.acceptance.given import given_in, was_accepted
 from services.content.channels.domain import CHANNEL, Channel, Posting, open_channel
 from services.content.comments.domain import COMMENT, Comment, Place, post
-from services.content.history import Histories
+from services.content.events import AnswerAccepted
 from services.content.replies.domain import REPLY, Reply
 from services.content.replies.domain import post as post_reply
 from services.content.tags import normalised
 from services.content.texts import Actor
 from services.content.threads.domain import THREAD, Thread, existing, open_thread
-from services.content.wording import TITLE, Draft, Wording, first_draft
+from services.content.wording import TITLE, Wording, words_for
 from shared.backfill import BackfillCommand, Line, LineContext, Source
 from shared.commands import Outcome
+from shared.history import read_history
+from shared.wording import Draft
 from shared.words import words
 
 BODY = 150_000
@@ -82,7 +83,7 @@ def _actor(context: LineContext) -> Actor:
 
 
 def _draft(context: LineContext, stream: UUID, wording: Wording) -> Draft:
-    return first_draft(context.community.id, context.member, stream, wording)
+    return words_for(context.community.id, context.member, stream, wording)
 
 
 def _channel_id(context: LineContext, line: ChannelLine) -> UUID:
@@ -164,10 +165,11 @@ def _accepting_thread_id(context: LineContext, line: AcceptanceLine) -> UUID:
 
 async def _accept(context: LineContext, line: AcceptanceLine) -> Outcome[Thread]:
     thread_id, reply_id = _accepting_thread_id(context, line), context.id("reply", line.reply)
-    found = await Histories(context.commands.log).read(context.community.id, THREAD, thread_id)
-    if was_accepted(found, reply_id, line.occurred_at):
+    past = await read_history(context.commands.log, context.community.id, THREAD, thread_id)
+    existing(past.state)
+    if any(event.reply_id == reply_id for event in past.events_at(AnswerAccepted, line.occurred_at)):
         return await context.load(THREAD, thread_id)  # even where another was accepted since
-    reply, given = (await context.load(REPLY, reply_id)).state, given_in(found)
+    reply, given = (await context.load(REPLY, reply_id)).state, past.last_occasion(AnswerAccepted)
     return await context.execute(THREAD, thread_id, lambda state: accept(state, reply, _actor(context), given))
 
 

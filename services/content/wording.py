@@ -1,20 +1,27 @@
-"""Words go to the vault, one row of title and body for each text, under their author; events carry the reference.
+"""A text is title and body, one row of the vault under its author; an edit replaces one of them or both.
 
-The first words of a thread, reply or comment have a reference that follows from its id, and those of an edit one that
-follows from its Idempotency-Key: so a repeated command is seen as one, whatever happened in between.
+The words of an edit have a reference that follows from its Idempotency-Key, as the first words have one that follows
+from the id: so a repeated command is seen as one, whatever happened in between.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID
 
 from services.content.texts import Revision
-from shared.errors import Conflict
-from shared.event import Text
-from shared.log import Secret, derived_id
-from shared.vault import Vault, secret
+from shared.decider import Decider
+from shared.errors import KeyReused
+from shared.event import Event, Text
+from shared.http import Store
+from shared.log import Secret
+from shared.vault import Vault
+from shared.wording import Content, Draft, draft, first_draft
+
+S = TypeVar("S")
+E = TypeVar("E", bound=Event)
 
 TITLE = 300
 BODY = 30_000
@@ -32,34 +39,13 @@ class Wording:
         return (self.title, self.body) != (None, None)
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """Words on their way: the reference for the event, and the rows that are written together with it."""
-
-    wording: Wording
-    text: Text | None = None
-    secrets: tuple[Secret, ...] = ()
+def words_for(community: UUID, author: UUID | None, stream: UUID, wording: Wording) -> Draft:
+    """The words with which a thread, reply or comment of `author` (None: of nobody known) begins."""
+    return first_draft(community, author, stream, _content(wording), len(wording.body or ""))
 
 
-def draft(community: UUID, author: UUID | None, ref: UUID, wording: Wording) -> Draft:
-    """Words of `author` (None: of nobody known) under that reference; no words, no reference."""
-    if not wording:
-        return Draft(wording)
-    row = secret(community, author, ref, {"title": wording.title, "body": wording.body})
-    return Draft(wording, Text(ref, len(wording.body or "")), (row,))
-
-
-def first_draft(community: UUID, author: UUID | None, stream: UUID, wording: Wording) -> Draft:
-    """The words with which a thread, reply or comment begins."""
-    return draft(community, author, derived_id("text", stream), wording)
-
-
-async def must_be_the_same(vault: Vault, community: UUID, sent: Draft) -> None:
-    """What was repeated had these words. Raises `Conflict` when it had others; erased words count as the same."""
-    if sent.text is not None:
-        kept = await read(vault, community, [sent.text.ref])
-        if kept.get(sent.text.ref, sent.wording) != sent.wording:
-            raise Conflict("This Idempotency-Key was used with other words. Use a new one for something new.")
+def _content(wording: Wording) -> Content | None:
+    return {"title": wording.title, "body": wording.body} if wording else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +67,28 @@ async def edit_of(
     title: str | None = None,
     body: str | None = None,
 ) -> Edit:
-    """The edit that puts a title, a body or both (None leaves one) in the place of `current`, under `ref`."""
+    """The edit that puts a title, a body or both (None leaves one) in the place of `current`, under `ref`.
+
+    Raises `KeyReused` where there are other words under `ref`.
+    """
     kept = await read(vault, community, [ref, *([current.ref] if current else [])])
     if ref in kept:
+        if title not in (None, kept[ref].title) or body not in (None, kept[ref].body):
+            raise KeyReused("edit")
         return Edit(repeated=True)
     stands = kept.get(current.ref, Wording()) if current else Wording()
     wanted = Wording(stands.title if title is None else title, stands.body if body is None else body)
-    new = draft(community, author, ref, wanted)
+    new = draft(community, author, ref, _content(wanted), len(wanted.body or ""))
     if wanted == stands or new.text is None:
         return Edit()
     return Edit(Revision(current, new.text), new.secrets)
+
+
+async def carry_out(
+    store: Store, decider: Decider[S, E], stream: UUID, decide: Callable[[S], list[E]], new: Edit, expect: int | None
+) -> None:
+    """Carry an edit out; what one that is repeated expected to see was true at its first time."""
+    await store.execute(decider, stream, decide, secrets=new.secrets, expect=None if new.repeated else expect)
 
 
 async def read(vault: Vault, community: UUID, refs: Iterable[UUID | None]) -> Mapping[UUID, Wording]:

@@ -17,7 +17,7 @@ from services.engagement.target_lookup import BACKFILL_LATENCY, BACKFILL_PATIENC
 from shared.backfill import BackfillCommand, Line, LineContext, Source
 from shared.commands import Outcome
 from shared.errors import Invalid
-from shared.event import wire_name
+from shared.history import read_history
 
 
 class ReactionLine(Line):
@@ -49,9 +49,8 @@ def _stream(context: LineContext, line: ReactionLine) -> UUID:
 
 async def _react(context: LineContext, line: ReactionLine) -> Outcome[Reaction]:
     stream = _stream(context, line)
-    records = await context.commands.log.load(stream)
-    name, at = wire_name(ReactionAdded), line.occurred_at
-    if any(record.type == name and record.occurred_at == at for record in records):
+    past = await read_history(context.commands.log, context.community.id, REACTION, stream)
+    if past.events_at(ReactionAdded, line.occurred_at):
         return await context.load(REACTION, stream)  # even where it was withdrawn since
     target = await target_lookup(context.runtime).look_up(
         context.community.id,

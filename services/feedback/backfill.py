@@ -8,12 +8,14 @@ from uuid import UUID
 
 from pydantic import Field
 
+from services.feedback.events import SuggestionVoted
 from services.feedback.suggestions.domain import SUGGESTION, Suggestion, submit
 from services.feedback.votes.domain import VOTE, Vote, vote, vote_id
-from services.feedback.wording import refer
 from shared.backfill import BackfillCommand, Line, LineContext, Source
 from shared.commands import Outcome
 from shared.errors import Invalid
+from shared.history import read_history
+from shared.wording import first_draft
 from shared.words import words
 
 
@@ -38,23 +40,15 @@ def _suggestion(context: LineContext, line: SubmitLine) -> UUID:
 
 
 async def _submit(context: LineContext, line: SubmitLine) -> Outcome[Suggestion]:
-    suggestion_id = _suggestion(context, line)
-    before = await context.load(SUGGESTION, suggestion_id)
+    suggestion_id, author = _suggestion(context, line), None if line.anonymous else context.member
     content = None if line.title is None and line.body is None else {"title": line.title, "body": line.body}
-    text, secrets = await refer(
-        context.vault,
-        context.community.id,
-        None if line.anonymous else context.member,
-        content,
-        len(line.body or ""),
-        before.state.text,
-    )
+    sent = first_draft(context.community.id, author, suggestion_id, content, len(line.body or ""))
     return await context.commands.execute(
         SUGGESTION,
         suggestion_id,
-        lambda state: submit(state, suggestion_id, context.member, text, anonymous=line.anonymous),
-        act=replace(context.act, actor=None) if line.anonymous else context.act,
-        secrets=secrets,
+        lambda state: submit(state, suggestion_id, author, sent.text, anonymous=line.anonymous),
+        act=replace(context.act, actor=author),
+        secrets=sent.secrets,
     )
 
 
@@ -63,9 +57,12 @@ def _vote_stream(context: LineContext, line: VoteLine) -> UUID:
 
 
 async def _vote(context: LineContext, line: VoteLine) -> Outcome[Vote]:
-    voter = _voter(context)
+    voter, stream = _voter(context), _vote_stream(context, line)
+    past = await read_history(context.commands.log, context.community.id, VOTE, stream)
+    if past.events_at(SuggestionVoted, line.occurred_at):
+        return await context.load(VOTE, stream)  # even where it was withdrawn since, or the suggestion settled
     suggestion = (await context.load(SUGGESTION, context.id("suggestion", line.suggestion))).state
-    return await context.execute(VOTE, _vote_stream(context, line), lambda state: vote(state, suggestion, voter))
+    return await context.execute(VOTE, stream, lambda state: vote(state, suggestion, voter))
 
 
 def _voter(context: LineContext) -> UUID:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Literal
 from uuid import UUID
 
+from services.member.events import MemberJoined
 from services.member.membership.domain import MEMBERSHIP, Membership, join, membership_id
 from shared.backfill import BackfillCommand, Line, LineContext
 from shared.commands import Outcome
 from shared.errors import Invalid
+from shared.history import read_history
 
 
 class JoinLine(Line):
@@ -24,8 +26,11 @@ def _stream(context: LineContext, line: JoinLine) -> UUID:
 async def _join(context: LineContext, line: JoinLine) -> Outcome[Membership]:
     # Whatever the admission is today: whoever brings a community in says that they were let in elsewhere. `via` is
     # `open` (or `rejoining`), since `application` would promise an ApplicationAccepted that nobody here decided.
-    member = _member(context)
-    return await context.execute(MEMBERSHIP, _stream(context, line), lambda state: join(state, member))
+    member, stream = _member(context), _stream(context, line)
+    past = await read_history(context.commands.log, context.community.id, MEMBERSHIP, stream)
+    if past.events_at(MemberJoined, line.occurred_at):
+        return await context.load(MEMBERSHIP, stream)  # even who has left since
+    return await context.execute(MEMBERSHIP, stream, lambda state: join(state, member))
 
 
 def _member(context: LineContext) -> UUID:

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from services.content.acceptance.domain import Given, accept, withdraw_from
+from services.content.acceptance.domain import accept, withdraw_from
 from services.content.channels.domain import CHANNEL, Channel, open_channel
 from services.content.comments import domain as comments
 from services.content.comments.domain import COMMENT, Comment, Place
@@ -22,6 +22,7 @@ from services.content.threads.domain import THREAD, Thread
 from shared.decider import Decider
 from shared.errors import Problem
 from shared.event import Event, Recorded
+from shared.history import Occasion
 from tests.content.records import NOON, recorded
 from tests.content.samples import GARDENING, words
 
@@ -121,12 +122,12 @@ class Life:
         elif (reply := self.any_of(Reply)) is not None:
             self.do(REPLY, reply, lambda s: replies.delete(s, who))
             thread = self.states[reply].posted.thread_id
-            given = Given(self.states[thread].acceptances, self.now)
+            given = Occasion(self.states[thread].acceptances, self.now)
             self.do(THREAD, thread, lambda s: withdraw_from(s, reply, given))
 
     def accept(self) -> None:
         reply, who = self.any_of(Reply), self.somebody()
         if reply is not None:
             thread = self.states[reply].posted.thread_id
-            given = Given(self.states[thread].acceptances, self.now)
+            given = Occasion(self.states[thread].acceptances, self.now)
             self.do(THREAD, thread, lambda s: accept(s, self.states[reply], who, given))

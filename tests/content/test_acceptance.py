@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.content.acceptance.domain import Given, accept, withdraw, withdraw_from
+from services.content.acceptance.domain import accept, withdraw, withdraw_from
 from services.content.events import AcceptanceWithdrawn, AnswerAccepted, ReplyPosted, ThreadOpened
 from services.content.replies.domain import REPLY, Reply
 from services.content.texts import Actor
 from services.content.threads.domain import THREAD, Thread
 from shared.errors import Conflict, Forbidden, NotFound
+from shared.history import Occasion
 from tests.content.samples import (
     ACCEPTED,
     ALICE,
@@ -36,7 +37,7 @@ from tests.content.samples import (
 )
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-FIRST = Given(1, NOON)
+FIRST = Occasion(1, NOON)
 WITHDRAWN = AcceptanceWithdrawn(ROSES, WATER, ALICE_ID, BOB_ID, NOON)
 ELSEWHERE = REPLY.fold([ReplyPosted(WATER, SHADE, ALICE_ID, BOB_ID, words(2))])
 
@@ -90,7 +91,7 @@ def test_an_acceptance_may_be_withdrawn_from_a_deleted_thread() -> None:
 
 def test_an_answer_that_is_accepted_again_may_be_withdrawn_again() -> None:
     twice = THREAD.fold([ASKED, ACCEPTED, WITHDRAWN, ACCEPTED])
-    assert withdraw(twice, ALICE, Given(2, NOON)) == [WITHDRAWN]
+    assert withdraw(twice, ALICE, Occasion(2, NOON)) == [WITHDRAWN]
 
 
 def test_an_acceptance_given_meanwhile_is_not_withdrawn_at_another_ones_time() -> None:

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from services.content.app import SERVICE
@@ -74,6 +74,7 @@ def test_lists_do_not_depend_on_the_order_of_arrival(seed: int, die: Random) -> 
 
 
 @given(st.integers(0, 1000))
+@example(161)  # a thread is deleted, and then the reply that it had accepted
 @settings(max_examples=25, deadline=None)
 def test_lists_say_what_the_states_say(seed: int) -> None:
     life = Life(Random(seed)).goes_on(60)

@@ -69,6 +69,15 @@ async def test_a_dump_that_was_interrupted_ends_the_same(town: Town) -> None:
     assert statuses(await town.backfill(path, *DUMP)) == ["repeated"] * 4 + ["applied"] * 4
 
 
+async def test_an_acceptance_that_was_withdrawn_is_not_brought_back(town: Town) -> None:
+    path = await community(town)
+    answers = await town.backfill(path, *DUMP)
+    thread = f"{path}/threads/{answers[1]['id']}"
+    await town.send("bob", "DELETE", f"{thread}/accepted-answer", 204)
+    assert statuses(await town.backfill(path, *DUMP)) == ["repeated"] * len(DUMP)
+    assert (await town.send("bob", "GET", thread, 200))["accepted_reply_id"] is None
+
+
 async def test_lines_that_name_what_is_not_there_are_rejected_and_the_others_are_not(town: Town) -> None:
     path = await community(town)
     lost = [

@@ -28,7 +28,7 @@ async def test_a_channel_with_a_key_is_opened_once(town: Town) -> None:
     path, body = f"{place.path}/channels", {"name": "News", "posting": "moderators"}
     first = await town.send("alice", "POST", path, 201, body, idempotency_key="k")
     assert await town.send("alice", "POST", path, 201, body, idempotency_key="k") == first
-    await town.send("alice", "POST", path, 409, {**body, "name": "Other"}, idempotency_key="k")
+    await town.send("alice", "POST", path, 422, {**body, "name": "Other"}, idempotency_key="k")
 
 
 async def test_a_channel_is_renamed_by_who_has_seen_it(town: Town) -> None:
@@ -64,3 +64,11 @@ async def test_in_a_channel_of_moderators_members_reply_and_open_no_threads(town
     await town.send("bob", "POST", f"{place.path}/threads", 403, body)
     thread = await town.made("mo", f"{place.path}/threads", body)
     await town.reply(place, thread, "bob")
+
+
+async def test_a_channel_of_another_community_is_not_there(town: Town) -> None:
+    theirs, ours = await town.found(), await town.found()
+    path = f"{ours.path}/channels/{theirs.channel}"
+    await town.send("alice", "GET", path, 404)
+    await town.send("alice", "PATCH", path, 404, {"name": "Ours"})
+    await town.send("alice", "POST", f"{path}/archive", 404)

@@ -6,7 +6,7 @@ import pytest
 
 from services.content.channels.domain import CHANNEL, Channel, archive, open_channel, rename
 from services.content.events import ChannelArchived, ChannelOpened, ChannelRenamed
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, KeyReused, NotFound
 from tests.content.samples import CHANNEL_ARCHIVED, CHANNEL_OPEN, GARDENING, OPENED
 
 
@@ -20,7 +20,7 @@ def test_a_channel_opened_again_changes_nothing_even_under_its_new_name() -> Non
 
 
 def test_an_id_that_is_taken_is_not_given_to_another_channel() -> None:
-    with pytest.raises(Conflict):
+    with pytest.raises(KeyReused):
         open_channel(CHANNEL_OPEN, GARDENING, "Gardening", "moderators", "")
 
 

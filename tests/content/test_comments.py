@@ -9,7 +9,7 @@ from services.content.events import CommentEdited, CommentPosted
 from services.content.replies.domain import Reply
 from services.content.texts import Revision
 from services.content.threads.domain import Thread
-from shared.errors import Conflict, Forbidden, NotFound
+from shared.errors import Conflict, Forbidden, KeyReused, NotFound
 from tests.content.samples import (
     ALICE,
     ALICE_ID,
@@ -71,7 +71,7 @@ def test_a_comment_posted_again_changes_nothing_even_where_the_reply_was_deleted
 
 def test_an_id_that_is_taken_is_not_given_to_another_comment() -> None:
     for place, by, number in [(ON_THREAD, ALICE, 4), (ON_REPLY, BOB, 4), (ON_REPLY, ALICE, 9)]:
-        with pytest.raises(Conflict):
+        with pytest.raises(KeyReused):
             post(COMMENT_OPEN, WHEN, place, by, words(number))
 
 

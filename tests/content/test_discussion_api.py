@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from tests.content.town import Json, Place, Town
+from tests.content.town import QUESTION, Json, Place, Town
 
 
 async def asked(town: Town, *joining: str, moderator: str | None = None) -> tuple[Place, Json]:
@@ -30,7 +30,7 @@ async def test_a_reply_with_a_key_is_posted_once(town: Town) -> None:
     path = f"{place.path}/threads/{thread['id']}/replies"
     first = await town.send("carol", "POST", path, 201, {"body": "In winter."}, idempotency_key="k")
     assert await town.send("carol", "POST", path, 201, {"body": "In winter."}, idempotency_key="k") == first
-    await town.send("carol", "POST", path, 409, {"body": "In summer."}, idempotency_key="k")
+    await town.send("carol", "POST", path, 422, {"body": "In summer."}, idempotency_key="k")
     assert len((await town.look("carol", path))["items"]) == 1
 
 
@@ -85,7 +85,7 @@ async def test_a_comment_is_edited_and_deleted_by_its_author(town: Town) -> None
     comments = f"{place.path}/threads/{thread['id']}/comments"
     comment = await town.send("carol", "POST", comments, 201, {"body": "Which?"}, idempotency_key="k")
     assert await town.send("carol", "POST", comments, 201, {"body": "Which?"}, idempotency_key="k") == comment
-    await town.send("carol", "POST", comments, 409, {"body": "What??"}, idempotency_key="k")
+    await town.send("carol", "POST", comments, 422, {"body": "What??"}, idempotency_key="k")
     path = f"{place.path}/comments/{comment['id']}"
     edited = await town.send("carol", "PATCH", path, 200, {"body": "Which roses?"})
     await town.send("bob", "DELETE", path, 403)
@@ -134,6 +134,32 @@ async def test_an_accepted_answer_that_is_deleted_is_accepted_no_more(town: Town
     await town.send("bob", "PUT", f"{path}/accepted-answer", 204, {"reply_id": reply["id"]})
     await town.send("carol", "DELETE", f"{place.path}/replies/{reply['id']}", 204)
     assert (await town.send("bob", "GET", path, 200))["accepted_reply_id"] is None
+
+
+async def test_a_deleted_thread_stays_away_when_its_accepted_answer_is_deleted_later(town: Town) -> None:
+    place, thread = await asked(town)
+    reply = await town.reply(place, thread, "carol")
+    path = f"{place.path}/threads/{thread['id']}"
+    await town.send("bob", "PUT", f"{path}/accepted-answer", 204, {"reply_id": reply["id"]})
+    await town.send("bob", "DELETE", path, 204)
+    await town.send("carol", "DELETE", f"{place.path}/replies/{reply['id']}", 204)
+    assert (await town.look("bob", f"{place.path}/threads"))["items"] == []
+
+
+async def test_what_was_made_is_found_where_the_answer_says(town: Town) -> None:
+    place, thread = await asked(town)
+    threads = f"{place.path}/threads"
+    made: list[tuple[str, Json]] = [
+        (f"{place.path}/channels", {"name": "News"}),
+        (threads, {**QUESTION, "channel_id": place.channel}),
+        (f"{threads}/{thread['id']}/replies", {"body": "In late winter."}),
+        (f"{threads}/{thread['id']}/comments", {"body": "Which roses?"}),
+    ]
+    for path, body in made:
+        answer = await town.by("alice").post(path, json=body)
+        found = await town.by("alice").get(answer.headers["location"])
+        assert (answer.status_code, found.status_code, found.json()) == (201, 200, answer.json())
+        assert found.headers["etag"] == answer.headers["etag"] == '"1"'
 
 
 async def test_what_stands_in_another_community_is_not_there(town: Town) -> None:

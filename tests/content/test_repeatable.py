@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.content.acceptance import domain as acceptance
-from services.content.acceptance.domain import Given
 from services.content.channels import domain as channels
 from services.content.channels.domain import Channel
 from services.content.comments import domain as comments
@@ -20,8 +17,7 @@ from services.content.replies.domain import Reply
 from services.content.texts import Revision
 from services.content.threads import domain as threads
 from services.content.threads.domain import Thread
-from shared.decider import Decider
-from shared.errors import Problem
+from shared.history import Occasion
 from tests.content.samples import (
     ALICE,
     BOB,
@@ -42,8 +38,7 @@ from tests.content.samples import (
     WHEN,
     words,
 )
-
-Command = Callable[[Any], list[Any]]
+from tests.repeatable import Command, assert_repeatable
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 actors = st.sampled_from([ALICE, BOB, MODERATOR, NOBODY])
@@ -54,7 +49,7 @@ labels = st.sampled_from([(), ("roses",), ("roses", "soil")])
 channel_states = st.sampled_from([Channel(), CHANNEL_OPEN, CHANNEL_ARCHIVED, CHANNEL_OF_MODERATORS])
 thread_states = st.sampled_from([Thread(), THREAD_OPEN, THREAD_GONE])
 reply_states = st.sampled_from([Reply(), REPLY_OPEN, OTHER_REPLY, REPLY_GONE])
-given_acceptances = st.builds(Given, st.integers(1, 5), st.just(NOON))
+given_acceptances = st.builds(Occasion, st.integers(1, 5), st.just(NOON))
 
 of_channel: st.SearchStrategy[Command] = st.one_of(
     st.builds(
@@ -107,18 +102,6 @@ of_comment: st.SearchStrategy[Command] = st.one_of(
     st.builds(lambda by, revision: lambda s: comments.edit(s, by, revision), actors, revisions),
     st.builds(lambda by: lambda s: comments.delete(s, by), actors),
 )
-
-
-def assert_repeatable(decider: Decider[Any, Any], commands: list[Command]) -> Any:
-    state = decider.initial
-    for command in commands:
-        try:
-            events = command(state)
-        except Problem:
-            continue
-        state = decider.fold(events, state)
-        assert command(state) == []
-    return state
 
 
 @given(st.lists(of_channel, max_size=12))

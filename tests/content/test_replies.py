@@ -9,7 +9,7 @@ from services.content.events import ReplyEdited, ReplyPosted
 from services.content.replies.domain import REPLY, Reply, delete, edit, post
 from services.content.texts import Revision
 from services.content.threads.domain import Thread
-from shared.errors import Conflict, Forbidden, NotFound
+from shared.errors import Conflict, Forbidden, KeyReused, NotFound
 from tests.content.samples import (
     ALICE,
     ALICE_ID,
@@ -61,9 +61,9 @@ def test_a_reply_posted_again_changes_nothing_even_where_the_thread_was_deleted_
 
 
 def test_an_id_that_is_taken_is_not_given_to_another_reply() -> None:
-    with pytest.raises(Conflict):
+    with pytest.raises(KeyReused):
         post(REPLY_OPEN, WATER, THREAD_OPEN, CHANNEL_OPEN, ALICE, words(2))
-    with pytest.raises(Conflict):
+    with pytest.raises(KeyReused):
         post(REPLY_OPEN, WATER, THREAD_OPEN, CHANNEL_OPEN, BOB, words(9))
 
 

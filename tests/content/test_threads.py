@@ -10,7 +10,7 @@ from services.content.channels.domain import Channel
 from services.content.events import ThreadEdited, ThreadOpened
 from services.content.texts import Actor, Revision
 from services.content.threads.domain import THREAD, Thread, delete, edit, open_thread
-from shared.errors import Conflict, Forbidden, NotFound
+from shared.errors import Conflict, Forbidden, KeyReused, NotFound
 from tests.content.samples import (
     ALICE,
     ALICE_ID,
@@ -47,11 +47,11 @@ def test_a_thread_opened_again_changes_nothing_even_where_the_channel_was_archiv
 
 
 def test_an_id_that_is_taken_is_not_given_to_another_thread() -> None:
-    with pytest.raises(Conflict):
+    with pytest.raises(KeyReused):
         opened_again(by=BOB)
-    with pytest.raises(Conflict):
+    with pytest.raises(KeyReused):
         opened_again(number=9)
-    with pytest.raises(Conflict):
+    with pytest.raises(KeyReused):
         opened_again(channel=Channel())
 
 

@@ -17,7 +17,7 @@ from services.content.events import (
 from services.content.views.channel_list import CHANNEL_LIST, channel_list
 from services.content.views.discussion import DISCUSSION, comment_list, reply_list
 from services.content.views.tag_list import TAG_LIST, tag_list
-from services.content.views.thread_list import THREAD_LIST, thread_activity, thread_list, thread_tag
+from services.content.views.thread_list import FOR_GOOD, THREAD_LIST, thread_activity, thread_list, thread_tag
 from shared.event import Catalogue
 from shared.views import Change, View, add, drop, micros, put
 from tests.content.records import COMMUNITY, NOON, recorded
@@ -86,7 +86,7 @@ def test_an_edit_moves_a_thread_between_tags_and_is_no_activity() -> None:
 
 def test_a_deleted_thread_leaves_the_list_and_its_tags() -> None:
     assert changes(THREAD_LIST, THREAD_DELETED, 2) == [
-        drop(thread_list, THREAD, 2),
+        drop(thread_list, THREAD, FOR_GOOD),
         drop(thread_tag, (COMMUNITY, "roses", ROSES), 2),
     ]
     assert changes(TAG_LIST, ASKED) == [add(tag_list, (COMMUNITY, "roses"), threads=1)]

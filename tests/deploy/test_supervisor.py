@@ -35,7 +35,7 @@ def service(home: Home, code: str = TRIVIAL) -> Service:
 
 async def until(condition: Callable[[], object], deadline: float = 15) -> None:
     async with asyncio.timeout(deadline):
-        while not condition():  # noqa: ASYNC110  other processes set no events
+        while not condition():
             await asyncio.sleep(0.05)
 
 

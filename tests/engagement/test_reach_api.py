@@ -37,7 +37,7 @@ async def test_every_share_counts_and_one_with_a_key_counts_once(town: Town) -> 
     body = {"target_id": thread["id"], "medium": "mail"}
     first = await town.send("bob", "POST", path, 201, body, idempotency_key="k")
     assert await town.send("bob", "POST", path, 201, body, idempotency_key="k") == first
-    await town.send("bob", "POST", path, 409, {**body, "medium": "chat"}, idempotency_key="k")
+    await town.send("bob", "POST", path, 422, {**body, "medium": "chat"}, idempotency_key="k")
     await town.send("bob", "POST", path, 201, body)
     await town.send("bob", "POST", path, 201, {**body, "medium": "link"})
     assert (await town.look("dora", f"{path}?target={thread['id']}"))["counts"] == {"link": 1, "mail": 2}

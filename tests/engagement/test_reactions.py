@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from services.engagement.events import ReactionAdded
-from services.engagement.reactions.domain import REACTION, Given, Reaction, react, reaction_id, withdraw
+from services.engagement.reactions.domain import REACTION, Reaction, react, reaction_id, withdraw
 from services.engagement.reactions.kinds import SIGNS, Kind
 from services.engagement.targets import Target
 from shared.errors import Conflict, NotFound
+from shared.history import Occasion
 from tests.engagement.samples import ALICE, BOB, DELETED, LIKE, LIKED, NOBODYS, NOON, QUESTION, ROSES, UNLIKED, WATER
 
-FIRST = Given(1, NOON)
+FIRST = Occasion(1, NOON)
 
 
 def like(state: Reaction, target: Target | None = QUESTION) -> list[object]:
@@ -61,7 +62,7 @@ def test_a_reaction_given_again_is_not_taken_back_at_the_time_of_the_first() -> 
     for outdated in (FIRST, None):
         with pytest.raises(Conflict):
             withdraw(twice, outdated)
-    assert withdraw(twice, Given(2, NOON)) == [UNLIKED]
+    assert withdraw(twice, Occasion(2, NOON)) == [UNLIKED]
 
 
 def test_each_member_target_and_kind_is_a_stream_of_its_own() -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,17 +9,15 @@ from services.engagement.reactions import domain as reactions
 from services.engagement.shares import domain as shares
 from services.engagement.shares.domain import Medium
 from services.engagement.visits import domain as visits
-from shared.decider import Decider
-from shared.errors import Problem
+from shared.history import Occasion
 from tests.engagement.samples import ALICE, BOB, DELETED, LIKE, NOBODYS, NOON, QUESTION, ROSES, WATER
-
-Command = Callable[[Any], list[Any]]
+from tests.repeatable import Command, assert_repeatable
 
 targets = st.sampled_from([None, QUESTION, DELETED])
 of_reaction: st.SearchStrategy[Command] = st.one_of(
     st.builds(lambda target: lambda s: reactions.react(s, LIKE, target, BOB, "like", positive=True), targets),
     st.builds(
-        lambda number: lambda s: reactions.withdraw(s, reactions.Given(number, NOON) if number else None),
+        lambda number: lambda s: reactions.withdraw(s, Occasion(number, NOON) if number else None),
         st.integers(0, 4),
     ),
 )
@@ -33,17 +28,6 @@ of_share: st.SearchStrategy[Command] = st.builds(
     st.sampled_from([ALICE, BOB]),
     st.sampled_from(Medium),
 )
-
-
-def assert_repeatable(decider: Decider[Any, Any], commands: list[Command]) -> None:
-    state = decider.initial
-    for command in commands:
-        try:
-            events = command(state)
-        except Problem:
-            continue
-        state = decider.fold(events, state)
-        assert command(state) == []
 
 
 @given(st.lists(of_reaction, max_size=12))

@@ -8,7 +8,7 @@ import pytest
 
 from services.engagement.events import TargetShared
 from services.engagement.shares.domain import SHARE, Medium, Share, share
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, KeyReused, NotFound
 from tests.engagement.samples import ALICE, BOB, DELETED, QUESTION, ROSES, WATER
 
 FIRST = UUID("00000000-0000-7000-8000-000000000501")
@@ -25,7 +25,7 @@ def test_a_share_told_again_changes_nothing_even_where_the_target_was_deleted_si
 
 def test_an_id_that_is_taken_is_not_given_to_another_share() -> None:
     for target, member, medium in [(WATER, BOB, Medium.CHAT), (ROSES, ALICE, Medium.CHAT), (ROSES, BOB, Medium.MAIL)]:
-        with pytest.raises(Conflict):
+        with pytest.raises(KeyReused):
             share(SHARE.fold([SHARED]), FIRST, target, QUESTION, member, medium)
 
 

@@ -21,6 +21,7 @@ from services.feedback.votes import domain as votes
 from shared.commands import Act, Commands
 from shared.errors import Problem
 from shared.event import Catalogue, Text
+from shared.history import Occasion
 from shared.log_memory import MemoryLog
 from tests.feedback.samples import ALICE, BENCHES, BOB, words
 from tests.member.any_order import rows
@@ -33,6 +34,10 @@ VOTERS = [ALICE, BOB, *(UUID(int=100 + number) for number in range(4))]
 
 def submit(idea: UUID, text: Text, state: suggestions.Suggestion) -> list[suggestions.SuggestionEvent]:
     return suggestions.submit(state, idea, ALICE, text, anonymous=False)
+
+
+def take_back(suggestion: suggestions.Suggestion, voter: UUID, state: votes.Vote) -> list[votes.VoteEvent]:
+    return votes.withdraw(state, suggestion, voter, Occasion(state.times, NOON))
 
 
 async def history(seed: int) -> MemoryLog:
@@ -56,7 +61,7 @@ async def history(seed: int) -> MemoryLog:
                 standing = (await commands.load(suggestions.SUGGESTION, idea)).state
                 on_vote: list[Callable[[Any], list[Any]]] = [
                     partial(votes.vote, suggestion=standing, voter_id=voter),
-                    partial(votes.withdraw, suggestion=standing, voter_id=voter, voted_at=NOON),
+                    partial(take_back, standing, voter),
                 ]
                 await commands.execute(votes.VOTE, votes.vote_id(idea, voter), die.choice(on_vote), act=act)
     return log

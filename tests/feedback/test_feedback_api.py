@@ -50,15 +50,17 @@ async def test_outsiders_do_not_submit_or_vote_and_members_do_not_decide(town: T
 
 async def test_a_submission_with_a_key_may_be_repeated_and_the_key_not_be_used_for_another(town: Town) -> None:
     path = await town.found("bob")
-    key = {"idempotency-key": "k1"}
     for anonymous in (False, True):
-        body = {**BENCHES, "anonymous": anonymous}
+        key, body = {"idempotency-key": f"k{anonymous}"}, {**BENCHES, "anonymous": anonymous}
         first = await town.by("bob").post(f"{path}/suggestions", json=body, headers=key)
         again = await town.by("bob").post(f"{path}/suggestions", json=body, headers=key)
-        other = await town.by("bob").post(f"{path}/suggestions", json={**body, "title": "Fewer"}, headers=key)
 
         assert first.json() == again.json()
-        assert other.status_code == 409
+        assert first.headers["location"].endswith(f"/suggestions/{first.json()['id']}")
+        for changed in ({"title": "Fewer"}, {"title": "more BENCHES"}, {"anonymous": not anonymous}):
+            other = await town.by("bob").post(f"{path}/suggestions", json={**body, **changed}, headers=key)
+            assert other.status_code == 422
+            assert other.json()["type"] == "urn:guildhall:problem:idempotency-key-reused"
 
 
 async def test_nothing_that_is_stored_leads_to_who_submitted_anonymously(town: Town) -> None:
@@ -224,6 +226,36 @@ async def test_a_backfill_brings_suggestions_and_votes_of_then_with_or_without_w
         (None, True, True),
     ]
     assert {s["submitted_at"] for s in shown} == {"2012-02-03T04:05:06Z"}
+
+
+async def test_what_was_brought_in_once_is_not_brought_in_again_whatever_became_of_it(town: Town) -> None:
+    path = await town.found("bob")
+    when = {"occurred_at": "2012-02-03T04:05:06Z"}
+    lines: list[dict[str, Any]] = [
+        {"command": "submit-suggestion", "source": "s:1", "subject": "bob", **BENCHES, **when},
+        {"command": "submit-suggestion", "source": "s:2", "subject": "bob", "anonymous": True, **when},
+        {"command": "vote", "source": "v:1", "subject": "bob", "suggestion": "s:1", **when},
+    ]
+    client = town.by("alice", "guildhall:backfill")
+    first = await _sent(client, f"{path}/feedback/backfill", lines)
+    suggestion = f"{path}/suggestions/{first[0]['id']}"
+    assert (await town.by("bob").delete(f"{suggestion}/votes/me")).status_code == 204
+    assert (await client.post(f"{suggestion}/decline")).status_code == 200
+    again = await _sent(client, f"{path}/feedback/backfill", lines)
+
+    assert [line["status"] for line in first] == ["applied"] * 3
+    assert [line["status"] for line in again] == ["repeated"] * 3
+    shown = (await town.by("bob").get(suggestion)).json()
+    assert (shown["my_vote"], shown["state"]) == (False, "declined")
+
+
+async def test_a_source_used_for_another_suggestion_is_rejected(town: Town) -> None:
+    path = await town.found("bob")
+    line = {"command": "submit-suggestion", "source": "s:1", "subject": "bob", "occurred_at": "2012-02-03T04:05:06Z"}
+    client = town.by("alice", "guildhall:backfill")
+    _, other = await _sent(client, f"{path}/feedback/backfill", [{**line, **BENCHES}, line])
+
+    assert (other["status"], other["problem"]["status"]) == ("rejected", 422)
 
 
 async def _settled(town: Town, path: str, *, votes: int) -> None:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, get_args
+from typing import get_args
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.feedback.suggestions import domain as suggestions
 from services.feedback.votes import domain as votes
-from shared.decider import Decider
-from shared.errors import Problem
+from shared.history import Occasion
 from tests.feedback.samples import ALICE, BENCHES, BOB, OPEN, words
-
-Command = Callable[[Any], list[Any]]
+from tests.repeatable import Command, assert_repeatable
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 texts = st.builds(words, st.integers(1, 3))
@@ -38,19 +35,12 @@ of_suggestion: st.SearchStrategy[Command] = st.one_of(
 )
 of_vote: st.SearchStrategy[Command] = st.one_of(
     st.builds(lambda suggestion: lambda s: votes.vote(s, suggestion, BOB), standings),
-    st.builds(lambda suggestion: lambda s: votes.withdraw(s, suggestion, BOB, NOON), standings),
+    st.builds(
+        lambda suggestion, times: lambda s: votes.withdraw(s, suggestion, BOB, Occasion(times, NOON)),
+        standings,
+        st.integers(1, 4),
+    ),
 )
-
-
-def assert_repeatable(decider: Decider[Any, Any], commands: list[Command]) -> None:
-    state = decider.initial
-    for command in commands:
-        try:
-            events = command(state)
-        except Problem:
-            continue
-        state = decider.fold(events, state)
-        assert command(state) == []
 
 
 @given(st.lists(of_suggestion, max_size=12))

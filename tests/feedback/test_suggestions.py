@@ -13,7 +13,7 @@ from services.feedback.events import (
     SuggestionPlanned,
 )
 from services.feedback.suggestions.domain import SUGGESTION, Suggestion, answer, complete, decline, plan, submit
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, KeyReused, NotFound
 from tests.feedback.samples import ALICE, BENCHES, BOB, HIDDEN, OPEN, SUBMITTED, words
 
 ANSWERED = SuggestionAnswered(BENCHES, ALICE, words(2))
@@ -38,7 +38,7 @@ def test_a_suggestion_submitted_again_changes_nothing(anonymous: bool) -> None:
 
 def test_an_id_that_is_taken_is_not_given_to_another_suggestion() -> None:
     for author, text, anonymous in [(BOB, words(1), False), (ALICE, words(9), False), (ALICE, words(1), True)]:
-        with pytest.raises(Conflict):
+        with pytest.raises(KeyReused):
             submit(OPEN, BENCHES, author, text, anonymous=anonymous)
 
 

@@ -15,9 +15,11 @@ from services.feedback.events import (
 from services.feedback.suggestions.domain import SUGGESTION, Suggestion
 from services.feedback.votes.domain import VOTE, Vote, vote, vote_id, withdraw
 from shared.errors import Conflict, NotFound
+from shared.history import Occasion
 from tests.feedback.samples import ALICE, BENCHES, BOB, HIDDEN, OPEN, SUBMITTED
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+FIRST = Occasion(1, NOON)
 VOTED = SuggestionVoted(BENCHES, ALICE, BOB)
 WITHDRAWN = SuggestionVoteWithdrawn(BENCHES, ALICE, BOB, NOON)
 PLANNED = SUGGESTION.fold([SUBMITTED, SuggestionPlanned(BENCHES, ALICE, None)])
@@ -42,28 +44,36 @@ def test_a_vote_for_an_anonymous_suggestion_names_no_author() -> None:
 
 
 def test_a_vote_is_withdrawn_with_the_time_it_was_given_and_may_be_given_again() -> None:
-    assert withdraw(VOTE.fold([VOTED]), OPEN, BOB, NOON) == [WITHDRAWN]
-    assert withdraw(VOTE.fold([VOTED, WITHDRAWN]), OPEN, BOB, NOON) == []
+    assert withdraw(VOTE.fold([VOTED]), OPEN, BOB, FIRST) == [WITHDRAWN]
+    assert withdraw(VOTE.fold([VOTED, WITHDRAWN]), OPEN, BOB, FIRST) == []
     assert vote(VOTE.fold([VOTED, WITHDRAWN]), OPEN, BOB) == [VOTED]
+
+
+def test_a_vote_given_meanwhile_is_not_withdrawn_at_another_ones_time() -> None:
+    twice = VOTE.fold([VOTED, WITHDRAWN, VOTED])
+    for outdated in (FIRST, None):
+        with pytest.raises(Conflict):
+            withdraw(twice, OPEN, BOB, outdated)
+    assert withdraw(twice, OPEN, BOB, Occasion(2, NOON)) == [WITHDRAWN]
 
 
 def test_votes_are_settled_with_the_suggestion() -> None:
     with pytest.raises(Conflict):
         vote(Vote(), COMPLETED, BOB)
     with pytest.raises(Conflict):
-        withdraw(VOTE.fold([VOTED]), COMPLETED, BOB, NOON)
+        withdraw(VOTE.fold([VOTED]), COMPLETED, BOB, FIRST)
 
 
 def test_a_vote_repeated_after_the_end_is_still_a_repetition() -> None:
     assert vote(VOTE.fold([VOTED]), COMPLETED, BOB) == []
-    assert withdraw(Vote(), COMPLETED, BOB, NOON) == []
+    assert withdraw(Vote(), COMPLETED, BOB, None) == []
 
 
 def test_nobody_votes_for_what_does_not_exist() -> None:
     with pytest.raises(NotFound):
         vote(Vote(), Suggestion(), BOB)
     with pytest.raises(NotFound):
-        withdraw(Vote(), Suggestion(), BOB, NOON)
+        withdraw(Vote(), Suggestion(), BOB, None)
 
 
 def test_a_vote_is_the_same_stream_at_every_try_and_another_one_for_everybody_else() -> None:

@@ -25,8 +25,10 @@ async def test_a_founding_answers_the_community_and_may_be_repeated(api: Api) ->
             "visibility": "public",
             "admission": "open",
             "archived": False,
+            "founded_at": first.json()["founded_at"],
         }
     )
+    assert (await api.by("alice").get(first.headers["location"])).json() == first.json()
     assert first.headers["etag"] == again.headers["etag"]
     assert first.headers["guildhall-position"].startswith("member/")
 

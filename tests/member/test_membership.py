@@ -24,7 +24,7 @@ from services.member.membership.domain import (
     join_as_founder,
     leave,
 )
-from shared.errors import Conflict
+from shared.errors import Conflict, NotFound
 from tests.member.people import BOB, BOB_JOINED, words
 
 ANSWERS, OTHER_ANSWERS, REASON, OTHER_REASON = words(1), words(2), words(3), words(4)
@@ -89,7 +89,7 @@ def test_an_accepted_return_counts_as_the_second_time() -> None:
 
 
 def test_nobody_is_accepted_or_declined_without_an_application() -> None:
-    with pytest.raises(Conflict):
+    with pytest.raises(NotFound):
         accept(Membership(), BOB)
     with pytest.raises(Conflict):
         decline(MEMBERSHIP.fold([BOB_JOINED]), BOB, None)

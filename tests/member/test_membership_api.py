@@ -22,6 +22,7 @@ async def test_one_joins_an_open_community_once(api: Api) -> None:
     assert first.json() == again.json()
     assert (first.json()["status"], first.json()["roles"]) == ("member", ["member"])
     assert first.headers["etag"] == again.headers["etag"]
+    assert (await api.by("bob").get(first.headers["location"])).json() == first.json()
 
 
 async def test_who_leaves_and_comes_again_is_the_same_member(api: Api) -> None:
@@ -36,7 +37,7 @@ async def test_who_leaves_and_comes_again_is_the_same_member(api: Api) -> None:
 
     assert (left["id"], left["status"], left["roles"]) == (joined["id"], "left", [])
     assert (back["id"], back["status"], back["times_joined"]) == (joined["id"], "member", 2)
-    assert back["since"] > joined["since"]
+    assert back["status_since"] > joined["status_since"]
 
 
 async def test_roles_end_with_leaving(api: Api) -> None:
@@ -156,7 +157,30 @@ async def test_a_backfill_lets_members_in_at_the_time_they_joined(api: Api) -> N
     assert [line["status"] for line in again] == ["repeated", "rejected"]
     assert first[1]["problem"]["errors"][0]["pointer"] == "/subject"
     shown = (await api.by("alice").get(f"{path}/members/{first[0]['member']}")).json()
-    assert (shown["status"], shown["since"]) == ("member", "2011-08-17T20:18:56.507000Z")
+    assert (shown["status"], shown["status_since"]) == ("member", "2011-08-17T20:18:56.507000Z")
+
+
+async def test_who_was_brought_in_and_has_left_is_not_brought_in_again_by_the_same_line(api: Api) -> None:
+    path = await found(api)
+    line = b'{"command":"join","source":"old:1","subject":"bob","occurred_at":"2011-08-17T20:18:56.507Z"}'
+    later = line.replace(b"2011", b"2012")
+    client, bob = api.by("alice", "guildhall:backfill"), api.by("bob")
+    assert (await _sent(client, path, line))[0]["status"] == "applied"
+    assert (await bob.delete(f"{path}/members/me")).status_code == 204
+
+    assert (await _sent(client, path, line))[0]["status"] == "repeated"
+    assert (await bob.get(f"{path}/members/me")).json()["status"] == "left"
+    assert (await _sent(client, path, later))[0]["status"] == "applied"
+    assert (await bob.get(f"{path}/members/me")).json()["times_joined"] == 2
+
+
+async def test_nothing_is_decided_about_who_never_came(api: Api) -> None:
+    path = await found(api)
+    stranger, alice = uuid4(), api.by("alice")
+    for decision in ("acceptance", "decline"):
+        assert (await alice.post(f"{path}/members/{stranger}/{decision}")).status_code == 404
+    for role in ("moderator", "owner"):
+        assert (await alice.put(f"{path}/roles/{role}/members/{stranger}")).status_code == 404
 
 
 async def _sent(client: httpx.AsyncClient, path: str, lines: bytes) -> list[Json]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,11 +10,9 @@ from services.member.membership import domain as membership
 from services.member.profiles import domain as profiles
 from services.member.roles import domain as roles
 from services.member.roles.domain import Holder
-from shared.decider import Decider
 from shared.errors import Problem
 from tests.member.people import ALICE, BOB, CAROL, DESCRIPTION, words
-
-Command = Callable[[Any], list[Any]]
+from tests.repeatable import Command, assert_repeatable
 
 people = st.sampled_from([ALICE, BOB, CAROL])
 texts = st.builds(words, st.integers(1, 3))
@@ -57,17 +52,6 @@ of_profile: st.SearchStrategy[Command] = st.builds(
     texts,
     st.lists(st.sampled_from(["bio", "skills"]), unique=True),
 )
-
-
-def assert_repeatable(decider: Decider[Any, Any], commands: list[Command]) -> None:
-    state = decider.initial
-    for command in commands:
-        try:
-            events = command(state)
-        except Problem:
-            continue
-        state = decider.fold(events, state)
-        assert command(state) == []
 
 
 @given(st.lists(of_community, max_size=12))

@@ -16,7 +16,7 @@ from services.member.roles.domain import (
     revoke,
     revoke_ownership,
 )
-from shared.errors import Conflict, Forbidden
+from shared.errors import Conflict, Forbidden, NotFound
 from tests.member.people import ALICE, ALICE_OWNS, BOB, BOB_JOINED, BOB_OWNS, CAROL, FOUNDED
 
 OWNER = Holder(ALICE, frozenset({"owner"}))
@@ -74,14 +74,19 @@ def test_a_role_that_is_held_is_not_granted_again() -> None:
     assert grant_ownership(BOTH_OWN, BOB, BOB_IS_HERE, OWNER) == []
 
 
-@pytest.mark.parametrize(
-    "absent", [Membership(), Membership("applicant"), MEMBERSHIP.fold([BOB_JOINED, MemberLeft(BOB)])]
-)
+@pytest.mark.parametrize("absent", [Membership("applicant"), MEMBERSHIP.fold([BOB_JOINED, MemberLeft(BOB)])])
 def test_only_those_who_are_here_get_a_role(absent: Membership) -> None:
     with pytest.raises(Conflict):
         grant(absent, "moderator", BOB, OWNER)
     with pytest.raises(Conflict):
         grant_ownership(ALICE_ALONE, BOB, absent, OWNER)
+
+
+def test_nobody_gets_a_role_who_never_came() -> None:
+    with pytest.raises(NotFound):
+        grant(Membership(), "moderator", BOB, OWNER)
+    with pytest.raises(NotFound):
+        grant_ownership(ALICE_ALONE, BOB, Membership(), OWNER)
 
 
 def test_a_role_is_revoked_once() -> None:

@@ -5,8 +5,6 @@ Decided on the thread's stream. Taking an acceptance back says when it was given
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from services.content.events import AcceptanceWithdrawn, AnswerAccepted
@@ -14,17 +12,10 @@ from services.content.replies.domain import Reply
 from services.content.texts import Actor, must_be_allowed
 from services.content.threads.domain import Thread, ThreadEvent, existing
 from shared.errors import Conflict, NotFound
+from shared.history import Occasion
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
-    """When an acceptance was given: the how manieth of its thread (1, 2, …), and the time."""
-
-    number: int
-    at: datetime
-
-
-def accept(state: Thread, reply: Reply, by: Actor, earlier: Given | None) -> list[ThreadEvent]:
+def accept(state: Thread, reply: Reply, by: Actor, earlier: Occasion | None) -> list[ThreadEvent]:
     """Accept a reply as the answer; another that was accepted before (`earlier`) is withdrawn in the same append."""
     thread = existing(state)
     must_be_allowed(by, thread.author_id)
@@ -40,20 +31,20 @@ def accept(state: Thread, reply: Reply, by: Actor, earlier: Given | None) -> lis
     return [*_withdrawn(state, earlier), answer]
 
 
-def withdraw(state: Thread, by: Actor, given: Given | None) -> list[ThreadEvent]:
+def withdraw(state: Thread, by: Actor, given: Occasion | None) -> list[ThreadEvent]:
     """Take the acceptance back that was `given`; without one that stands, nothing happens."""
     must_be_allowed(by, existing(state).author_id)
     return _withdrawn(state, given)
 
 
-def withdraw_from(state: Thread, reply_id: UUID, given: Given | None) -> list[ThreadEvent]:
+def withdraw_from(state: Thread, reply_id: UUID, given: Occasion | None) -> list[ThreadEvent]:
     """Take the acceptance back from a reply that is being deleted, if it has it."""
     if state.accepted is None or state.accepted.reply_id != reply_id:
         return []
     return _withdrawn(state, given)
 
 
-def _withdrawn(state: Thread, given: Given | None) -> list[ThreadEvent]:
+def _withdrawn(state: Thread, given: Occasion | None) -> list[ThreadEvent]:
     was = state.accepted
     if was is None:
         return []

@@ -8,9 +8,8 @@ from fastapi import APIRouter
 from pydantic import ConfigDict
 
 from services.content.acceptance.domain import accept, withdraw
-from services.content.acceptance.given import given_in
 from services.content.actors import actor
-from services.content.history import Past
+from services.content.events import AnswerAccepted
 from services.content.replies.domain import REPLY
 from services.content.replies.reply import EXAMPLE
 from services.content.threads.domain import THREAD
@@ -30,19 +29,16 @@ class Acceptance(Body):
 
 @router.put("", status_code=204, operation_id="accept_answer", summary="Accept a reply as the answer")
 async def accept_answer(
-    thread_id: ThreadPath, body: Acceptance, here: Contributor, store: Commanding, past: Past, expect: IfMatch
+    thread_id: ThreadPath, body: Acceptance, here: Contributor, store: Commanding, expect: IfMatch
 ) -> None:
     """By the thread's author or a moderator. It takes the place of another that was accepted before."""
-    thread = await past.read(here.community.id, THREAD, thread_id)
-    reply = (await past.read(here.community.id, REPLY, body.reply_id)).state
-    given = given_in(thread)
+    reply = (await store.load(REPLY, body.reply_id)).state
+    given = (await store.history(THREAD, thread_id)).last_occasion(AnswerAccepted)
     await store.execute(THREAD, thread_id, lambda state: accept(state, reply, actor(here), given), expect=expect)
 
 
 @router.delete("", status_code=204, operation_id="withdraw_acceptance", summary="Withdraw the acceptance")
-async def withdraw_acceptance(
-    thread_id: ThreadPath, here: Contributor, store: Commanding, past: Past, expect: IfMatch
-) -> None:
+async def withdraw_acceptance(thread_id: ThreadPath, here: Contributor, store: Commanding, expect: IfMatch) -> None:
     """By the thread's author or a moderator; where nothing is accepted, nothing happens."""
-    given = given_in(await past.read(here.community.id, THREAD, thread_id))
+    given = (await store.history(THREAD, thread_id)).last_occasion(AnswerAccepted)
     await store.execute(THREAD, thread_id, lambda state: withdraw(state, actor(here), given), expect=expect)

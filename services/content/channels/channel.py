@@ -11,8 +11,9 @@ from pydantic.config import JsonDict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.content.channels.domain import Channel, existing
-from services.content.history import History
 from services.content.views.channel_list import channel_list
+from shared.history import History
+from shared.http import Store
 from shared.words import Answer
 
 EXAMPLE: JsonDict = {
@@ -40,10 +41,11 @@ class ChannelAnswer(Answer):
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
 
-async def show(found: History[Channel], community: UUID, db: AsyncConnection) -> ChannelAnswer:
-    """A channel by its stream, with the number of threads that the list has counted."""
+async def show(found: History[Channel], store: Store, db: AsyncConnection) -> ChannelAnswer:
+    """A channel by its stream, its version as the ETag; with the number of threads that the list has counted."""
     opened = existing(found.state)
-    row, channel = channel_list.c, opened.channel_id
+    store.tag(found.version)
+    row, channel, community = channel_list.c, opened.channel_id, store.act.community
     threads = await db.execute(sa.select(row.threads).where(row.community == community, row.channel == channel))
     return ChannelAnswer(
         id=channel,

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.content.events import ChannelArchived, ChannelOpened, ChannelRenamed
 from shared.decider import Decider
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, KeyReused, NotFound
 
 Posting = Literal["members", "moderators"]
 
@@ -46,7 +46,7 @@ def open_channel(state: Channel, channel_id: UUID, name: str, posting: Posting, 
         return [opening]
     if state.opened == opening:
         return []
-    raise Conflict("Another channel was opened under this id. Use a new Idempotency-Key for a new channel.")
+    raise KeyReused("channel")
 
 
 def rename(state: Channel, name: str) -> list[ChannelEvent]:

@@ -11,7 +11,6 @@ from pydantic import ConfigDict, Field
 
 from services.content.channels.channel import EXAMPLE, ChannelAnswer, show
 from services.content.channels.domain import CHANNEL, Posting, archive, open_channel, rename
-from services.content.history import Past
 from services.content.views.channel_list import CHANNEL_LIST, channel_list
 from shared.access import Administrator, Reader
 from shared.freshness import Freshness
@@ -69,20 +68,20 @@ _SHOWN = ("name", "purpose", "posting", "archived", "threads", "opened_at")
 
 
 @router.post("", status_code=201, operation_id="open_channel", summary="Open a channel")
-async def post_channel(body: NewChannel, here: Administrator, store: Commanding, past: Past, db: Db) -> ChannelAnswer:
+async def post_channel(body: NewChannel, here: Administrator, store: Commanding, db: Db) -> ChannelAnswer:
     """With an `Idempotency-Key`, a repetition finds what the first try opened."""
     channel_id, purpose = store.new_id(), body.purpose or ""
     await store.execute(
         CHANNEL, channel_id, lambda state: open_channel(state, channel_id, body.name, body.posting, purpose)
     )
-    return await show(await past.read(here.community.id, CHANNEL, channel_id), here.community.id, db)
+    shown = await show(await store.history(CHANNEL, channel_id), store, db)
+    store.created("channels", channel_id)
+    return shown
 
 
 @router.get("/{channel_id}", operation_id="get_channel", summary="Show a channel")
-async def get_channel(channel_id: ChannelPath, here: Reader, store: Commanding, past: Past, db: Db) -> ChannelAnswer:
-    found = await past.read(here.community.id, CHANNEL, channel_id)
-    store.tag(found.version)
-    return await show(found, here.community.id, db)
+async def get_channel(channel_id: ChannelPath, here: Reader, store: Commanding, db: Db) -> ChannelAnswer:
+    return await show(await store.history(CHANNEL, channel_id), store, db)
 
 
 @router.patch("/{channel_id}", operation_id="rename_channel", summary="Rename a channel")
@@ -91,20 +90,17 @@ async def patch_channel(
     body: ChannelChange,
     here: Administrator,
     store: Commanding,
-    past: Past,
     db: Db,
     expect: IfMatch,
 ) -> ChannelAnswer:
-    await past.read(here.community.id, CHANNEL, channel_id)
     await store.execute(CHANNEL, channel_id, lambda state: rename(state, body.name), expect=expect)
-    return await show(await past.read(here.community.id, CHANNEL, channel_id), here.community.id, db)
+    return await show(await store.history(CHANNEL, channel_id), store, db)
 
 
 @router.post("/{channel_id}/archive", operation_id="archive_channel", summary="Archive a channel")
 async def archive_channel(
-    channel_id: ChannelPath, here: Administrator, store: Commanding, past: Past, db: Db, expect: IfMatch
+    channel_id: ChannelPath, here: Administrator, store: Commanding, db: Db, expect: IfMatch
 ) -> ChannelAnswer:
     """For good: it takes no new threads, replies and comments, and can still be read."""
-    await past.read(here.community.id, CHANNEL, channel_id)
     await store.execute(CHANNEL, channel_id, archive, expect=expect)
-    return await show(await past.read(here.community.id, CHANNEL, channel_id), here.community.id, db)
+    return await show(await store.history(CHANNEL, channel_id), store, db)

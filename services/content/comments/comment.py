@@ -13,8 +13,9 @@ from pydantic.config import JsonDict
 
 from services.content.comments.domain import Comment, existing
 from services.content.events import CommentEdited
-from services.content.history import History
 from services.content.wording import Wording, read, words_of
+from shared.history import History
+from shared.http import Store
 from shared.vault import Vault
 from shared.words import Answer
 
@@ -47,11 +48,12 @@ class CommentAnswer(Answer):
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
 
-async def show(found: History[Comment], community: UUID, vault: Vault) -> CommentAnswer:
-    """A comment by its stream."""
+async def show(found: History[Comment], store: Store) -> CommentAnswer:
+    """A comment by its stream, its version as the ETag."""
     state = found.state
     posted = existing(state)
-    wording = Wording() if state.deleted else await words_of(vault, community, state.text)
+    store.tag(found.version)
+    wording = Wording() if state.deleted else await words_of(store.vault, store.act.community, state.text)
     return CommentAnswer(
         id=posted.comment_id,
         thread_id=posted.thread_id,
@@ -61,7 +63,7 @@ async def show(found: History[Comment], community: UUID, vault: Vault) -> Commen
         body=wording.body,
         deleted=state.deleted,
         posted_at=found.began_at,
-        edited_at=found.last(CommentEdited),
+        edited_at=found.last_at(CommentEdited),
     )
 
 

@@ -14,7 +14,7 @@ from services.content.texts import Actor, Revision, must_be_allowed, revised
 from services.content.threads.domain import Thread, writable_thread
 from services.content.threads.domain import existing as existing_thread
 from shared.decider import Decider
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, KeyReused, NotFound
 from shared.event import Text
 
 CommentEvent = CommentPosted | CommentEdited | CommentDeleted
@@ -59,7 +59,7 @@ def post(state: Comment, comment_id: UUID, place: Place, by: Actor, text: Text |
     if state.posted == posting:
         return []
     if state.posted is not None:
-        raise Conflict("Another comment was posted under this id. Use a new Idempotency-Key for a new comment.")
+        raise KeyReused("comment")
     writable_thread(place.thread, place.channel)
     if place.reply is not None and place.reply.deleted:
         raise Conflict("The reply was deleted.")

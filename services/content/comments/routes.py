@@ -13,20 +13,20 @@ from services.content.actors import actor
 from services.content.channels.domain import CHANNEL
 from services.content.comments.comment import EXAMPLE, CommentAnswer, show, show_rows
 from services.content.comments.domain import COMMENT, Place, delete, edit, existing, post
-from services.content.history import Histories, Past
-from services.content.replies.domain import REPLY
+from services.content.replies.domain import REPLY, Reply
 from services.content.replies.domain import existing as existing_reply
 from services.content.replies.routes import ReplyPath
 from services.content.threads.domain import THREAD
 from services.content.threads.domain import existing as existing_thread
 from services.content.threads.routes import Prose, ThreadPath
 from services.content.views.discussion import DISCUSSION, comment_list
-from services.content.wording import Wording, edit_of, first_draft, must_be_the_same
+from services.content.wording import Wording, carry_out, edit_of, words_for
 from shared.access import Contributor, Here, Reader
 from shared.freshness import Freshness
 from shared.http import Commanding, Db, IfMatch, Store, fresh
 from shared.paging import Listing, Order, Page, PageRequest, page
 from shared.views import present
+from shared.wording import begin
 from shared.words import Body
 
 router = APIRouter(tags=["comments"])
@@ -55,13 +55,12 @@ async def list_thread_comments(
     thread_id: ThreadPath,
     here: Reader,
     store: Commanding,
-    past: Past,
     db: Db,
     paging: Page,
     freshness: Annotated[Freshness, fresh(DISCUSSION)],
 ) -> Listing[CommentAnswer]:
     """On the thread itself, in the order in which they came; those on its replies are listed there."""
-    await past.read(here.community.id, THREAD, thread_id)
+    existing_thread((await store.load(THREAD, thread_id)).state)
     return await _comments_on(thread_id, here, store, db, paging, freshness)
 
 
@@ -70,13 +69,12 @@ async def list_reply_comments(
     reply_id: ReplyPath,
     here: Reader,
     store: Commanding,
-    past: Past,
     db: Db,
     paging: Page,
     freshness: Annotated[Freshness, fresh(DISCUSSION)],
 ) -> Listing[CommentAnswer]:
     """In the order in which they came."""
-    await past.read(here.community.id, REPLY, reply_id)
+    existing_reply((await store.load(REPLY, reply_id)).state)
     return await _comments_on(reply_id, here, store, db, paging, freshness)
 
 
@@ -93,76 +91,58 @@ async def _comments_on(
     "/threads/{thread_id}/comments", status_code=201, operation_id="comment_on_thread", summary="Comment on a thread"
 )
 async def comment_on_thread(
-    thread_id: ThreadPath, body: NewComment, here: Contributor, store: Commanding, past: Past
+    thread_id: ThreadPath, body: NewComment, here: Contributor, store: Commanding
 ) -> CommentAnswer:
     """With an `Idempotency-Key`, a repetition finds what the first try posted."""
-    return await _comment(await _place(past, here.community.id, thread_id, None), body, here, store, past)
+    return await _comment(await _place(store, thread_id, None), body, here, store)
 
 
 @router.post(
     "/replies/{reply_id}/comments", status_code=201, operation_id="comment_on_reply", summary="Comment on a reply"
 )
 async def comment_on_reply(
-    reply_id: ReplyPath, body: NewComment, here: Contributor, store: Commanding, past: Past
+    reply_id: ReplyPath, body: NewComment, here: Contributor, store: Commanding
 ) -> CommentAnswer:
     """With an `Idempotency-Key`, a repetition finds what the first try posted."""
-    reply = existing_reply((await past.read(here.community.id, REPLY, reply_id)).state)
-    return await _comment(await _place(past, here.community.id, reply.thread_id, reply_id), body, here, store, past)
+    reply = (await store.load(REPLY, reply_id)).state
+    return await _comment(await _place(store, existing_reply(reply).thread_id, reply), body, here, store)
 
 
-async def _place(past: Histories, community: UUID, thread_id: UUID, reply_id: UUID | None) -> Place:
+async def _place(store: Store, thread_id: UUID, reply: Reply | None) -> Place:
     """What is commented on, as it is now."""
-    reply = (await past.read(community, REPLY, reply_id)).state if reply_id is not None else None
-    thread = (await past.read(community, THREAD, thread_id)).state
-    channel = (await past.read(community, CHANNEL, existing_thread(thread).channel_id)).state
+    thread = (await store.load(THREAD, thread_id)).state
+    channel = (await store.load(CHANNEL, existing_thread(thread).channel_id)).state
     return Place(channel, thread, reply)
 
 
-async def _comment(place: Place, body: NewComment, here: Here, store: Store, past: Histories) -> CommentAnswer:
-    at, comment_id = here.community.id, store.new_id()
-    sent = first_draft(at, here.id, comment_id, Wording(body=body.body))
-    outcome = await store.execute(
-        COMMENT,
-        comment_id,
-        lambda state: post(state, comment_id, place, actor(here), sent.text),
-        secrets=sent.secrets,
-    )
-    if not outcome.events:
-        await must_be_the_same(store.vault, at, sent)
-    return await show(await past.read(at, COMMENT, comment_id), at, store.vault)
+async def _comment(place: Place, body: NewComment, here: Here, store: Store) -> CommentAnswer:
+    comment_id = store.new_id()
+    sent = words_for(here.community.id, here.id, comment_id, Wording(body=body.body))
+    await begin(store, COMMENT, comment_id, lambda state: post(state, comment_id, place, actor(here), sent.text), sent)
+    shown = await show(await store.history(COMMENT, comment_id), store)
+    store.created("comments", comment_id)
+    return shown
 
 
 @router.get("/comments/{comment_id}", operation_id="get_comment", summary="Show a comment")
-async def get_comment(comment_id: CommentPath, here: Reader, store: Commanding, past: Past) -> CommentAnswer:
+async def get_comment(comment_id: CommentPath, here: Reader, store: Commanding) -> CommentAnswer:
     """A deleted one, too, without its words."""
-    found = await past.read(here.community.id, COMMENT, comment_id)
-    store.tag(found.version)
-    return await show(found, here.community.id, store.vault)
+    return await show(await store.history(COMMENT, comment_id), store)
 
 
 @router.patch("/comments/{comment_id}", operation_id="edit_comment", summary="Edit a comment")
 async def patch_comment(
-    comment_id: CommentPath, body: CommentChange, here: Contributor, store: Commanding, past: Past, expect: IfMatch
+    comment_id: CommentPath, body: CommentChange, here: Contributor, store: Commanding, expect: IfMatch
 ) -> CommentAnswer:
     """By its author or a moderator. With an `Idempotency-Key`, a repetition changes nothing."""
-    at = here.community.id
-    state = (await past.read(at, COMMENT, comment_id)).state
+    state = (await store.load(COMMENT, comment_id)).state
     author = existing(state).author_id
-    new = await edit_of(store.vault, at, author, state.text, store.new_id(), body=body.body)
-    await store.execute(
-        COMMENT,
-        comment_id,
-        lambda state: edit(state, actor(here), new.revision),
-        secrets=new.secrets,
-        expect=None if new.repeated else expect,
-    )
-    return await show(await past.read(at, COMMENT, comment_id), at, store.vault)
+    new = await edit_of(store.vault, here.community.id, author, state.text, store.new_id(), body=body.body)
+    await carry_out(store, COMMENT, comment_id, lambda state: edit(state, actor(here), new.revision), new, expect)
+    return await show(await store.history(COMMENT, comment_id), store)
 
 
 @router.delete("/comments/{comment_id}", status_code=204, operation_id="delete_comment", summary="Delete a comment")
-async def delete_comment(
-    comment_id: CommentPath, here: Contributor, store: Commanding, past: Past, expect: IfMatch
-) -> None:
+async def delete_comment(comment_id: CommentPath, here: Contributor, store: Commanding, expect: IfMatch) -> None:
     """By its author or a moderator, for good."""
-    await past.read(here.community.id, COMMENT, comment_id)
     await store.execute(COMMENT, comment_id, lambda state: delete(state, actor(here)), expect=expect)

@@ -11,7 +11,7 @@ from services.content.events import ReplyDeleted, ReplyEdited, ReplyPosted
 from services.content.texts import Actor, Revision, must_be_allowed, revised
 from services.content.threads.domain import Thread, writable_thread
 from shared.decider import Decider
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, KeyReused, NotFound
 from shared.event import Text
 
 ReplyEvent = ReplyPosted | ReplyEdited | ReplyDeleted
@@ -49,7 +49,7 @@ def post(
         to = thread.opened
         if to is not None and state.posted == ReplyPosted(reply_id, to.thread_id, to.author_id, by.id, text):
             return []
-        raise Conflict("Another reply was posted under this id. Use a new Idempotency-Key for a new reply.")
+        raise KeyReused("reply")
     to = writable_thread(thread, channel)
     return [ReplyPosted(reply_id, to.thread_id, to.author_id, by.id, text)]
 

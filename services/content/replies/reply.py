@@ -13,10 +13,11 @@ from pydantic.config import JsonDict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.content.events import AnswerAccepted, ReplyEdited
-from services.content.history import History
 from services.content.replies.domain import Reply, existing
 from services.content.views.discussion import reply_list
 from services.content.wording import Wording, read, words_of
+from shared.history import History
+from shared.http import Store
 from shared.vault import Vault
 from shared.words import Answer
 
@@ -52,14 +53,15 @@ class ReplyAnswer(Answer):
 
 
 async def show(
-    found: History[Reply], accepted: AnswerAccepted | None, community: UUID, vault: Vault, db: AsyncConnection
+    found: History[Reply], accepted: AnswerAccepted | None, store: Store, db: AsyncConnection
 ) -> ReplyAnswer:
-    """A reply by its stream; `accepted` is what its thread has accepted."""
-    state = found.state
+    """A reply by its stream, its version as the ETag; `accepted` is what its thread has accepted."""
+    state, community = found.state, store.act.community
     posted = existing(state)
+    store.tag(found.version)
     row = reply_list.c
     comments = await db.execute(sa.select(row.comments).where(row.community == community, row.reply == posted.reply_id))
-    wording = Wording() if state.deleted else await words_of(vault, community, state.text)
+    wording = Wording() if state.deleted else await words_of(store.vault, community, state.text)
     return ReplyAnswer(
         id=posted.reply_id,
         thread_id=posted.thread_id,
@@ -70,7 +72,7 @@ async def show(
         accepted=accepted is not None and accepted.reply_id == posted.reply_id,
         comments=comments.scalar_one_or_none() or 0,
         posted_at=found.began_at,
-        edited_at=found.last(ReplyEdited),
+        edited_at=found.last_at(ReplyEdited),
     )
 
 

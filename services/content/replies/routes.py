@@ -9,23 +9,23 @@ from fastapi import APIRouter, Path
 from pydantic import ConfigDict
 
 from services.content.acceptance.domain import withdraw_from
-from services.content.acceptance.given import given_in
 from services.content.actors import actor
 from services.content.channels.domain import CHANNEL
-from services.content.history import Past
+from services.content.events import AnswerAccepted
 from services.content.replies.domain import REPLY, delete, edit, existing, post
 from services.content.replies.reply import EXAMPLE, ReplyAnswer, show, show_rows
 from services.content.threads.domain import THREAD
 from services.content.threads.domain import existing as existing_thread
 from services.content.threads.routes import Prose, ThreadPath
 from services.content.views.discussion import DISCUSSION, reply_list
-from services.content.wording import Wording, edit_of, first_draft, must_be_the_same
+from services.content.wording import Wording, carry_out, edit_of, words_for
 from shared.access import Contributor, Reader
 from shared.commands import Step
 from shared.freshness import Freshness
 from shared.http import Commanding, Db, IfMatch, fresh
 from shared.paging import Listing, Order, Page, page
 from shared.views import present
+from shared.wording import begin
 from shared.words import Body
 
 router = APIRouter(tags=["replies"])
@@ -52,14 +52,14 @@ async def list_replies(
     thread_id: ThreadPath,
     here: Reader,
     store: Commanding,
-    past: Past,
     db: Db,
     paging: Page,
     freshness: Annotated[Freshness, fresh(DISCUSSION)],
 ) -> Listing[ReplyAnswer]:
     """In the order in which they came; deleted ones are left out."""
     at, row = here.community.id, reply_list.c
-    thread = (await past.read(at, THREAD, thread_id)).state
+    thread = (await store.load(THREAD, thread_id)).state
+    existing_thread(thread)
     select = reply_list.select().where(present(reply_list), row.community == at, row.thread == thread_id)
     rows, following = await page(db, select, OLDEST, paging)
     items = await show_rows(rows, thread.accepted, at, store.vault)
@@ -68,32 +68,27 @@ async def list_replies(
 
 @router.post("/threads/{thread_id}/replies", status_code=201, operation_id="post_reply", summary="Reply to a thread")
 async def post_reply(
-    thread_id: ThreadPath, body: NewReply, here: Contributor, store: Commanding, past: Past, db: Db
+    thread_id: ThreadPath, body: NewReply, here: Contributor, store: Commanding, db: Db
 ) -> ReplyAnswer:
     """While thread and channel take it. With an `Idempotency-Key`, a repetition finds what the first try posted."""
     at, reply_id = here.community.id, store.new_id()
-    thread = (await past.read(at, THREAD, thread_id)).state
-    channel = (await past.read(at, CHANNEL, existing_thread(thread).channel_id)).state
-    sent = first_draft(at, here.id, reply_id, Wording(body=body.body))
-    outcome = await store.execute(
-        REPLY,
-        reply_id,
-        lambda state: post(state, reply_id, thread, channel, actor(here), sent.text),
-        secrets=sent.secrets,
+    thread = (await store.load(THREAD, thread_id)).state
+    channel = (await store.load(CHANNEL, existing_thread(thread).channel_id)).state
+    sent = words_for(at, here.id, reply_id, Wording(body=body.body))
+    await begin(
+        store, REPLY, reply_id, lambda state: post(state, reply_id, thread, channel, actor(here), sent.text), sent
     )
-    if not outcome.events:
-        await must_be_the_same(store.vault, at, sent)
-    return await show(await past.read(at, REPLY, reply_id), thread.accepted, at, store.vault, db)
+    shown = await show(await store.history(REPLY, reply_id), thread.accepted, store, db)
+    store.created("replies", reply_id)
+    return shown
 
 
 @router.get("/replies/{reply_id}", operation_id="get_reply", summary="Show a reply")
-async def get_reply(reply_id: ReplyPath, here: Reader, store: Commanding, past: Past, db: Db) -> ReplyAnswer:
+async def get_reply(reply_id: ReplyPath, here: Reader, store: Commanding, db: Db) -> ReplyAnswer:
     """A deleted one, too, without its words."""
-    at = here.community.id
-    found = await past.read(at, REPLY, reply_id)
-    thread = (await past.read(at, THREAD, existing(found.state).thread_id)).state
-    store.tag(found.version)
-    return await show(found, thread.accepted, at, store.vault, db)
+    found = await store.history(REPLY, reply_id)
+    thread = (await store.load(THREAD, existing(found.state).thread_id)).state
+    return await show(found, thread.accepted, store, db)
 
 
 @router.patch("/replies/{reply_id}", operation_id="edit_reply", summary="Edit a reply")
@@ -102,32 +97,23 @@ async def patch_reply(
     body: ReplyChange,
     here: Contributor,
     store: Commanding,
-    past: Past,
     db: Db,
     expect: IfMatch,
 ) -> ReplyAnswer:
     """By its author or a moderator. With an `Idempotency-Key`, a repetition changes nothing."""
-    at = here.community.id
-    state = (await past.read(at, REPLY, reply_id)).state
+    state = (await store.load(REPLY, reply_id)).state
     posted = existing(state)
-    thread = (await past.read(at, THREAD, posted.thread_id)).state
-    new = await edit_of(store.vault, at, posted.author_id, state.text, store.new_id(), body=body.body)
-    await store.execute(
-        REPLY,
-        reply_id,
-        lambda state: edit(state, actor(here), new.revision),
-        secrets=new.secrets,
-        expect=None if new.repeated else expect,
-    )
-    return await show(await past.read(at, REPLY, reply_id), thread.accepted, at, store.vault, db)
+    thread = (await store.load(THREAD, posted.thread_id)).state
+    new = await edit_of(store.vault, here.community.id, posted.author_id, state.text, store.new_id(), body=body.body)
+    await carry_out(store, REPLY, reply_id, lambda state: edit(state, actor(here), new.revision), new, expect)
+    return await show(await store.history(REPLY, reply_id), thread.accepted, store, db)
 
 
 @router.delete("/replies/{reply_id}", status_code=204, operation_id="delete_reply", summary="Delete a reply")
-async def delete_reply(reply_id: ReplyPath, here: Contributor, store: Commanding, past: Past, expect: IfMatch) -> None:
+async def delete_reply(reply_id: ReplyPath, here: Contributor, store: Commanding, expect: IfMatch) -> None:
     """By its author or a moderator, for good. If it is the accepted answer, the acceptance is withdrawn with it."""
-    at = here.community.id
-    thread_id = existing((await past.read(at, REPLY, reply_id)).state).thread_id
-    given = given_in(await past.read(at, THREAD, thread_id))
+    thread_id = existing((await store.load(REPLY, reply_id)).state).thread_id
+    given = (await store.history(THREAD, thread_id)).last_occasion(AnswerAccepted)
     await store.execute_together(
         [
             Step(REPLY, reply_id, lambda state: delete(state, actor(here)), expect),

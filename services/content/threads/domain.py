@@ -14,7 +14,7 @@ from services.content.channels.domain import Channel, writable
 from services.content.events import AcceptanceWithdrawn, AnswerAccepted, ThreadDeleted, ThreadEdited, ThreadOpened
 from services.content.texts import Actor, Revision, must_be_allowed, revised
 from shared.decider import Decider
-from shared.errors import Conflict, Forbidden, NotFound
+from shared.errors import Conflict, Forbidden, KeyReused, NotFound
 from shared.event import Text
 
 ThreadEvent = ThreadOpened | ThreadEdited | ThreadDeleted | AnswerAccepted | AcceptanceWithdrawn
@@ -59,7 +59,7 @@ def open_thread(
     if state.opened is not None:
         if where is not None and state.opened == ThreadOpened(thread_id, where.channel_id, by.id, text, tags):
             return []
-        raise Conflict("Another thread was opened under this id. Use a new Idempotency-Key for a new thread.")
+        raise KeyReused("thread")
     where = writable(channel)
     if where.posting == "moderators" and not by.moderates:
         raise Forbidden("In this channel moderators open the threads. You may reply to theirs.")

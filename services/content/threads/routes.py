@@ -10,13 +10,13 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from services.content.actors import actor
 from services.content.channels.domain import CHANNEL
-from services.content.history import Past
 from services.content.tags import LONGEST, MOST, normalised
 from services.content.threads.domain import THREAD, delete, edit, existing, open_thread
 from services.content.threads.thread import EXAMPLE, ThreadAnswer, show
-from services.content.wording import BODY, TITLE, Wording, edit_of, first_draft, must_be_the_same
+from services.content.wording import BODY, TITLE, Wording, carry_out, edit_of, words_for
 from shared.access import Contributor, Reader
 from shared.http import Commanding, Db, IfMatch
+from shared.wording import begin
 from shared.words import Body, words
 
 router = APIRouter(prefix="/threads", tags=["threads"])
@@ -56,28 +56,27 @@ class ThreadChange(Body):
 
 
 @router.post("", status_code=201, operation_id="open_thread", summary="Open a thread")
-async def post_thread(body: NewThread, here: Contributor, store: Commanding, past: Past, db: Db) -> ThreadAnswer:
+async def post_thread(body: NewThread, here: Contributor, store: Commanding, db: Db) -> ThreadAnswer:
     """In a channel that is not archived. With an `Idempotency-Key`, a repetition finds what the first try opened."""
     at, thread_id = here.community.id, store.new_id()
-    channel = (await past.read(at, CHANNEL, body.channel_id)).state
-    sent = first_draft(at, here.id, thread_id, Wording(body.title, body.body))
-    outcome = await store.execute(
+    channel = (await store.load(CHANNEL, body.channel_id)).state
+    sent = words_for(at, here.id, thread_id, Wording(body.title, body.body))
+    await begin(
+        store,
         THREAD,
         thread_id,
         lambda state: open_thread(state, thread_id, channel, actor(here), sent.text, tuple(body.tags)),
-        secrets=sent.secrets,
+        sent,
     )
-    if not outcome.events:
-        await must_be_the_same(store.vault, at, sent)
-    return await show(await past.read(at, THREAD, thread_id), at, store.vault, db)
+    shown = await show(await store.history(THREAD, thread_id), store, db)
+    store.created("threads", thread_id)
+    return shown
 
 
 @router.get("/{thread_id}", operation_id="get_thread", summary="Show a thread")
-async def get_thread(thread_id: ThreadPath, here: Reader, store: Commanding, past: Past, db: Db) -> ThreadAnswer:
+async def get_thread(thread_id: ThreadPath, here: Reader, store: Commanding, db: Db) -> ThreadAnswer:
     """A deleted one, too, without its words."""
-    found = await past.read(here.community.id, THREAD, thread_id)
-    store.tag(found.version)
-    return await show(found, here.community.id, store.vault, db)
+    return await show(await store.history(THREAD, thread_id), store, db)
 
 
 @router.patch("/{thread_id}", operation_id="edit_thread", summary="Edit a thread")
@@ -86,30 +85,21 @@ async def patch_thread(
     body: ThreadChange,
     here: Contributor,
     store: Commanding,
-    past: Past,
     db: Db,
     expect: IfMatch,
 ) -> ThreadAnswer:
     """By its author or a moderator. With an `Idempotency-Key`, a repetition changes nothing."""
-    at = here.community.id
-    state = (await past.read(at, THREAD, thread_id)).state
+    state = (await store.load(THREAD, thread_id)).state
     author = existing(state).author_id
-    new = await edit_of(store.vault, at, author, state.text, store.new_id(), title=body.title, body=body.body)
-    tags = None if new.repeated or body.tags is None else tuple(body.tags)
-    await store.execute(
-        THREAD,
-        thread_id,
-        lambda state: edit(state, actor(here), new.revision, tags),
-        secrets=new.secrets,
-        expect=None if new.repeated else expect,
+    new = await edit_of(
+        store.vault, here.community.id, author, state.text, store.new_id(), title=body.title, body=body.body
     )
-    return await show(await past.read(at, THREAD, thread_id), at, store.vault, db)
+    tags = None if new.repeated or body.tags is None else tuple(body.tags)
+    await carry_out(store, THREAD, thread_id, lambda state: edit(state, actor(here), new.revision, tags), new, expect)
+    return await show(await store.history(THREAD, thread_id), store, db)
 
 
 @router.delete("/{thread_id}", status_code=204, operation_id="delete_thread", summary="Delete a thread")
-async def delete_thread(
-    thread_id: ThreadPath, here: Contributor, store: Commanding, past: Past, expect: IfMatch
-) -> None:
+async def delete_thread(thread_id: ThreadPath, here: Contributor, store: Commanding, expect: IfMatch) -> None:
     """By its author or a moderator, for good: lists leave it out, and its words are shown to nobody."""
-    await past.read(here.community.id, THREAD, thread_id)
     await store.execute(THREAD, thread_id, lambda state: delete(state, actor(here)), expect=expect)

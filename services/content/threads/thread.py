@@ -13,10 +13,11 @@ from pydantic.config import JsonDict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.content.events import ThreadEdited
-from services.content.history import History
 from services.content.threads.domain import Thread, existing
 from services.content.views.thread_list import thread_activity, thread_list
 from services.content.wording import Wording, read, words_of
+from shared.history import History
+from shared.http import Store
 from shared.vault import Vault
 from shared.words import Answer
 
@@ -60,10 +61,11 @@ class ThreadAnswer(Answer):
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
 
-async def show(found: History[Thread], community: UUID, vault: Vault, db: AsyncConnection) -> ThreadAnswer:
-    """A thread by its stream, with what the list has counted."""
-    state = found.state
+async def show(found: History[Thread], store: Store, db: AsyncConnection) -> ThreadAnswer:
+    """A thread by its stream, its version as the ETag; with what the list has counted."""
+    state, community = found.state, store.act.community
     opened = existing(state)
+    store.tag(found.version)
     row, last = thread_list.c, thread_activity.c
     counted = (
         await db.execute(
@@ -72,7 +74,7 @@ async def show(found: History[Thread], community: UUID, vault: Vault, db: AsyncC
             .where(row.community == community, row.thread == opened.thread_id)
         )
     ).one_or_none()
-    wording = Wording() if state.deleted else await words_of(vault, community, state.text)
+    wording = Wording() if state.deleted else await words_of(store.vault, community, state.text)
     return ThreadAnswer(
         id=opened.thread_id,
         channel_id=opened.channel_id,
@@ -85,7 +87,7 @@ async def show(found: History[Thread], community: UUID, vault: Vault, db: AsyncC
         replies=counted.replies if counted else 0,
         comments=counted.comments if counted else 0,
         opened_at=found.began_at,
-        edited_at=found.last(ThreadEdited),
+        edited_at=found.last_at(ThreadEdited),
         active_at=(counted.at if counted else None) or found.began_at,
     )
 

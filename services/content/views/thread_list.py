@@ -9,7 +9,7 @@ not move it back.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -67,6 +67,9 @@ thread_activity = view_table(
 
 thread_tag = view_table("thread_tag", metadata, key=[*_key("community"), sa.Column("tag", sa.Text), *_key("thread")])
 
+FOR_GOOD: Final = 2**63 - 1
+"""The version of a deleted thread's row: an acceptance that is withdrawn later does not bring the row back."""
+
 ThreadListEvent = (
     ThreadOpened
     | ThreadEdited
@@ -102,7 +105,7 @@ def fold(event: ThreadListEvent, record: Recorded) -> Iterator[Change]:
             yield from (put(thread_tag, (here, tag, thread), version) for tag in tags if tag not in former)
             yield from (drop(thread_tag, (here, tag, thread), version) for tag in former if tag not in tags)
         case ThreadDeleted(tags=tags):
-            yield drop(thread_list, key, version)
+            yield drop(thread_list, key, FOR_GOOD)
             yield from (drop(thread_tag, (here, tag, thread), version) for tag in tags)
         case AnswerAccepted(reply_id=reply):
             yield put(thread_list, key, version, accepted_reply=reply)

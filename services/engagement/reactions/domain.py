@@ -6,7 +6,6 @@ A reaction is its own stream, so that something with a million of them stays sma
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import assert_never
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from services.engagement.events import ReactionAdded, ReactionWithdrawn
 from services.engagement.targets import Target, standing
 from shared.decider import Decider
 from shared.errors import Conflict
+from shared.history import Occasion
 from shared.log import derived_id
 
 ReactionEvent = ReactionAdded | ReactionWithdrawn
@@ -26,14 +26,6 @@ class Reaction:
     added: ReactionAdded | None = None
     stands: bool = False
     times: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """When a reaction was given: the how manieth time (1, 2, …), and the time."""
-
-    number: int
-    at: datetime
 
 
 def evolve(state: Reaction, event: ReactionEvent) -> Reaction:
@@ -64,7 +56,7 @@ def react(
     return [ReactionAdded(stream, to.id, to.kind, to.author_id, actor_id, kind, positive)]
 
 
-def withdraw(state: Reaction, given: Given | None) -> list[ReactionEvent]:
+def withdraw(state: Reaction, given: Occasion | None) -> list[ReactionEvent]:
     """Take back the reaction that was `given`, also from what was deleted since."""
     if not state.stands or state.added is None:
         return []

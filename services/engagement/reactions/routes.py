@@ -9,9 +9,8 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Path, Query
 from pydantic import ConfigDict
 
-from services.engagement.own_log import OwnLog
+from services.engagement.events import ReactionAdded
 from services.engagement.reactions.domain import REACTION, react, reaction_id, withdraw
-from services.engagement.reactions.given import given_in
 from services.engagement.reactions.kinds import SIGNS, Kind
 from services.engagement.reactions.reaction import REACTION as EXAMPLE
 from services.engagement.reactions.reaction import ReactionAnswer, ReactionsAnswer
@@ -80,42 +79,39 @@ async def list_reactions(
 
 
 @router.post("", status_code=201, operation_id="add_reaction", summary="React to something")
-async def post_reaction(
-    body: NewReaction, here: Contributor, store: Commanding, targets: Targets, log: OwnLog
-) -> ReactionAnswer:
+async def post_reaction(body: NewReaction, here: Contributor, store: Commanding, targets: Targets) -> ReactionAnswer:
     """As `PUT`, with a body. A kind that the caller has given already changes nothing and is answered as it stands."""
     await put_reaction(body.target_id, body.kind, here, store, targets)
     stream = reaction_id(body.target_id, here.id, body.kind)
-    given = given_in(await log.load(stream))
-    assert given is not None, "it was given just now or before"
+    reacted_at = (await store.history(REACTION, stream)).last_at(ReactionAdded)
+    assert reacted_at is not None, "it was given just now or before"
+    store.created("reactions", body.target_id, body.kind)
     return ReactionAnswer(
         id=stream,
         target_id=body.target_id,
         actor_id=here.id,
         kind=body.kind,
         positive=SIGNS[body.kind],
-        reacted_at=given.at,
+        reacted_at=reacted_at,
     )
 
 
-@router.put("/{target}/{kind}", status_code=204, operation_id="put_reaction", summary="Give a reaction")
+@router.put("/{target_id}/{kind}", status_code=204, operation_id="put_reaction", summary="Give a reaction")
 async def put_reaction(
-    target: TargetPath, kind: KindPath, here: Contributor, store: Commanding, targets: Targets
+    target_id: TargetPath, kind: KindPath, here: Contributor, store: Commanding, targets: Targets
 ) -> None:
     """One of each kind per member; also to one's own work, which earns nothing. Given already, it changes nothing."""
-    stream = reaction_id(target, here.id, kind)
-    aim = await targets.look_up(here.community.id, target)
+    stream = reaction_id(target_id, here.id, kind)
+    aim = await targets.look_up(here.community.id, target_id)
     positive = SIGNS[kind]
     await store.execute(
         REACTION, stream, lambda state: react(state, stream, aim, here.id, str(kind), positive=positive)
     )
 
 
-@router.delete("/{target}/{kind}", status_code=204, operation_id="withdraw_reaction", summary="Take a reaction back")
-async def delete_reaction(
-    target: TargetPath, kind: KindPath, here: Contributor, store: Commanding, log: OwnLog
-) -> None:
+@router.delete("/{target_id}/{kind}", status_code=204, operation_id="withdraw_reaction", summary="Take a reaction back")
+async def delete_reaction(target_id: TargetPath, kind: KindPath, here: Contributor, store: Commanding) -> None:
     """Also from what was deleted since; where there is none, nothing happens."""
-    stream = reaction_id(target, here.id, kind)
-    given = given_in(await log.load(stream))
+    stream = reaction_id(target_id, here.id, kind)
+    given = (await store.history(REACTION, stream)).last_occasion(ReactionAdded)
     await store.execute(REACTION, stream, lambda state: withdraw(state, given))

@@ -9,7 +9,7 @@ from uuid import UUID
 from services.engagement.events import TargetShared
 from services.engagement.targets import Target, standing
 from shared.decider import Decider
-from shared.errors import Conflict
+from shared.errors import KeyReused
 
 
 class Medium(StrEnum):
@@ -44,6 +44,6 @@ def share(
         was = state.shared
         if (was.target_id, was.member_id, was.medium) == (target_id, member_id, medium):
             return []
-        raise Conflict("Another share was told under this id. Use a new Idempotency-Key for a new share.")
+        raise KeyReused("share")
     told = standing(target)
     return [TargetShared(share_id, told.id, told.kind, told.author_id, member_id, str(medium))]

@@ -33,12 +33,12 @@ class ViewsAnswer(Answer):
     model_config = ConfigDict(json_schema_extra={"examples": [{"target_id": EXAMPLE, "views": 120}]})
 
 
-@router.put("/{target}", status_code=204, operation_id="put_view", summary="Tell that one looked at something")
-async def put_view(target: TargetPath, here: Contributor, store: Commanding, targets: Targets) -> None:
+@router.put("/{target_id}", status_code=204, operation_id="put_view", summary="Tell that one looked at something")
+async def put_view(target_id: TargetPath, here: Contributor, store: Commanding, targets: Targets) -> None:
     """Counted once per member, target and hour; more often changes nothing."""
     hour = hour_of(store.act.occurred_at)
-    stream = visit_id(target, here.id, hour)
-    aim = await targets.look_up(here.community.id, target)
+    stream = visit_id(target_id, here.id, hour)
+    aim = await targets.look_up(here.community.id, target_id)
     await store.execute(VISIT, stream, lambda state: visit(state, aim, here.id, hour))
 
 

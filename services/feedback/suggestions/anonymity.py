@@ -2,39 +2,16 @@
 
 The event's `author_id` and its envelope's `actor` are None and the vault keeps the words under nobody. The id must
 not give the author away either: what an Idempotency-Key makes of a member id could be computed again by whoever
-guesses the key, so it goes through the installation's keyed hash. The price: an erasure cannot find these words, and
-their author cannot change them.
+guesses the key, so it goes through the installation's keyed hash; every suggestion's does, so that a key is the same
+key whether the words were signed or not. The price of anonymity: an erasure cannot find these words, and their author
+cannot change them.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Request
-from uuid_utils.compat import uuid7
-
-from shared import context
 from shared.access import Here
-from shared.commands import Act
-from shared.http import Store
-
-
-class NobodysStore(Store):
-    """Commands that are carried out without saying for whom."""
-
-    @property
-    def act(self) -> Act:
-        return replace(super().act, actor=None)
-
-
-async def nobodys_store(request: Request) -> Store:
-    runtime = context.runtime_of(request)
-    return NobodysStore(runtime.commands, runtime.vault, context.of(request), lambda _: uuid7())
-
-
-Anonymously = Annotated[Store, Depends(nobodys_store)]
 
 
 def veiled(new_id: UUID, here: Here) -> UUID:

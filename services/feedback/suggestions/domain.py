@@ -18,7 +18,7 @@ from services.feedback.events import (
     SuggestionSubmitted,
 )
 from shared.decider import Decider
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, KeyReused, NotFound
 from shared.event import Text
 
 State = Literal["open", "planned", "completed", "declined"]
@@ -73,18 +73,18 @@ def submit(
         return [SuggestionSubmitted(suggestion_id, author, anonymous, text)]
     if (state.author_id, state.anonymous, state.text) == (author, anonymous, text):
         return []
-    raise Conflict("Another suggestion was submitted under this id. Use a new Idempotency-Key for a new suggestion.")
+    raise KeyReused("suggestion")
 
 
 def answer(state: Suggestion, text: Text) -> list[SuggestionEvent]:
     """Answer it, or answer it anew, whatever its state."""
-    suggestion_id = _submitted(state)
+    suggestion_id = existing(state)
     return [] if state.answer == text else [SuggestionAnswered(suggestion_id, state.author_id, text)]
 
 
 def plan(state: Suggestion, reason: Text | None) -> list[SuggestionEvent]:
     """Promise to do it."""
-    suggestion_id = _submitted(state)
+    suggestion_id = existing(state)
     if _is(state, "planned", reason):
         return []
     if state.state != "open":
@@ -94,7 +94,7 @@ def plan(state: Suggestion, reason: Text | None) -> list[SuggestionEvent]:
 
 def complete(state: Suggestion, reason: Text | None) -> list[SuggestionEvent]:
     """It is done."""
-    suggestion_id = _submitted(state)
+    suggestion_id = existing(state)
     if _is(state, "completed", reason):
         return []
     _unsettled(state)
@@ -103,14 +103,15 @@ def complete(state: Suggestion, reason: Text | None) -> list[SuggestionEvent]:
 
 def decline(state: Suggestion, reason: Text | None) -> list[SuggestionEvent]:
     """It will not be done."""
-    suggestion_id = _submitted(state)
+    suggestion_id = existing(state)
     if _is(state, "declined", reason):
         return []
     _unsettled(state)
     return [SuggestionDeclined(suggestion_id, state.author_id, reason)]
 
 
-def _submitted(state: Suggestion) -> UUID:
+def existing(state: Suggestion) -> UUID:
+    """The id of a suggestion that was submitted. Raises `NotFound` where there is none."""
     if state.id is None:
         raise NotFound("There is no such suggestion.")
     return state.id

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path
 from pydantic import ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.feedback.suggestions.anonymity import Anonymously, veiled
+from services.feedback.suggestions.anonymity import veiled
 from services.feedback.suggestions.domain import (
     SUGGESTION,
     Suggestion,
@@ -21,15 +21,13 @@ from services.feedback.suggestions.domain import (
     plan,
     submit,
 )
-from services.feedback.suggestions.history import OwnLog, history
 from services.feedback.suggestions.suggestion import EXAMPLE, SuggestionAnswer, SuggestionShown, show
 from services.feedback.views.suggestion_board import SUGGESTION_BOARD
-from services.feedback.wording import refer
 from shared.access import Contributor, Here, Moderator, Reader
 from shared.event import Text
 from shared.freshness import Freshness
 from shared.http import Commanding, Db, IfMatch, Store, fresh
-from shared.log import Log
+from shared.wording import begin, first_draft, refer
 from shared.words import Body, words
 
 router = APIRouter(prefix="/suggestions", tags=["suggestions"])
@@ -62,27 +60,22 @@ class Decision(Body):
 
 
 @router.post("", status_code=201, operation_id="submit_suggestion", summary="Submit a suggestion")
-async def submit_suggestion(
-    body: Submission, here: Contributor, store: Commanding, nobody: Anonymously, log: OwnLog, db: Db
-) -> SuggestionAnswer:
+async def submit_suggestion(body: Submission, here: Contributor, store: Commanding, db: Db) -> SuggestionAnswer:
     """With an `Idempotency-Key`, a repetition finds what the first try submitted."""
-    suggestion_id = veiled(store.new_id(), here) if body.anonymous else store.new_id()
-    before = await store.load(SUGGESTION, suggestion_id)
-    text, secrets = await refer(
-        store.vault,
-        here.community.id,
-        None if body.anonymous else here.id,
-        {"title": body.title, "body": body.body},
-        len(body.body or ""),
-        before.state.text,
-    )
-    outcome = await (nobody if body.anonymous else store).execute(
+    suggestion_id = veiled(store.new_id(), here)
+    author, sender = (None, store.anonymously()) if body.anonymous else (here.id, store)
+    content = {"title": body.title, "body": body.body}
+    sent = first_draft(here.community.id, author, suggestion_id, content, len(body.body or ""))
+    await begin(
+        sender,
         SUGGESTION,
         suggestion_id,
-        lambda state: submit(state, suggestion_id, here.id, text, anonymous=body.anonymous),
-        secrets=secrets,
+        lambda state: submit(state, suggestion_id, author, sent.text, anonymous=body.anonymous),
+        sent,
     )
-    return await show(suggestion_id, outcome.state, here, store, log, db)
+    shown = await show(suggestion_id, here, store, db)
+    store.created("suggestions", suggestion_id)
+    return shown
 
 
 @router.get("/{suggestion_id}", operation_id="get_suggestion", summary="Show a suggestion")
@@ -90,15 +83,11 @@ async def get_suggestion(
     suggestion_id: SuggestionPath,
     here: Reader,
     store: Commanding,
-    log: OwnLog,
     db: Db,
     freshness: Annotated[Freshness, fresh(SUGGESTION_BOARD)],
 ) -> SuggestionShown:
     """As it is now, with the caller's vote; the number of votes is as far as the board is."""
-    await history(log, here.community.id, suggestion_id)
-    found = await store.load(SUGGESTION, suggestion_id)
-    shown = await show(suggestion_id, found.state, here, store, log, db)
-    store.tag(found.version)
+    shown = await show(suggestion_id, here, store, db)
     return SuggestionShown(**shown.model_dump(), freshness=freshness)
 
 
@@ -108,12 +97,10 @@ async def answer_suggestion(
     body: Reply,
     here: Moderator,
     store: Commanding,
-    log: OwnLog,
     db: Db,
     expect: IfMatch,
 ) -> SuggestionAnswer:
     """Whatever its state; another text replaces the answer."""
-    await history(log, here.community.id, suggestion_id)
     before = await store.load(SUGGESTION, suggestion_id)
     text, secrets = await refer(
         store.vault, here.community.id, here.id, {"text": body.text}, len(body.text), before.state.answer
@@ -122,8 +109,8 @@ async def answer_suggestion(
     def answered(state: Suggestion) -> list[SuggestionEvent]:
         return answer(state, text) if text else []
 
-    outcome = await store.execute(SUGGESTION, suggestion_id, answered, secrets=secrets, expect=expect)
-    return await show(suggestion_id, outcome.state, here, store, log, db)
+    await store.execute(SUGGESTION, suggestion_id, answered, secrets=secrets, expect=expect)
+    return await show(suggestion_id, here, store, db)
 
 
 @router.post("/{suggestion_id}/plan", operation_id="plan_suggestion", summary="Plan to do what is suggested")
@@ -131,13 +118,12 @@ async def plan_suggestion(
     suggestion_id: SuggestionPath,
     here: Moderator,
     store: Commanding,
-    log: OwnLog,
     db: Db,
     expect: IfMatch,
     body: Decision | None = None,
 ) -> SuggestionAnswer:
     """An open suggestion is planned; members may still vote."""
-    return await _decided(plan, suggestion_id, body, here, store, log, db, expect)
+    return await _decided(plan, suggestion_id, body, here, store, db, expect)
 
 
 @router.post("/{suggestion_id}/complete", operation_id="complete_suggestion", summary="Say that it is done")
@@ -145,13 +131,12 @@ async def complete_suggestion(
     suggestion_id: SuggestionPath,
     here: Moderator,
     store: Commanding,
-    log: OwnLog,
     db: Db,
     expect: IfMatch,
     body: Decision | None = None,
 ) -> SuggestionAnswer:
     """Votes on it are settled then."""
-    return await _decided(complete, suggestion_id, body, here, store, log, db, expect)
+    return await _decided(complete, suggestion_id, body, here, store, db, expect)
 
 
 @router.post("/{suggestion_id}/decline", operation_id="decline_suggestion", summary="Say that it will not be done")
@@ -159,13 +144,12 @@ async def decline_suggestion(
     suggestion_id: SuggestionPath,
     here: Moderator,
     store: Commanding,
-    log: OwnLog,
     db: Db,
     expect: IfMatch,
     body: Decision | None = None,
 ) -> SuggestionAnswer:
     """Votes on it are settled then."""
-    return await _decided(decline, suggestion_id, body, here, store, log, db, expect)
+    return await _decided(decline, suggestion_id, body, here, store, db, expect)
 
 
 async def _decided(
@@ -174,12 +158,10 @@ async def _decided(
     body: Decision | None,
     here: Here,
     store: Store,
-    log: Log,
     db: AsyncConnection,
     expect: int | None,
 ) -> SuggestionAnswer:
     """Carry out a moderator's decision, with the reason in the vault as the moderator's words."""
-    await history(log, here.community.id, suggestion_id)
     before = await store.load(SUGGESTION, suggestion_id)
     reason = body.reason if body else None
     text, secrets = await refer(
@@ -190,7 +172,5 @@ async def _decided(
         len(reason or ""),
         before.state.reason,
     )
-    outcome = await store.execute(
-        SUGGESTION, suggestion_id, lambda state: decide(state, text), secrets=secrets, expect=expect
-    )
-    return await show(suggestion_id, outcome.state, here, store, log, db)
+    await store.execute(SUGGESTION, suggestion_id, lambda state: decide(state, text), secrets=secrets, expect=expect)
+    return await show(suggestion_id, here, store, db)

@@ -10,15 +10,20 @@ from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.feedback.suggestions.domain import State, Suggestion
-from services.feedback.suggestions.history import ANSWERS, SETTLES_STATE, history, last
+from services.feedback.events import (
+    SuggestionAnswered,
+    SuggestionCompleted,
+    SuggestionDeclined,
+    SuggestionPlanned,
+    SuggestionSubmitted,
+)
+from services.feedback.suggestions.domain import SUGGESTION, State, existing
 from services.feedback.views.suggestion_board import suggestion_board
 from services.feedback.votes.domain import VOTE, vote_id
-from services.feedback.wording import read
 from shared.access import Here
 from shared.freshness import Freshness
 from shared.http import Store
-from shared.log import Log
+from shared.wording import read
 from shared.words import Answer
 
 EXAMPLE: JsonDict = {
@@ -36,6 +41,9 @@ EXAMPLE: JsonDict = {
     "votes": 17,
     "my_vote": True,
 }
+
+
+_SETTLES_STATE = (SuggestionSubmitted, SuggestionPlanned, SuggestionCompleted, SuggestionDeclined)
 
 
 class SuggestionAnswer(Answer):
@@ -64,12 +72,15 @@ class SuggestionShown(SuggestionAnswer):
     freshness: Freshness
 
 
-async def show(
-    suggestion_id: UUID, state: Suggestion, here: Here, store: Store, log: Log, db: AsyncConnection
-) -> SuggestionAnswer:
-    """A suggestion by the state of its stream, with the caller's vote and the votes that the board has counted."""
+async def show(suggestion_id: UUID, here: Here, store: Store, db: AsyncConnection) -> SuggestionAnswer:
+    """A suggestion by its stream, its version as the ETag; with the caller's vote and the votes that the board has
+    counted.
+    """
     at = here.community.id
-    records = await history(log, at, suggestion_id)
+    found = await store.history(SUGGESTION, suggestion_id)
+    state = found.state
+    existing(state)
+    store.tag(found.version)
     my_vote = await store.load(VOTE, vote_id(suggestion_id, here.id))
     votes = await db.execute(
         sa.select(suggestion_board.c.votes).where(
@@ -85,12 +96,12 @@ async def show(
         anonymous=state.anonymous,
         title=text.get("title"),
         body=text.get("body"),
-        submitted_at=records[0].occurred_at,
+        submitted_at=found.began_at,
         state=state.state,
-        state_since=last(records, SETTLES_STATE) or records[0].occurred_at,
+        state_since=found.last_at(*_SETTLES_STATE) or found.began_at,
         reason=reason.get("text"),
         answer=answer.get("text"),
-        answered_at=last(records, ANSWERS),
+        answered_at=found.last_at(SuggestionAnswered),
         votes=votes.scalar_one_or_none() or 0,
         my_vote=my_vote.state.cast,
     )

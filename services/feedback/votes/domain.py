@@ -6,14 +6,14 @@ A vote is its own stream, so that a suggestion with a million votes stays small.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import assert_never
 from uuid import UUID
 
 from services.feedback.events import SuggestionVoted, SuggestionVoteWithdrawn
-from services.feedback.suggestions.domain import Suggestion
+from services.feedback.suggestions.domain import Suggestion, existing
 from shared.decider import Decider
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict
+from shared.history import Occasion
 from shared.log import derived_id
 
 VoteEvent = SuggestionVoted | SuggestionVoteWithdrawn
@@ -21,16 +21,16 @@ VoteEvent = SuggestionVoted | SuggestionVoteWithdrawn
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """`given` counts how often it was given, withdrawn ones included."""
+    """`times` counts how often it was given, withdrawn ones included."""
 
     cast: bool = False
-    given: int = 0
+    times: int = 0
 
 
 def evolve(state: Vote, event: VoteEvent) -> Vote:
     match event:
         case SuggestionVoted():
-            return Vote(cast=True, given=state.given + 1)
+            return Vote(cast=True, times=state.times + 1)
         case SuggestionVoteWithdrawn():
             return replace(state, cast=False)
         case _:
@@ -47,26 +47,22 @@ def vote_id(suggestion_id: UUID, voter_id: UUID) -> UUID:
 
 def vote(state: Vote, suggestion: Suggestion, voter_id: UUID) -> list[VoteEvent]:
     """Support a suggestion."""
-    suggestion_id = _submitted(suggestion)
+    suggestion_id = existing(suggestion)
     if state.cast:
         return []
     _unsettled(suggestion)
     return [SuggestionVoted(suggestion_id, suggestion.author_id, voter_id)]
 
 
-def withdraw(state: Vote, suggestion: Suggestion, voter_id: UUID, voted_at: datetime) -> list[VoteEvent]:
-    """Take one's vote back; `voted_at` is when it was given."""
-    suggestion_id = _submitted(suggestion)
+def withdraw(state: Vote, suggestion: Suggestion, voter_id: UUID, given: Occasion | None) -> list[VoteEvent]:
+    """Take back the vote that was `given`."""
+    suggestion_id = existing(suggestion)
     if not state.cast:
         return []
     _unsettled(suggestion)
-    return [SuggestionVoteWithdrawn(suggestion_id, suggestion.author_id, voter_id, voted_at)]
-
-
-def _submitted(suggestion: Suggestion) -> UUID:
-    if suggestion.id is None:
-        raise NotFound("There is no such suggestion.")
-    return suggestion.id
+    if given is None or given.number != state.times:
+        raise Conflict("The vote was given again at the same moment. Try again.", retry_after=1)
+    return [SuggestionVoteWithdrawn(suggestion_id, suggestion.author_id, voter_id, given.at)]
 
 
 def _unsettled(suggestion: Suggestion) -> None:

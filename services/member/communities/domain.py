@@ -83,7 +83,7 @@ def found(state: Community, slug: str, description: Description, founder_id: UUI
 
 def describe(state: Community, description: Description) -> list[CommunityEvent]:
     """Replace the description as a whole."""
-    if _standing(state) == description:
+    if standing(state) == description:
         return []
     _writable(state)
     d = description
@@ -92,26 +92,26 @@ def describe(state: Community, description: Description) -> list[CommunityEvent]
 
 def admits(state: Community) -> str:
     """How one gets in now, `open` or `application`."""
-    description = _standing(state)
+    description = standing(state)
     _writable(state)
     return description.admission
 
 
 def archive(state: Community) -> list[CommunityEvent]:
     """Close the community for writing."""
-    _standing(state)
+    standing(state)
     return [] if state.archived else [CommunityArchived()]
 
 
 def add_owner(state: Community, member_id: UUID) -> list[CommunityEvent]:
     """Make a member an owner; who may is decided in `roles`."""
-    _standing(state)
+    standing(state)
     return [] if member_id in state.owners else [RoleGranted(member_id, OWNER)]
 
 
 def remove_owner(state: Community, member_id: UUID) -> list[CommunityEvent]:
     """Take the ownership from a member; the last owner keeps it."""
-    _standing(state)
+    standing(state)
     if member_id not in state.owners:
         return []
     if len(state.owners) == 1:
@@ -119,7 +119,8 @@ def remove_owner(state: Community, member_id: UUID) -> list[CommunityEvent]:
     return [RoleRevoked(member_id, OWNER)]
 
 
-def _standing(state: Community) -> Description:
+def standing(state: Community) -> Description:
+    """How the community describes itself. Raises `NotFound` for one that was never founded."""
     if state.description is None:
         raise NotFound("There is no such community.")
     return state.description

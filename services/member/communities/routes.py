@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -19,13 +20,13 @@ from services.member.communities.domain import (
     archive,
     describe,
     found,
+    standing,
 )
 from services.member.membership.domain import MEMBERSHIP, join_as_founder, membership_id
 from shared.access import Administrator, Authenticated, Here, Permission, Reader, requires
 from shared.commands import Step
 from shared.directory import Admission, Visibility
-from shared.errors import NotFound
-from shared.http import Commanding, IfMatch
+from shared.http import Commanding, IfMatch, Store
 from shared.identity import community_id
 from shared.words import Answer, Body
 
@@ -41,7 +42,12 @@ EXAMPLE: JsonDict = {
     "visibility": "public",
     "admission": "open",
 }
-ANSWERED: JsonDict = {"id": str(community_id("french-meta")), **EXAMPLE, "archived": False}
+ANSWERED: JsonDict = {
+    "id": str(community_id("french-meta")),
+    **EXAMPLE,
+    "archived": False,
+    "founded_at": "2011-08-17T19:45:00Z",
+}
 
 
 class Founding(Body):
@@ -83,16 +89,23 @@ class CommunityAnswer(Answer):
     visibility: Literal["public", "members"]
     admission: Literal["open", "application"]
     archived: bool
+    founded_at: datetime
 
     model_config = ConfigDict(json_schema_extra={"examples": [ANSWERED]})
 
 
-def answer(community: UUID, state: Community) -> CommunityAnswer:
-    """A community's state as callers see it. Raises `NotFound` for one that was never founded."""
-    if state.description is None:
-        raise NotFound("There is no such community.")
-    return CommunityAnswer.model_validate(
-        {"id": community, "slug": state.slug, "archived": state.archived, **asdict(state.description)}
+async def show(store: Store) -> CommunityAnswer:
+    """A community by its stream, its version as the ETag. Raises `NotFound` for one that was never founded."""
+    community = store.act.community
+    found = await store.history(COMMUNITY, community)
+    description = standing(found.state)
+    store.tag(found.version)
+    return CommunityAnswer(
+        id=community,
+        slug=found.state.slug,
+        archived=found.state.archived,
+        founded_at=found.began_at,
+        **asdict(description),
     )
 
 
@@ -103,20 +116,21 @@ async def found_community(body: Founding, caller: Authenticated, store: Commandi
     assert community is not None, "a slug that was checked has an id"
     founder = caller.member_in(community)
     description = Description(**body.model_dump(exclude={"slug"}))
-    outcome, _ = await store.within(community).execute_together(
+    there = store.within(community)
+    await there.execute_together(
         [
             Step(COMMUNITY, community, lambda state: found(state, body.slug, description, founder)),
             Step(MEMBERSHIP, membership_id(community, founder), lambda state: join_as_founder(state, founder)),
         ]
     )
-    return answer(community, outcome.state)
+    shown = await show(there)
+    there.created()
+    return shown
 
 
 @router.get("", operation_id="get_community", summary="Show a community")
 async def get_community(here: Reader, store: Commanding) -> CommunityAnswer:
-    community = await store.load(COMMUNITY, here.community.id)
-    store.tag(community.version)
-    return answer(here.community.id, community.state)
+    return await show(store)
 
 
 @router.patch("", operation_id="describe_community", summary="Change a community's description")
@@ -127,8 +141,8 @@ async def describe_community(body: Changes, here: Administrator, store: Commandi
     def changed(state: Community) -> list[CommunityEvent]:
         return describe(state, replace(state.description, **changes)) if state.description else []
 
-    outcome = await store.execute(COMMUNITY, here.community.id, changed, expect=expect)
-    return answer(here.community.id, outcome.state)
+    await store.execute(COMMUNITY, here.community.id, changed, expect=expect)
+    return await show(store)
 
 
 @router.post("/archive", operation_id="archive_community", summary="Archive a community")
@@ -136,5 +150,5 @@ async def archive_community(
     here: Annotated[Here, Depends(requires(Permission.OWN, even_archived=True))], store: Commanding, expect: IfMatch
 ) -> CommunityAnswer:
     """From then on it can only be read. Its slug stays taken."""
-    outcome = await store.execute(COMMUNITY, here.community.id, archive, expect=expect)
-    return answer(here.community.id, outcome.state)
+    await store.execute(COMMUNITY, here.community.id, archive, expect=expect)
+    return await show(store)

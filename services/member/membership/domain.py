@@ -16,7 +16,7 @@ from services.member.events import (
     RoleRevoked,
 )
 from shared.decider import Decider
-from shared.errors import Conflict
+from shared.errors import Conflict, NotFound
 from shared.event import Text
 from shared.log import derived_id
 
@@ -124,5 +124,12 @@ def leave(state: Membership, member_id: UUID, *, owns: bool) -> list[MembershipE
 
 
 def _waiting(state: Membership) -> None:
+    known(state)
     if state.status != "applicant":
         raise Conflict("This member has no application that waits for a decision.")
+
+
+def known(state: Membership) -> None:
+    """Raises `NotFound` for somebody who never came."""
+    if state.status == "none":
+        raise NotFound("There is no such member.")

@@ -68,7 +68,7 @@ async def list_members(
         MemberListed(
             id=row.member,
             status=row.status,
-            since=row.since,
+            status_since=row.since,
             roles=ranked(roles[row.member], row.status),
             display_name=names.get(row.ref),
         )

@@ -10,33 +10,30 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import Depends, Path, Request
+from fastapi import Path
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
 from services.member.communities.domain import COMMUNITY
 from services.member.events import ApplicationDeclined, ApplicationSubmitted, MemberJoined, MemberLeft
-from services.member.membership.domain import Membership, Status, membership_id
+from services.member.membership.domain import MEMBERSHIP, Membership, Status, membership_id
 from services.member.profiles.domain import PROFILE, profile_id
 from services.member.roles.domain import holder
-from services.member.wording import read
-from shared import context
 from shared.access import ROLE_PERMISSIONS, Here, Permission
 from shared.errors import NotFound
-from shared.event import wire_name
 from shared.http import Store
-from shared.log import Log
+from shared.wording import read
 from shared.words import Answer
 
 MEMBER_EXAMPLE: JsonDict = {
     "id": "5b0e2f0c-7d1a-8a43-9c55-0a1b2c3d4e5f",
     "status": "member",
-    "since": "2026-03-01T12:00:00Z",
+    "status_since": "2026-03-01T12:00:00Z",
     "roles": ["moderator", "member"],
     "display_name": "Ada",
 }
 
-_SETTLES_STATUS = {wire_name(event) for event in (MemberJoined, ApplicationSubmitted, ApplicationDeclined, MemberLeft)}
+_SETTLES_STATUS = (MemberJoined, ApplicationSubmitted, ApplicationDeclined, MemberLeft)
 
 MemberPath = Annotated[
     UUID | Literal["me"], Path(description="A member's id, or `me`.", examples=["me", MEMBER_EXAMPLE["id"]])
@@ -62,7 +59,7 @@ class MemberListed(Answer):
 
     id: UUID
     status: Status
-    since: datetime = Field(description="When that status began.")
+    status_since: datetime
     roles: list[str] = Field(description="The roles held here, the mightiest first; empty for who is not here.")
     display_name: str | None = Field(description="As in the profile; null without one.")
 
@@ -91,31 +88,24 @@ def ranked(roles: Iterable[str], status: str) -> list[str]:
     return sorted(held, key=lambda role: (-len(ROLE_PERMISSIONS.get(role, ())), role))
 
 
-async def own_log(request: Request) -> Log:
-    log = context.runtime_of(request).log
-    assert log is not None, "the member service owns a log"
-    return log
-
-
-OwnLog = Annotated[Log, Depends(own_log)]
-
-
-async def show(member: UUID, state: Membership, here: Here, store: Store, log: Log) -> MemberAnswer:
-    """A member by the state of their stream. Raises `NotFound` for whoever never came, and for an applicant,
-    except to moderators and to themselves.
+async def show(member: UUID, here: Here, store: Store) -> MemberAnswer:
+    """A member by their stream, its version as the ETag. Raises `NotFound` for whoever never came, and for an
+    applicant, except to moderators and to themselves.
     """
-    insider = member == here.id or Permission.MODERATE in here.permissions
-    if state.status == "none" or (state.status in ("applicant", "declined") and not insider):
-        raise NotFound("There is no such member.")
     at = here.community.id
+    found = await store.history(MEMBERSHIP, membership_id(at, member))
+    store.tag(found.version)
+    state, since = found.state, found.last_at(*_SETTLES_STATUS)
+    insider = member == here.id or Permission.MODERATE in here.permissions
+    if since is None or (state.status in ("applicant", "declined") and not insider):
+        raise NotFound("There is no such member.")
     community = await store.load(COMMUNITY, at)
     profile = await store.load(PROFILE, profile_id(at, member))
-    records = await log.load(membership_id(at, member))
     words = await read(store.vault, at, profile.state.words) or {}
     return MemberAnswer(
         id=member,
         status=state.status,
-        since=next(record.occurred_at for record in reversed(records) if record.type in _SETTLES_STATUS),
+        status_since=since,
         roles=ranked(holder(member, community.state, state).roles, state.status),
         display_name=words.get("display_name"),
         times_joined=state.times_joined,

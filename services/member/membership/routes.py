@@ -20,16 +20,10 @@ from services.member.membership.domain import (
     leave,
     membership_id,
 )
-from services.member.membership.member import (
-    MemberAnswer,
-    MemberPath,
-    OwnLog,
-    show,
-    whom,
-)
-from services.member.wording import refer
+from services.member.membership.member import MemberAnswer, MemberPath, show, whom
 from shared.access import Here, Moderator, Newcomer, Permission, Reader, requires
 from shared.http import Commanding, IfMatch
+from shared.wording import refer
 from shared.words import Body, words
 
 router = APIRouter(prefix="/members", tags=["members"])
@@ -62,7 +56,7 @@ class Declining(Body):
 
 
 @router.post("", status_code=201, operation_id="join_community", summary="Join a community, or apply to it")
-async def join_community(here: Newcomer, store: Commanding, log: OwnLog, body: Joining | None = None) -> MemberAnswer:
+async def join_community(here: Newcomer, store: Commanding, body: Joining | None = None) -> MemberAnswer:
     """Where admission is open, the caller is a member at once; otherwise the application waits for a moderator.
 
     Who knows the name of a community for members only may ask to be let in, too.
@@ -70,26 +64,28 @@ async def join_community(here: Newcomer, store: Commanding, log: OwnLog, body: J
     at, stream = here.community.id, membership_id(here.community.id, here.id)
     community = await store.load(COMMUNITY, at)
     if admits(community.state) == "open":
-        outcome = await store.execute(MEMBERSHIP, stream, lambda state: join(state, here.id))
-        return await show(here.id, outcome.state, here, store, log)
-    before = await store.load(MEMBERSHIP, stream)
-    given = [answer.model_dump() for answer in body.answers] if body and body.answers else None
-    text, secrets = await refer(
-        store.vault,
-        at,
-        here.id,
-        {"answers": given} if given else None,
-        sum(len(answer["answer"]) for answer in given or ()),
-        before.state.answers,
-    )
-    outcome = await store.execute(MEMBERSHIP, stream, lambda state: apply(state, here.id, text), secrets=secrets)
-    return await show(here.id, outcome.state, here, store, log)
+        await store.execute(MEMBERSHIP, stream, lambda state: join(state, here.id))
+    else:
+        before = await store.load(MEMBERSHIP, stream)
+        given = [answer.model_dump() for answer in body.answers] if body and body.answers else None
+        text, secrets = await refer(
+            store.vault,
+            at,
+            here.id,
+            {"answers": given} if given else None,
+            sum(len(answer["answer"]) for answer in given or ()),
+            before.state.answers,
+        )
+        await store.execute(MEMBERSHIP, stream, lambda state: apply(state, here.id, text), secrets=secrets)
+    shown = await show(here.id, here, store)
+    store.created("members", here.id)
+    return shown
 
 
 @router.get("/me", operation_id="get_own_membership", summary="Show what one is here oneself")
-async def get_own_membership(here: Anybody, store: Commanding, log: OwnLog) -> MemberAnswer:
+async def get_own_membership(here: Anybody, store: Commanding) -> MemberAnswer:
     """For applicants and former members, too; 404 for who never came."""
-    return await _shown(here.id, here, store, log)
+    return await show(here.id, here, store)
 
 
 @router.delete("/me", status_code=204, operation_id="leave_community", summary="Leave a community")
@@ -106,21 +102,21 @@ async def leave_community(here: Anybody, store: Commanding, expect: IfMatch) -> 
 
 
 @router.get("/{member}", operation_id="get_member", summary="Show a member")
-async def get_member(member: MemberPath, here: Reader, store: Commanding, log: OwnLog) -> MemberAnswer:
+async def get_member(member: MemberPath, here: Reader, store: Commanding) -> MemberAnswer:
     """Applicants are shown to moderators and to themselves only."""
-    return await _shown(whom(member, here), here, store, log)
+    return await show(whom(member, here), here, store)
 
 
 @router.post("/{member}/acceptance", operation_id="accept_member", summary="Accept an application")
-async def accept_member(member: UUID, here: Moderator, store: Commanding, log: OwnLog, expect: IfMatch) -> MemberAnswer:
+async def accept_member(member: UUID, here: Moderator, store: Commanding, expect: IfMatch) -> MemberAnswer:
     stream = membership_id(here.community.id, member)
-    outcome = await store.execute(MEMBERSHIP, stream, lambda state: accept(state, member), expect=expect)
-    return await show(member, outcome.state, here, store, log)
+    await store.execute(MEMBERSHIP, stream, lambda state: accept(state, member), expect=expect)
+    return await show(member, here, store)
 
 
 @router.post("/{member}/decline", operation_id="decline_member", summary="Decline an application")
 async def decline_member(
-    member: UUID, here: Moderator, store: Commanding, log: OwnLog, expect: IfMatch, body: Declining | None = None
+    member: UUID, here: Moderator, store: Commanding, expect: IfMatch, body: Declining | None = None
 ) -> MemberAnswer:
     """The reason is shown to the applicant, who may apply again."""
     stream = membership_id(here.community.id, member)
@@ -139,12 +135,5 @@ async def decline_member(
     def decided(state: Membership) -> list[MembershipEvent]:
         return decline(state, member, text)
 
-    outcome = await store.execute(MEMBERSHIP, stream, decided, secrets=secrets, expect=expect)
-    return await show(member, outcome.state, here, store, log)
-
-
-async def _shown(member: UUID, here: Here, store: Commanding, log: OwnLog) -> MemberAnswer:
-    found = await store.load(MEMBERSHIP, membership_id(here.community.id, member))
-    shown = await show(member, found.state, here, store, log)
-    store.tag(found.version)
-    return shown
+    await store.execute(MEMBERSHIP, stream, decided, secrets=secrets, expect=expect)
+    return await show(member, here, store)

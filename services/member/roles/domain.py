@@ -11,7 +11,7 @@ from uuid import UUID
 
 from services.member.communities.domain import OWNER, Community, CommunityEvent, add_owner, remove_owner
 from services.member.events import RoleGranted, RoleRevoked
-from services.member.membership.domain import Membership, MembershipEvent
+from services.member.membership.domain import Membership, MembershipEvent, known
 from shared.errors import Conflict, Forbidden
 
 ADMINISTRATOR = "administrator"
@@ -74,5 +74,6 @@ def _granter(role: str, by: Holder) -> None:
 
 
 def _present(member: Membership) -> None:
+    known(member)
     if member.status != "member":
         raise Conflict("Only a member can hold a role; this one is not here.")
