@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -141,6 +143,18 @@ def issuer(home: HomeOption = None) -> None:
 OWN = ("up", "down", "status", "logs", "token", "issuer")
 
 
+def settle() -> None:
+    """Point the kernel's commands at the local system, where one runs here and the environment names no other."""
+    home = Home.at(None)
+    if "GUILDHALL_DATABASE_URL" in os.environ or not (home.root.is_dir() and home.is_locked()):
+        return
+    from deploy.local.system import running_settings
+
+    with contextlib.suppress(LocalError, OSError):
+        for name, value in running_settings(home).items():
+            os.environ.setdefault(name, value)
+
+
 def mount(word: str) -> None:
     """Load what a command needs and no more: `down` must work, and at once, whatever the services' code does."""
     if word in OWN:
@@ -150,6 +164,7 @@ def mount(word: str) -> None:
 
         app.add_typer(importers, name="import", help="Bring a community in from elsewhere.")
     if word != "import":
+        settle()
         from shared.cli import app as kernel
 
         app.registered_commands += kernel.registered_commands

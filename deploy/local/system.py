@@ -45,17 +45,31 @@ class System:
         postgres = Postgres(home, given["postgres"])
         kafka = Kafka(home, given["kafka"], given["controller"])
         gateway = Gateway(home, origin_port, {name: given[name] for name in SERVICES})
-        settings = {
-            "GUILDHALL_DATABASE_URL": postgres.dsn("guildhall_{service}"),
-            "GUILDHALL_KAFKA": kafka.address,
-            "GUILDHALL_PARTITIONS": str(PARTITIONS),
-            "GUILDHALL_ISSUER": issuer.ISSUER,
-            "GUILDHALL_AUDIENCE": issuer.AUDIENCE,
-            "GUILDHALL_JWKS": str(issuer.Issuer(home).write_jwks()),
-            "GUILDHALL_MEMBER_SECRET": home.secret("member"),
-            "GUILDHALL_CURSOR_SECRET": home.secret("cursor"),
-            "GUILDHALL_HOST": ports.LOOPBACK,
-            "GUILDHALL_PUBLIC_URL": gateway.origin,
-        }
+        settings = _settings(home, postgres, kafka, gateway)
         services = [Service(home, name, given[name], settings, command) for name in SERVICES]
         return cls(home, origin_port, given, postgres, kafka, services, gateway, settings)
+
+
+def running_settings(home: Home) -> dict[str, str]:
+    """What the services of the system that runs on this folder were given; empty while none does."""
+    given = home.read("ports.json")
+    if not home.is_locked() or not given:
+        return {}
+    gateway = Gateway(home, given["origin"], {name: given[name] for name in SERVICES})
+    kafka = Kafka(home, given["kafka"], given["controller"])
+    return _settings(home, Postgres(home, given["postgres"]), kafka, gateway)
+
+
+def _settings(home: Home, postgres: Postgres, kafka: Kafka, gateway: Gateway) -> dict[str, str]:
+    return {
+        "GUILDHALL_DATABASE_URL": postgres.dsn("guildhall_{service}"),
+        "GUILDHALL_KAFKA": kafka.address,
+        "GUILDHALL_PARTITIONS": str(PARTITIONS),
+        "GUILDHALL_ISSUER": issuer.ISSUER,
+        "GUILDHALL_AUDIENCE": issuer.AUDIENCE,
+        "GUILDHALL_JWKS": str(issuer.Issuer(home).write_jwks()),
+        "GUILDHALL_MEMBER_SECRET": home.secret("member"),
+        "GUILDHALL_CURSOR_SECRET": home.secret("cursor"),
+        "GUILDHALL_HOST": ports.LOOPBACK,
+        "GUILDHALL_PUBLIC_URL": gateway.origin,
+    }
