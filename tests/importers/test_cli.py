@@ -84,14 +84,19 @@ def test_a_folder_without_a_dump_is_told_without_a_traceback(fake: FakeGuildhall
 
 def test_interrupted_it_says_what_stays_and_the_next_run_comes_to_the_end(folder: Path, fake: FakeGuildhall) -> None:
     fake.faults.extend([Fault(status=503)] * 10_000)  # it waits for a service, in the middle
-    command = [sys.executable, "-c", "from deploy.importers.cli import app; app()", "stackexchange", str(folder)]
+    # A shell starts what it puts in the background with SIGINT ignored, and the tests may run there.
+    program = "import signal; signal.signal(2, signal.default_int_handler); from deploy.importers.cli import app; app()"
+    command = [sys.executable, "-c", program, "stackexchange", str(folder)]
     at = ["--community", "town", "--origin", fake.origin, "--token", "secret"]
-    process = subprocess.Popen([*command, *at], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    while not fake.requests:
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    with subprocess.Popen([*command, *at], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        try:
+            while not fake.requests:
+                assert process.poll() is None
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
     fake.faults.clear()
     assert (process.returncode, "run the same command again" in errors) == (130, True)
     assert invoke(folder, fake).exit_code == 0
