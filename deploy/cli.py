@@ -39,7 +39,9 @@ def guarded(home: Home, act: Callable[[], int | None]) -> None:
     raise typer.Exit(code or 0)
 
 
-@app.command()
+@app.command(
+    epilog="Examples: guildhall up · guildhall up --detach --port 18000 --home /var/tmp/guildhall · guildhall up --no-demo"
+)
 def up(
     home: HomeOption = None,
     port: Annotated[int, typer.Option(help="Port of the one origin.", min=1, max=65535)] = 8000,
@@ -65,7 +67,7 @@ def up(
     guarded(state, act)
 
 
-@app.command()
+@app.command(epilog="Example: guildhall down --home /var/tmp/guildhall")
 def down(home: HomeOption = None) -> None:
     """Stop everything; the state stays."""
     from deploy.local import session
@@ -74,7 +76,7 @@ def down(home: HomeOption = None) -> None:
     guarded(state, lambda: session.down(state, Console()))
 
 
-@app.command()
+@app.command(epilog="Examples: guildhall status · guildhall status --json | python3 -m json.tool")
 def status(
     home: HomeOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
@@ -95,7 +97,7 @@ def status(
     guarded(state, act)
 
 
-@app.command()
+@app.command(epilog="Examples: guildhall logs content · guildhall logs projection --follow --lines 200")
 def logs(
     service: Annotated[str, typer.Argument(help=f"{', '.join(SERVICES)}, postgres, kafka, gateway, supervisor.")],
     home: HomeOption = None,
@@ -109,7 +111,7 @@ def logs(
     guarded(state, lambda: reader.show(state, service, lines, follow=follow))
 
 
-@app.command()
+@app.command(epilog="Examples: guildhall token · guildhall token --subject alice --lifetime 30m")
 def token(
     home: HomeOption = None,
     subject: Annotated[str, typer.Option(help="Who the token speaks for.")] = "operator",
@@ -127,7 +129,7 @@ def token(
     guarded(state, act)
 
 
-@app.command()
+@app.command(epilog="Example: guildhall issuer --home /var/lib/guildhall")
 def issuer(home: HomeOption = None) -> None:
     """Make the local issuer's key where there is none, and write its public half for the services (jwks.json)."""
     from deploy.local.issuer import Issuer
