@@ -39,9 +39,7 @@ def guarded(home: Home, act: Callable[[], int | None]) -> None:
     raise typer.Exit(code or 0)
 
 
-@app.command(
-    epilog="Examples: guildhall up · guildhall up --detach --port 18000 --home /var/tmp/guildhall · guildhall up --no-demo"
-)
+@app.command(epilog="Examples: guildhall up · guildhall up --detach --port 18000 · guildhall up --no-demo")
 def up(
     home: HomeOption = None,
     port: Annotated[int, typer.Option(help="Port of the one origin.", min=1, max=65535)] = 8000,

@@ -33,11 +33,13 @@ def importers() -> None:
     """Bring a community in from elsewhere."""
 
 
-EXAMPLES = """Examples: guildhall import stackexchange ~/dumps/cooking --community cooking --name "Seasoned Advice" · with a record
-of what became of each row: … --map rows.csv --rejected refused.ndjson"""
+EXAMPLES = (
+    'Examples: guildhall import stackexchange ~/dumps/cooking --community cooking --name "Seasoned Advice" · '
+    "with a record of what became of each row: … --map rows.csv --rejected refused.ndjson"
+)
 
 
-@app.command(epilog=" ".join(EXAMPLES.split()))
+@app.command(epilog=EXAMPLES)
 def stackexchange(
     folder: Annotated[
         Path, typer.Argument(help="Folder with Users.xml, Posts.xml, Comments.xml and Votes.xml, or .gz.")
