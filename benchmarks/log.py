@@ -40,14 +40,16 @@ def append(events: int) -> Append:
     return Append(COMMUNITY, MEMBER, NOW, None, (Write(uuid4(), 0, new),))
 
 
-def rows(events: int) -> list[tuple[object, ...]]:
-    """The same rows for a plain INSERT; a random position stands for one that somebody else gave out."""
-    stream = uuid4()
+def row(stream: UUID, data: bytes = DATA, version: int = 1) -> tuple[object, ...]:
+    """The same row for a plain INSERT; a random position stands for one that somebody else gave out."""
     partition = partition_of(stream, PARTITIONS)
-    return [
-        (partition, random.getrandbits(60), stream, version, TYPE, uuid4(), COMMUNITY, MEMBER, NOW, DATA)
-        for version in range(1, events + 1)
-    ]
+    return (partition, random.getrandbits(60), stream, version, TYPE, uuid4(), COMMUNITY, MEMBER, NOW, data)
+
+
+def rows(events: int) -> list[tuple[object, ...]]:
+    """The same for several events of one stream."""
+    stream = uuid4()
+    return [row(stream, version=version) for version in range(1, events + 1)]
 
 
 async def measure(stack: Stack) -> list[Result]:

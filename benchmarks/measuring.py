@@ -13,6 +13,19 @@ import msgspec
 ROUNDS = 5
 SECONDS = 1.5
 
+_long = False
+
+
+def take_long() -> None:
+    """From here on every measurement takes its long form."""
+    global _long
+    _long = True
+
+
+def choose(short: int, long: int) -> int:
+    """How many of something this run measures with."""
+    return long if _long else short
+
 
 class Result(msgspec.Struct, frozen=True):
     """One row of the table. `ratio` is `value / limit` where more is better and `limit / value` where less is."""
@@ -35,6 +48,15 @@ class Load:
     p99: float
 
 
+async def until(done: Callable[[], bool | Awaitable[bool]], pause: float = 0.005) -> None:
+    """Look every so many seconds until it is done; what is waited for is often another process."""
+    while True:
+        answer = done()
+        if answer if isinstance(answer, bool) else await answer:
+            return
+        await asyncio.sleep(pause)
+
+
 async def drive(clients: int, operation: Callable[[], Awaitable[object]], seconds: float = SECONDS) -> Load:
     """Let that many clients call the operation one after the other for so many seconds."""
     times: list[float] = []
@@ -48,6 +70,11 @@ async def drive(clients: int, operation: Callable[[], Awaitable[object]], second
     started = time.perf_counter()
     await asyncio.gather(*(client() for _ in range(clients)))
     took = time.perf_counter() - started
+    return load_of(times, took)
+
+
+def load_of(times: list[float], took: float) -> Load:
+    """What these times, in seconds, come to; `took` is from the beginning of the first to the end of the last."""
     times.sort()
     return Load(len(times) / took, times[len(times) // 2] * 1000, times[len(times) * 99 // 100] * 1000)
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib
+import logging
 import sys
 from pathlib import Path
 
 import msgspec
+import structlog
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measuring import Result
+from benchmarks.measuring import Result, take_long
 from tests.stack import stack_session
 
-MEASUREMENTS = ("log",)
+MEASUREMENTS = ("log", "post", "relay", "projection", "latency")
 RESULTS = Path(__file__).parent / "results.json"
 
 
@@ -27,10 +29,18 @@ def table(results: list[Result]) -> Table:
     return shown
 
 
-def main(names: list[str]) -> None:
+def main(arguments: list[str]) -> None:
+    names = [name for name in arguments if name != "--long"]
+    if unknown := sorted(set(names) - set(MEASUREMENTS)):
+        sys.exit(f"There is no measurement {', '.join(unknown)}. There are: {', '.join(MEASUREMENTS)}, and --long.")
+    if len(names) < len(arguments):
+        take_long()
     console = Console()
     results: list[Result] = []
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    # As a service's process does (shared/serve.py); what is measured against runs in the same process.
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     with stack_session() as stack:
         for name in names or MEASUREMENTS:
             console.print(f"measuring {name} …")

@@ -129,10 +129,10 @@ class Commands:
                     if fresh:
                         raise
                     continue
-                if not any(decided):
-                    if fresh:
-                        return [Outcome(known.state, known.version, (), known.position) for known in before]
+                if not fresh and not all(decided):
                     continue
+                if not any(decided):
+                    return [Outcome(known.state, known.version, (), known.position) for known in before]
                 try:
                     return await self._append(steps, before, decided, act, secrets)
                 except VersionConflict:

@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeAlias, cast
 
 import asyncpg
+from sqlalchemy import event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shared.settings import Settings
@@ -38,7 +40,7 @@ def create_engine(settings: Settings, service: str, *, connections: int | None =
             **{name: str(int(seconds * 1000)) for name, seconds in milliseconds.items()},
         },
     }
-    return create_async_engine(
+    engine = create_async_engine(
         database_url(settings, service),
         pool_size=connections or settings.database_connections,
         max_overflow=2,
@@ -47,6 +49,14 @@ def create_engine(settings: Settings, service: str, *, connections: int | None =
         pool_use_lifo=True,
         connect_args=connect_args,
     )
+    event.listen(engine.sync_engine, "checkout", _refuse_dead)
+    return engine
+
+
+def _refuse_dead(connection: Any, *_: object) -> None:
+    """Have the pool make a connection anew that broke while nobody used it."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 @asynccontextmanager
@@ -83,19 +93,26 @@ _IN_DOUBT = (
 )
 
 
-async def _discard(connection: AsyncConnection, raw: Driver, error: BaseException) -> None:
+async def _discard(connection: AsyncConnection, raw: Driver, error: BaseException | None) -> None:
     raw.terminate()
     await connection.invalidate(error if isinstance(error, Exception) else None)
+
+
+async def _let_go(connection: AsyncConnection, raw: Driver, error: BaseException | None = None) -> None:
+    await _discard(connection, raw, error)
+    await connection.close()
 
 
 class Held:
     """A few connections kept out of the engine's pool for work that never ends; checking one out costs nothing.
 
-    A connection that an error left in doubt is thrown away and made anew at the next use.
+    A connection that an error left in doubt is thrown away and made anew at the next use. Each begins with `set_up`,
+    a statement for the session.
     """
 
-    def __init__(self, engine: AsyncEngine, size: int) -> None:
+    def __init__(self, engine: AsyncEngine, size: int, set_up: str | None = None) -> None:
         self._engine = engine
+        self._set_up = set_up
         self._slots = asyncio.Semaphore(size)
         self._idle: list[tuple[AsyncConnection, Driver]] = []
 
@@ -103,24 +120,37 @@ class Held:
     async def borrow(self) -> AsyncIterator[Driver]:
         """A driver's connection, this task's alone."""
         async with self._slots:
-            connection, raw = self._idle.pop() if self._idle else await self._connect()
+            connection, raw = await self._take()
             try:
                 yield raw
             except BaseException as error:
                 if _usable_after(error, raw):
                     self._idle.append((connection, raw))
                 else:
-                    await _discard(connection, raw, error)
-                    await connection.close()
+                    await _let_go(connection, raw, error)
                 raise
             self._idle.append((connection, raw))
 
-    async def _connect(self) -> tuple[AsyncConnection, Driver]:
+    async def _take(self) -> tuple[AsyncConnection, Driver]:
+        while self._idle:
+            connection, raw = self._idle.pop()
+            if not raw.is_closed():
+                return connection, raw
+            await _let_go(connection, raw)
         connection = await self._engine.connect()
-        raw = await connection.get_raw_connection()
-        return connection, cast("Driver", raw.driver_connection)
+        raw = cast("Driver", (await connection.get_raw_connection()).driver_connection)
+        try:
+            if self._set_up is not None:
+                await raw.execute(self._set_up)
+        except BaseException as error:
+            await _let_go(connection, raw, error)
+            raise
+        return connection, raw
 
     async def close(self) -> None:
         while self._idle:
-            connection, _ = self._idle.pop()
-            await connection.close()
+            connection, raw = self._idle.pop()
+            if self._set_up is None:
+                await connection.close()
+            else:  # the pool's others are not set up like it
+                await _let_go(connection, raw)

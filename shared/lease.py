@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import Driver, Held
+from shared.tasks import end
 
 DURATION = 10.0
 RENEWAL = 3.0
@@ -158,6 +159,9 @@ async def _hold(
         if not working.done():
             _logger.warning("no longer leading", lease=lease.name, epoch=lease.epoch)
             return False
+        if working.cancelled():  # not by us: something the work stood on has died
+            _logger.error("led work was cancelled", lease=lease.name, epoch=lease.epoch)
+            return False
         try:
             await working
         except LeaseLost:
@@ -169,13 +173,12 @@ async def _hold(
         return True
     finally:
         # The work is stopped before the lease is released: the next leader finds nobody at it.
-        for task in (working, renewing):
-            task.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await task
-        with suppress(*AWAY):
-            async with asyncio.timeout(renewal), connections.borrow() as connection:
-                await release(connection, lease)
+        try:
+            await end(working, renewing)
+        finally:
+            with suppress(*AWAY):
+                async with asyncio.timeout(renewal), connections.borrow() as connection:
+                    await release(connection, lease)
 
 
 async def _keep(connections: Held, lease: Lease, until: float, duration: float, renewal: float) -> None:

@@ -20,6 +20,7 @@ from shared.errors import Unavailable
 from shared.folding import Folded, Folder
 from shared.gaps import Gaps
 from shared.source import BEGINNING, Mark, Message, Source
+from shared.tasks import only_own_cancellation
 from shared.view_store import Overtaken, Refused, ViewStore
 from shared.views import View
 
@@ -121,11 +122,12 @@ class _Feed:
         try:
             while True:
                 try:
-                    if not started:
-                        await self._source.start(await self.load(range(self._source.partitions)))
-                        started = True
-                    await self._go_back()
-                    await self._turn()
+                    with only_own_cancellation():
+                        if not started:
+                            await self._source.start(await self.load(range(self._source.partitions)))
+                            started = True
+                        await self._go_back()
+                        await self._turn()
                 except Exception as error:  # whatever fails, a view that stops for good would be worse
                     await self._failed(error)
         finally:
@@ -280,4 +282,4 @@ class _Feed:
                 self._progress.moved()
         if now - self._beaten >= HEARTBEAT:
             self._beaten = now
-            await self._store.caught_up(self._folder.names, self._folder.source, ends, time.monotonic() - now)
+            await self._store.caught_up(self._folder.names, self._folder.source, ends, now)

@@ -15,6 +15,7 @@ import structlog
 from shared.freshness import Progress
 from shared.reader import Reader
 from shared.source import Mark, Marks, Source
+from shared.tasks import end
 from shared.view_store import ViewStore
 from shared.views import View
 
@@ -97,9 +98,7 @@ class Readers:
             try:
                 await self._until_one_has_caught_up(groups, tasks)
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await end(*tasks)
                 self.running = {}
 
     def _reader(self, group: Group) -> Reader:

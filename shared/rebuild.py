@@ -24,6 +24,7 @@ from shared.db import Driver
 from shared.errors import Conflict, Unavailable
 from shared.reader import Reader
 from shared.source import Source
+from shared.tasks import end
 from shared.view_store_postgres import PostgresViewStore
 from shared.views import View
 
@@ -220,8 +221,7 @@ class _Rebuild:
     async def stop(self) -> None:
         reading, self._reading = self._reading, None
         if reading is not None:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
+            await end(reading)
 
 
 async def _clear(engine: AsyncEngine, view: View) -> None:

@@ -22,7 +22,7 @@ from shared.directory import SOURCE, directory_view
 from shared.event import Catalogue
 from shared.freshness import Progress, Watch
 from shared.jwks import Keys
-from shared.log_postgres import PostgresLog
+from shared.log_postgres import CONNECTIONS, PostgresLog
 from shared.lookup import RELAY_LATENCY, Directory
 from shared.middleware import Around, JsonBodies
 from shared.runtime import Runtime
@@ -36,8 +36,6 @@ Worker = Callable[[Runtime], Awaitable[None]]
 Only = Literal["api", "worker"]
 
 COMMUNITY_PATH = "/v1/communities/{community}"
-LOG_CONNECTIONS = 4
-"""One writes, three read (log_postgres.py)."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +161,7 @@ async def _running(service: Service, settings: Settings, only: Only | None) -> A
         )
         if service.events is not None:
             log = PostgresLog(
-                await _engine(stack, settings, service.name, LOG_CONNECTIONS), service.name, settings.partitions
+                await _engine(stack, settings, service.name, CONNECTIONS), service.name, settings.partitions
             )
             await log.start()
             stack.push_async_callback(log.close)

@@ -22,6 +22,7 @@ from shared.errors import Unavailable
 from shared.place import Elsewhere, Place
 from shared.settings import Settings
 from shared.source import BEGINNING, Mark, Marks, Message
+from shared.tasks import Stray, only_own_cancellation
 from shared.topics import BROKER_AWAY, TopicProblem, topic_of
 
 SILENCE = 5.0
@@ -85,10 +86,11 @@ class KafkaSource:
             left = max(0.0, until - time.monotonic())
             messages: Sequence[Message] = []
             try:
-                if self._consumer is not None or await self._connected(left):
-                    messages = await self._poll(limit, min(left, SLICE))
-                    self._check()
-            except (*BROKER_AWAY, TopicProblem) as error:
+                with only_own_cancellation():  # aiokafka passes on what befell its tasks
+                    if self._consumer is not None or await self._connected(left):
+                        messages = await self._poll(limit, min(left, SLICE))
+                        self._check()
+            except (*BROKER_AWAY, TopicProblem, Stray) as error:
                 self._rebuild(error)
             if messages or time.monotonic() >= until:
                 return messages
@@ -233,8 +235,6 @@ class KafkaSource:
     async def _take_over(self) -> None:
         """Place the partitions that the group has just assigned."""
         assert self._marks is not None
-        if self._consumer._coordinator._coordination_task.done():  # noqa: SLF001 - cancelled, it would cancel us
-            raise TimeoutError("the group's task has died")
         fresh = sorted(tp.partition for tp in self._consumer.assignment() if tp.partition not in self._places)
         if not fresh:
             return

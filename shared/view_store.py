@@ -120,8 +120,8 @@ class ViewStore(Protocol):
         Raises `Overtaken` or `Refused`; either way, and after any other error it knows to be one, nothing is written.
         """
 
-    async def caught_up(self, views: Sequence[str], source: str, positions: Mapping[int, int], ago: float) -> None:
-        """Note that `ago` seconds ago these positions were the last there were."""
+    async def caught_up(self, views: Sequence[str], source: str, positions: Mapping[int, int], at: float) -> None:
+        """Note that at this monotonic time these positions were the last there were. It is never taken for later."""
 
     async def parked_streams(self, views: Sequence[str]) -> Mapping[str, Collection[UUID]]:
         """The streams that have parked events, by view."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -65,12 +66,12 @@ class MemoryViewStore:
         if move.recorded_at is not None:
             self.caught_up_at[place] = max(move.recorded_at, self.caught_up_at.get(place, move.recorded_at))
 
-    async def caught_up(self, views: Sequence[str], source: str, positions: Mapping[int, int], ago: float) -> None:
+    async def caught_up(self, views: Sequence[str], source: str, positions: Mapping[int, int], at: float) -> None:
         await asyncio.sleep(0)
-        at = self.clock() - timedelta(seconds=ago)
+        then = self.clock() - timedelta(seconds=time.monotonic() - at)
         for place, mark in self.marks.items():
             if place[0] in views and place[1] == source and mark.position >= positions.get(place[2], mark.position + 1):
-                self.caught_up_at[place] = max(at, self.caught_up_at.get(place, at))
+                self.caught_up_at[place] = max(then, self.caught_up_at.get(place, then))
 
     async def parked_streams(self, views: Sequence[str]) -> Mapping[str, Collection[UUID]]:
         await asyncio.sleep(0)

@@ -6,6 +6,7 @@ tables follow in the order of their names and rows in the order of their keys, s
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -48,7 +49,7 @@ where w.view = s.view and w.source = s.source and w.partition = s.partition
 returning w.moved_at
 """
 CAUGHT_UP = """
-update watermark w set caught_up_at = greatest(w.caught_up_at, clock_timestamp() - make_interval(secs => $5))
+update watermark w set caught_up_at = greatest(w.caught_up_at, now() - make_interval(secs => $5))
 from unnest($3::smallint[], $4::bigint[]) as u(partition, position)
 where w.view = any($1::text[]) and w.source = $2 and w.partition = u.partition and w.position >= u.position
 """
@@ -160,9 +161,10 @@ class PostgresViewStore:
             await _write_table(connection, table, generation, changes[generation][table], ordinals)
         return ordinals
 
-    async def caught_up(self, views: Sequence[str], source: str, positions: Mapping[int, int], ago: float) -> None:
+    async def caught_up(self, views: Sequence[str], source: str, positions: Mapping[int, int], at: float) -> None:
         if positions:
             async with self._held.borrow() as connection:
+                ago = time.monotonic() - at
                 await connection.execute(CAUGHT_UP, views, source, list(positions), list(positions.values()), ago)
 
     async def parked_streams(self, views: Sequence[str]) -> Mapping[str, Collection[UUID]]:

@@ -27,6 +27,7 @@ from shared.relay import Relay
 from shared.runtime import Runtime
 from shared.source import Marks, Source
 from shared.stream import KafkaSource
+from shared.tasks import end, only_own_cancellation
 from shared.view_store_postgres import PostgresViewStore
 from shared.views import View
 
@@ -50,19 +51,19 @@ async def run_worker(service: Service, runtime: Runtime, engine: AsyncEngine) ->
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*tasks)
 
 
 async def supervise(runtime: Runtime, name: str, part: Callable[[], Awaitable[None]]) -> None:
     """Run a part to its end; when it fails, run it again, ever more slowly while it keeps failing."""
     loop = asyncio.get_running_loop()
     pause = SHORTEST
+    settled: asyncio.TimerHandle | None = None
     while True:
         began = loop.time()
         try:
-            await part()
+            with only_own_cancellation():
+                await part()
             return
         except Exception as error:
             away = is_away(error)
@@ -76,11 +77,13 @@ async def supervise(runtime: Runtime, name: str, part: Callable[[], Awaitable[No
                 exc_info=None if away else error,
             )
         RESTARTS.labels(runtime.service, name).inc()
+        if settled is not None:
+            settled.cancel()
         if loop.time() - began > LONGEST:
             pause = SHORTEST
         runtime.failing[name] = problem
         await asyncio.sleep(pause)
-        loop.call_later(SETTLED, runtime.failing.pop, name, None)
+        settled = loop.call_later(SETTLED, runtime.failing.pop, name, None)
         pause = min(pause * 2, LONGEST)
 
 

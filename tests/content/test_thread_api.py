@@ -52,6 +52,15 @@ async def test_what_breaks_the_rules_is_refused_with_the_field_at_fault(town: To
     assert problem["errors"][0]["pointer"].startswith(f"/{field}")
 
 
+async def test_a_tag_that_breaks_the_rules_is_named_by_its_place_with_the_rule_alone(town: Town) -> None:
+    place = await town.found("bob")
+    body = {**QUESTION, "channel_id": place.channel, "tags": ["roses", "two words"]}
+    problem = await town.send("bob", "POST", f"{place.path}/threads", 422, body)
+    rule = "A tag holds letters, digits and # + - . _, no spaces"
+    assert problem["errors"] == [{"pointer": "/tags/1", "detail": rule}]
+    assert problem["detail"].endswith(f": {rule}.")
+
+
 async def test_a_thread_with_a_key_is_opened_once_even_after_an_edit(town: Town) -> None:
     place = await town.found("bob")
     path, body = f"{place.path}/threads", {**QUESTION, "channel_id": place.channel}

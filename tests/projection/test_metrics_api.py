@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import base64
 import csv
+import json
 from datetime import date, datetime, timedelta
 from io import StringIO
 from typing import Any
@@ -174,6 +176,26 @@ async def test_nobody_is_asked_about_the_future_or_with_a_made_up_cursor(hall: H
     assert "future" in (await hall.get("influence", {"as_of": tomorrow}, expect=422)).text
     for cursor in ("x", "AAAA", "e30"):
         assert "cursor" in (await hall.get("influence", {"cursor": cursor}, expect=400)).text
+
+
+@pytest.mark.parametrize("day", [-800_000, -(10**18), 10**9, 10**30])
+async def test_a_cursor_of_a_day_that_no_answer_is_of_is_refused(hall: Hall, life: Life, day: int) -> None:
+    member = str(PEOPLE[0])
+    ranking, items = _cursor({"day": day, "score": 1, "member": member}), _cursor({"day": day, "items": 1})
+    assert "cursor" in (await hall.get("influence", {"cursor": ranking}, expect=400)).text
+    assert "cursor" in (await hall.get(f"influence/{member}/explain", {"cursor": items}, expect=400)).text
+
+
+async def test_a_cursor_goes_on_with_its_own_day_only(hall: Hall, life: Life) -> None:
+    day = FIRST + timedelta(days=45)
+    first = await hall.json("influence", {"as_of": day, "limit": 1})
+    assert (await hall.json("influence", {"limit": 1, "cursor": first["next"]}))["as_of"] == day.isoformat()
+    other = {"as_of": day - timedelta(days=1), "cursor": first["next"]}
+    assert "as_of" in (await hall.get("influence", other, expect=400)).text
+
+
+def _cursor(content: dict[str, Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(content).encode()).rstrip(b"=").decode()
 
 
 async def test_suggestions_are_counted_by_state_with_the_median_time_to_the_first_answer(hall: Hall) -> None:

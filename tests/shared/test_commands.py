@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,9 @@ from tests.shared.toy import (
     COMMUNITY,
     NOON,
     NOTES,
+    Account,
     AccountClosed,
+    AccountEvent,
     AccountOpened,
     Deposited,
     NoteWritten,
@@ -162,3 +165,23 @@ async def test_an_event_that_no_broker_would_take_is_refused_before_it_is_writte
     with pytest.raises(TooLarge):
         await commands.execute(ACCOUNT, ONE, lambda _: [many], act=ACT)
     assert (await commands.load(ACCOUNT, ONE)).version == 0
+
+
+async def test_a_step_that_writes_nothing_is_not_decided_on_a_state_that_another_process_has_changed(
+    log: MemoryLog, commands: Commands
+) -> None:
+    def only_while_open(state: Account) -> list[AccountEvent]:
+        if state.closed:
+            raise Conflict("The account is closed.")
+        return []
+
+    steps: list[Step[Any, Any]] = [
+        Step(ACCOUNT, ONE, only_while_open),
+        Step(NOTES, stream(2), lambda _: [NoteWritten(stream(9))]),
+    ]
+    await commands.execute(ACCOUNT, ONE, open_account, act=ACT)
+    await commands.execute_together(steps, act=ACT)
+    await Commands(log, CATALOGUE).execute(ACCOUNT, ONE, close, act=ACT)
+
+    with pytest.raises(Conflict):
+        await commands.execute_together(steps, act=ACT)

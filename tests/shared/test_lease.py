@@ -244,3 +244,40 @@ async def test_a_leader_whose_database_went_away_stops_before_its_lease_can_pass
     await asyncio.wait([leading])
     await other.close()
     await engine.dispose()
+
+
+async def test_work_that_is_cancelled_by_a_library_is_begun_again(engine: AsyncEngine) -> None:
+    tries: list[int] = []
+
+    async def work(lease: Lease) -> None:
+        tries.append(lease.epoch)
+        if len(tries) == 1:
+            raise asyncio.CancelledError  # as when a task that a library keeps has been cancelled
+
+    await asyncio.wait_for(lead(engine, "relay", work, standby=0.01), 5)
+
+    assert tries == [1, 2]
+
+
+async def test_a_leader_that_is_stopped_while_its_work_winds_down_stops_and_hands_over(engine: AsyncEngine) -> None:
+    began, winding_down, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def work(_: Lease) -> None:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            winding_down.set()
+            await asyncio.sleep(0.2)
+            ended.set()
+
+    leading = asyncio.create_task(lead(engine, "relay", work, renewal=0.05, standby=0.05))
+    await asyncio.wait_for(began.wait(), 5)
+    await expire(engine)
+    async with driver(engine) as connection:
+        await connection.execute("update lease set epoch = epoch + 1, holder = gen_random_uuid()")
+    await asyncio.wait_for(winding_down.wait(), 5)
+    leading.cancel()
+    done, _ = await asyncio.wait([leading], timeout=2)
+
+    assert (done, ended.is_set()) == ({leading}, True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
@@ -304,3 +305,22 @@ async def test_two_readers_of_the_same_partitions_fold_every_event_once() -> Non
     await asyncio.gather(*(read_until(reader, has_read(reader, books)) for reader in readers))
 
     assert every(await store.rows(VOTES), "n") == [30, 30]
+
+
+async def test_a_source_whose_task_was_cancelled_by_a_library_is_read_on() -> None:
+    class Cancelled(ScriptedSource):
+        cancelled = False
+
+        async def read(self, limit: int, wait: float) -> Sequence[Message]:
+            if not self.cancelled:
+                self.cancelled = True
+                raise asyncio.CancelledError
+            return await super().read(limit, wait)
+
+    books, store = a_history(Books()), MemoryViewStore()
+    both: list[ScriptedSource] = [Cancelled(each.service, each.messages) for each in sources(books)]
+    reader = Reader([BOARD], both, store)
+
+    await asyncio.wait_for(read_until(reader, has_read(reader, books)), 5)
+
+    assert sum(every(await store.rows(ITEM), "votes")) == 40

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -98,3 +99,19 @@ async def test_a_rolled_back_batch_teaches_no_ordinal(store: PostgresViewStore) 
 
     (row,) = await store.rows(DAILY)
     assert row["voters"] == {member(1), member(2)}
+
+
+async def test_a_note_that_had_to_wait_does_not_say_that_the_view_was_caught_up_later(
+    store: PostgresViewStore, engine: AsyncEngine
+) -> None:
+    await store.watermarks(["board"], "alpha", [0])
+    async with driver(engine) as connection:
+        async with connection.transaction():
+            await connection.execute("select from watermark for update")
+            before = await connection.fetchval("select clock_timestamp()")
+            noting = asyncio.create_task(store.caught_up(["board"], "alpha", {0: 0}, time.monotonic()))
+            await asyncio.sleep(0.5)
+        await noting
+        said = await connection.fetchval("select caught_up_at from watermark")
+
+    assert abs((said - before).total_seconds()) < 0.2

@@ -7,12 +7,12 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query
+from pydantic import AfterValidator
 
 from services.content.tags import normal
 from services.content.threads.thread import ThreadAnswer, show_rows
 from services.content.views.thread_list import THREAD_LIST, thread_activity, thread_list, thread_tag
 from shared.access import Reader
-from shared.errors import Invalid
 from shared.freshness import Freshness
 from shared.http import Commanding, Db, fresh
 from shared.paging import Listing, Order, Page, page
@@ -62,22 +62,17 @@ async def list_threads(
     author: Annotated[
         UUID | Literal["me"] | None, Query(description="Only those of this member; `me` is the caller.")
     ] = None,
-    tag: Annotated[str | None, Query(description="Only those under this tag.", max_length=100)] = None,
+    tag: Annotated[
+        Annotated[str, AfterValidator(normal)] | None, Query(description="Only those under this tag.", max_length=100)
+    ] = None,
 ) -> Listing[ThreadAnswer]:
     """Those that were not deleted. Spoken counts as opened, replied or commented."""
     select = threads_of(
         here.community.id,
         channel=channel,
         author=here.id if author == "me" else author,
-        tag=None if tag is None else _normal(tag),
+        tag=tag,
     )
     rows, following = await page(db, select, ACTIVE if sort == "active" else NEWEST, paging)
     items = await show_rows(rows, here.community.id, store.vault)
     return Listing(items=items, next=following, freshness=freshness)
-
-
-def _normal(tag: str) -> str:
-    try:
-        return normal(tag)
-    except ValueError as error:
-        raise Invalid(str(error)) from error

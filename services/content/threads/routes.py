@@ -10,7 +10,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from services.content.actors import actor
 from services.content.channels.domain import CHANNEL
-from services.content.tags import LONGEST, MOST, normalised
+from services.content.tags import LONGEST, MOST, normal, normalised
 from services.content.threads.domain import THREAD, delete, edit, existing, open_thread
 from services.content.threads.thread import EXAMPLE, ThreadAnswer, show
 from services.content.wording import BODY, TITLE, Wording, carry_out, edit_of, words_for
@@ -26,7 +26,7 @@ ThreadPath = Annotated[UUID, Path(description="A thread's id.", examples=[EXAMPL
 Title = Annotated[str, words(TITLE)]
 Prose = Annotated[str, words(BODY)]
 Tags = Annotated[
-    list[Annotated[str, Field(max_length=2 * LONGEST)]],
+    list[Annotated[str, Field(max_length=2 * LONGEST), AfterValidator(normal)]],
     Field(max_length=2 * MOST, description="Words of letters, digits and - _ . + #; kept in lower case, at most ten."),
     AfterValidator(normalised),
 ]

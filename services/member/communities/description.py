@@ -21,6 +21,10 @@ _TAG = re.compile(
 )
 
 
+_NO_PLACES = {"localtime", "Factory"}
+"""In the database of many systems, and another zone on each: what the machine is set to, and what it is before."""
+
+
 def checked_slug(slug: str) -> str:
     """The slug, if a path with it cannot mean anything else."""
     if SLUG.fullmatch(slug) is None:
@@ -52,7 +56,7 @@ def known_time_zone(name: str) -> str:
 
 @cache
 def _time_zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return frozenset(available_timezones()) - _NO_PLACES
 
 
 Slug = Annotated[str, Field(max_length=63), AfterValidator(checked_slug)]

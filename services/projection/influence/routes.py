@@ -12,7 +12,7 @@ import numpy as np
 import sqlalchemy as sa
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from services.projection.asking import Asked, Day, Question, today_in
+from services.projection.asking import EARLIEST, LATEST, Asked, Day, Question, today_in
 from services.projection.cursors import following, opened
 from services.projection.days import date_of, number_of
 from services.projection.influence.answers import Explanation, OneMember, RankedMember, Ranking, shown, shown_item
@@ -23,7 +23,7 @@ from services.projection.read_models.communities import COMMUNITIES
 from services.projection.read_models.memberships import MEMBERSHIP, MEMBERSHIPS
 from services.projection.read_models.responses import RESPONSES
 from services.projection.tabular import CSV_ANSWER, WantsCsv, csv_answer
-from shared.errors import Invalid, NotFound
+from shared.errors import BadRequest, Invalid, NotFound
 from shared.freshness import Freshness
 from shared.http import fresh
 from shared.views import present
@@ -46,17 +46,22 @@ Cursor = Annotated[
 Fresh = Annotated[Freshness, fresh(ACTIONS, RESPONSES, COMMUNITIES, MEMBERSHIPS)]
 
 
+DayNumber = Annotated[int, msgspec.Meta(ge=number_of(EARLIEST), le=number_of(LATEST))]
+
+
 class AfterMember(msgspec.Struct, frozen=True):
     """Where a page of the ranking ended: the day it is of, and its last member's place in the order."""
 
-    day: int
+    day: DayNumber
     score: int
     member: UUID
 
 
 class AfterItem(msgspec.Struct, frozen=True):
-    day: int
-    items: int
+    """Where a page of an explanation ended: the day it is of, and how many items came up to there."""
+
+    day: DayNumber
+    items: Annotated[int, msgspec.Meta(ge=0)]
 
 
 @router.get(
@@ -131,7 +136,7 @@ async def explain_influence(
     influence, of_day = await _influence(asked, freshness, as_of, after.day if after else None)
     number = await _number(asked, influence, member)
     every: list[Item] = [] if number is None else await asyncio.to_thread(explain, influence.standing, number)
-    begin = max(after.items, 0) if after else 0
+    begin = after.items if after else 0
     items = [shown_item(influence, item) for item in every[begin : begin + limit]]
     more = begin + limit < len(every)
     following_page = following(request, AfterItem(influence.standing.day, begin + limit)) if more else None
@@ -155,6 +160,8 @@ async def _influence(
     asked: Question, freshness: Freshness, as_of: Day | None, continued: int | None = None
 ) -> tuple[Influence, dict[str, Any]]:
     """Influence at the end of a day, and what every answer says about that; a next page is of its first one's day."""
+    if continued is not None and as_of not in (None, date_of(continued)):
+        raise BadRequest("The `cursor` is of another day than `as_of`. Begin without it.")
     zone = await asked.zone()
     day = number_of(_not_later(as_of, zone)) if continued is None else min(continued, number_of(today_in(zone)))
     _, book = asked.books.of(asked.here.community.id, zone)
