@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
@@ -11,7 +11,6 @@ from uuid import UUID, uuid5
 
 from fastapi import Depends, Header, Request
 from fastapi.dependencies.models import Dependant
-from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
 from shared import context
@@ -24,6 +23,7 @@ from shared.freshness import Freshness
 from shared.history import History, read_history
 from shared.log import Secret
 from shared.positions import parse_positions
+from shared.reading import Reading
 from shared.vault import Vault
 from shared.views import View
 
@@ -198,12 +198,11 @@ def fresh(*views: View) -> Any:
     return Depends(Fresh(views))
 
 
-async def read_connection(request: Request) -> AsyncIterator[AsyncConnection]:
-    """A connection for reading, given back before the answer is sent. Each statement sees what is committed then."""
+async def reading(request: Request) -> Reading:
+    """What reads; behind everything that the caller asked to wait for."""
     for dependency in _fresh_of(request.scope["route"].dependant):
-        await dependency.settle(request)  # nobody waits with a connection in hand
-    async with context.runtime_of(request).engine.connect() as connection:
-        yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await dependency.settle(request)
+    return Reading(context.runtime_of(request).engine)
 
 
 def _fresh_of(dependant: Dependant) -> Iterator[Fresh]:
@@ -212,7 +211,7 @@ def _fresh_of(dependant: Dependant) -> Iterator[Fresh]:
             yield inner.call
 
 
-Db = Annotated[AsyncConnection, Depends(read_connection, scope="function")]
+Db = Annotated[Reading, Depends(reading)]
 
 _TAG = re.compile(r'(?:W/)?"(\d{1,9})"')
 

@@ -16,11 +16,11 @@ import msgspec
 import sqlalchemy as sa
 from fastapi import Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared import context
 from shared.errors import BadRequest
 from shared.freshness import Freshness
+from shared.reading import Reading
 
 T = TypeVar("T")
 Direction = Literal["asc", "desc"]
@@ -64,7 +64,7 @@ Page = Annotated[PageRequest, Depends(page_request)]
 
 
 async def page(
-    db: AsyncConnection, select: sa.Select[Any], order: Order, page: PageRequest
+    db: Reading, select: sa.Select[Any], order: Order, page: PageRequest
 ) -> tuple[Sequence[sa.Row[Any]], str | None]:
     """One page of a select, and the cursor of the next or None; the answer gets its `Link` header.
 

@@ -108,7 +108,8 @@ def _violation(error: Mapping[str, Any]) -> dict[str, str]:
     where, *path = [str(part) for part in error["loc"]] or ["body"]
     detail = error["msg"]
     if where in {"query", "path", "header", "cookie"}:
-        return {"parameter": ".".join(path), "in": where, "detail": detail}
+        # A parameter is one word; what follows it are the alternatives of its type.
+        return {"parameter": path[0] if path else "", "in": where, "detail": detail}
     parts = path if where == "body" else [where, *path]
     return {"pointer": "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts), "detail": detail}
 

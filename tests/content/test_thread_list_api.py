@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.content.town import Json, Town
@@ -105,3 +107,11 @@ async def test_a_community_for_members_shows_its_threads_to_nobody_else(town: To
     thread = await town.ask(place)
     for path in ("threads", f"threads/{thread['id']}", "channels", "tags"):
         await town.send("dora", "GET", f"{place.path}/{path}", 404)
+
+
+async def test_more_readers_at_once_than_connections_are_all_answered(town: Town) -> None:
+    place = await town.found("bob")
+    thread = await town.ask(place)
+    one = await town.look("dora", f"{place.path}/threads")
+    lists = await asyncio.gather(*(town.look("dora", f"{place.path}/threads") for _ in range(40)))
+    assert [ids(answer) for answer in lists] == [ids(one)] * 40 == [[thread["id"]]] * 40

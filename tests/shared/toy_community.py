@@ -100,7 +100,7 @@ async def work(here: Contributor) -> None:
 
 @router.get("/size", operation_id="get_size")
 async def get_size(here: Reader, db: Db, freshness: Annotated[Freshness, fresh(SIZE)]) -> dict[str, int | Freshness]:
-    members = await db.scalar(sa.select(SIZES.c.members).where(SIZES.c.community == here.community.id))
+    members = (await db.execute(sa.select(SIZES.c.members).where(SIZES.c.community == here.community.id))).scalar()
     return {"members": members or 0, "freshness": freshness}
 
 

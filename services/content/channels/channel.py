@@ -8,12 +8,12 @@ from uuid import UUID
 import sqlalchemy as sa
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.content.channels.domain import Channel, existing
 from services.content.views.channel_list import channel_list
 from shared.history import History
 from shared.http import Store
+from shared.reading import Reading
 from shared.words import Answer
 
 EXAMPLE: JsonDict = {
@@ -41,7 +41,7 @@ class ChannelAnswer(Answer):
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
 
-async def show(found: History[Channel], store: Store, db: AsyncConnection) -> ChannelAnswer:
+async def show(found: History[Channel], store: Store, db: Reading) -> ChannelAnswer:
     """A channel by its stream, its version as the ETag; with the number of threads that the list has counted."""
     opened = existing(found.state)
     store.tag(found.version)

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path
 from pydantic import ConfigDict
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.content.actors import actor
 from services.content.channels.domain import CHANNEL
@@ -25,6 +24,7 @@ from shared.access import Contributor, Here, Reader
 from shared.freshness import Freshness
 from shared.http import Commanding, Db, IfMatch, Store, fresh
 from shared.paging import Listing, Order, Page, PageRequest, page
+from shared.reading import Reading
 from shared.views import present
 from shared.wording import begin
 from shared.words import Body
@@ -79,7 +79,7 @@ async def list_reply_comments(
 
 
 async def _comments_on(
-    target: UUID, here: Here, store: Store, db: AsyncConnection, paging: PageRequest, freshness: Freshness
+    target: UUID, here: Here, store: Store, db: Reading, paging: PageRequest, freshness: Freshness
 ) -> Listing[CommentAnswer]:
     at, row = here.community.id, comment_list.c
     select = comment_list.select().where(present(comment_list), row.community == at, row.target == target)

@@ -10,7 +10,6 @@ from uuid import UUID
 import sqlalchemy as sa
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.content.events import AnswerAccepted, ReplyEdited
 from services.content.replies.domain import Reply, existing
@@ -18,6 +17,7 @@ from services.content.views.discussion import reply_list
 from services.content.wording import Wording, read, words_of
 from shared.history import History
 from shared.http import Store
+from shared.reading import Reading
 from shared.vault import Vault
 from shared.words import Answer
 
@@ -52,9 +52,7 @@ class ReplyAnswer(Answer):
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
 
-async def show(
-    found: History[Reply], accepted: AnswerAccepted | None, store: Store, db: AsyncConnection
-) -> ReplyAnswer:
+async def show(found: History[Reply], accepted: AnswerAccepted | None, store: Store, db: Reading) -> ReplyAnswer:
     """A reply by its stream, its version as the ETag; `accepted` is what its thread has accepted."""
     state, community = found.state, store.act.community
     posted = existing(state)

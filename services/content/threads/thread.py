@@ -10,7 +10,6 @@ from uuid import UUID
 import sqlalchemy as sa
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.content.events import ThreadEdited
 from services.content.threads.domain import Thread, existing
@@ -18,6 +17,7 @@ from services.content.views.thread_list import thread_activity, thread_list
 from services.content.wording import Wording, read, words_of
 from shared.history import History
 from shared.http import Store
+from shared.reading import Reading
 from shared.vault import Vault
 from shared.words import Answer
 
@@ -61,7 +61,7 @@ class ThreadAnswer(Answer):
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
 
-async def show(found: History[Thread], store: Store, db: AsyncConnection) -> ThreadAnswer:
+async def show(found: History[Thread], store: Store, db: Reading) -> ThreadAnswer:
     """A thread by its stream, its version as the ETag; with what the list has counted."""
     state, community = found.state, store.act.community
     opened = existing(state)

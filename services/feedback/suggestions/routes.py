@@ -8,7 +8,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path
 from pydantic import ConfigDict, Field
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.feedback.suggestions.anonymity import veiled
 from services.feedback.suggestions.domain import (
@@ -27,6 +26,7 @@ from shared.access import Contributor, Here, Moderator, Reader
 from shared.event import Text
 from shared.freshness import Freshness
 from shared.http import Commanding, Db, IfMatch, Store, fresh
+from shared.reading import Reading
 from shared.wording import begin, first_draft, refer
 from shared.words import Body, words
 
@@ -158,7 +158,7 @@ async def _decided(
     body: Decision | None,
     here: Here,
     store: Store,
-    db: AsyncConnection,
+    db: Reading,
     expect: int | None,
 ) -> SuggestionAnswer:
     """Carry out a moderator's decision, with the reason in the vault as the moderator's words."""

@@ -8,7 +8,6 @@ from uuid import UUID
 import sqlalchemy as sa
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.feedback.events import (
     SuggestionAnswered,
@@ -23,6 +22,7 @@ from services.feedback.votes.domain import VOTE, vote_id
 from shared.access import Here
 from shared.freshness import Freshness
 from shared.http import Store
+from shared.reading import Reading
 from shared.wording import read
 from shared.words import Answer
 
@@ -72,7 +72,7 @@ class SuggestionShown(SuggestionAnswer):
     freshness: Freshness
 
 
-async def show(suggestion_id: UUID, here: Here, store: Store, db: AsyncConnection) -> SuggestionAnswer:
+async def show(suggestion_id: UUID, here: Here, store: Store, db: Reading) -> SuggestionAnswer:
     """A suggestion by its stream, its version as the ETag; with the caller's vote and the votes that the board has
     counted.
     """

@@ -15,7 +15,6 @@ from fastapi import APIRouter, Query
 from pydantic import ConfigDict, Field
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.member.communities.description import Language
 from services.member.communities.routes import ANSWERED, CommunityAnswer
@@ -26,6 +25,7 @@ from shared.access import Authenticated, Caller
 from shared.freshness import Freshness
 from shared.http import Db, fresh
 from shared.paging import Listing, Page, page
+from shared.reading import Reading
 from shared.views import present
 
 router = APIRouter(prefix="/v1/communities", tags=["communities"])
@@ -78,7 +78,7 @@ async def list_communities(
     return Listing(items=items, next=following, freshness=freshness)
 
 
-async def _statuses(db: AsyncConnection, caller: Caller, communities: Iterable[UUID]) -> dict[UUID, Status]:
+async def _statuses(db: Reading, caller: Caller, communities: Iterable[UUID]) -> dict[UUID, Status]:
     """What the caller is in each of those communities, where they are anything."""
     known = list(communities)
     ids = (

@@ -9,7 +9,6 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.member.membership.member import MemberListed, ranked
 from services.member.views.roster import ROSTER, profile_words, role_holder, roster
@@ -18,6 +17,7 @@ from shared.errors import Forbidden
 from shared.freshness import Freshness
 from shared.http import Commanding, Db, fresh
 from shared.paging import Listing, Page, page
+from shared.reading import Reading
 from shared.vault import Vault
 from shared.views import present
 
@@ -77,7 +77,7 @@ async def list_members(
     return Listing(items=items, next=following, freshness=freshness)
 
 
-async def roles_of(db: AsyncConnection, community: UUID, members: Sequence[UUID]) -> dict[UUID, set[str]]:
+async def roles_of(db: Reading, community: UUID, members: Sequence[UUID]) -> dict[UUID, set[str]]:
     """The roles that those members were granted."""
     found = await db.execute(
         sa.select(role_holder.c.member, role_holder.c.role).where(
