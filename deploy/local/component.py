@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,7 +32,7 @@ class Launch:
     way: str = "none"
 
 
-class Component:
+class Component(ABC):
     """Subclasses give `launch`, `ready`, and `prepare` where something must exist before the first start."""
 
     name: str = "component"
@@ -46,15 +47,16 @@ class Component:
         self.identity: str | None = None
         self.stop_signal = signal.SIGTERM
 
-    def prepare(self) -> None:
+    def prepare(self) -> None:  # noqa: B027 - not every process has something to make
         """Make what the process needs; blocking, safe to repeat, and safe to be killed at any point."""
 
+    @abstractmethod
     def launch(self) -> Launch:
-        raise NotImplementedError
+        """The command to start and what its environment has besides."""
 
+    @abstractmethod
     def ready(self) -> bool:
         """One quick look; never raises and never waits longer than a second."""
-        raise NotImplementedError
 
     @property
     def pid(self) -> int | None:

@@ -83,6 +83,16 @@ async def test_a_repetition_is_not_believed_on_a_state_from_the_cache(log: Memor
     assert (await other.execute(ACCOUNT, ONE, open_account, act=ACT)).state.balance == 5
 
 
+async def test_what_seems_done_already_is_looked_at_afresh(log: MemoryLog, commands: Commands) -> None:
+    other = Commands(log, CATALOGUE)
+    await commands.execute(ACCOUNT, ONE, open_account, act=ACT)
+    await other.execute(ACCOUNT, ONE, close, act=ACT)
+
+    outcome = await commands.execute(ACCOUNT, ONE, lambda state: [Deposited(1)] if state.closed else [], act=ACT)
+
+    assert (outcome.events, outcome.version) == ((Deposited(1),), 3)
+
+
 async def test_concurrent_commands_of_two_processes_all_take_effect_once(log: MemoryLog) -> None:
     processes = [Commands(log, CATALOGUE), Commands(log, CATALOGUE)]
     await processes[0].execute(ACCOUNT, ONE, open_account, act=ACT)
