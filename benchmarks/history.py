@@ -14,7 +14,7 @@ from uuid import UUID
 from services.content.events import AnswerAccepted, CommentPosted, ReplyPosted, ThreadOpened
 from services.engagement.events import ReactionAdded
 from shared.event import Event, Recorded, Text, encode_data, wire_name
-from shared.log import derived_id, partition_of
+from shared.log.port import derived_id, partition_of
 
 COMMUNITY = derived_id("community", "measured")
 START = datetime(2025, 1, 1, tzinfo=UTC)

@@ -29,8 +29,8 @@ from services.projection.app import SERVICE as PROJECTION
 from services.projection.read_models.responses import RESPONSES
 from shared.db import create_engine
 from shared.event import Text, encode_data, wire_name
-from shared.log import Append, NewEvent, Write, derived_id
-from shared.log_postgres import PostgresLog
+from shared.log.port import Append, NewEvent, Write, derived_id
+from shared.log.postgres import PostgresLog
 from shared.settings import Settings
 from tests.databases import fresh_database
 from tests.stack import Stack

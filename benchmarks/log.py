@@ -12,8 +12,8 @@ import asyncpg
 
 from benchmarks.measuring import Load, Result, against, at_least, at_most, drive
 from shared.db import create_engine
-from shared.log import Append, NewEvent, Write, partition_of
-from shared.log_postgres import PostgresLog
+from shared.log.port import Append, NewEvent, Write, partition_of
+from shared.log.postgres import PostgresLog
 from shared.settings import Settings
 from shared.tables import service_metadata
 from tests.databases import fresh_database

@@ -1,7 +1,7 @@
 """What a POST is measured against: FastAPI, one pydantic model, one INSERT by an asyncpg pool, and nothing else.
 
 No token, no permission, no directory, no words kept apart, no repeated request recognised. The server is set up as
-`shared/serve.py` sets up ours.
+`shared/service/serve.py` sets up ours.
 """
 
 from __future__ import annotations

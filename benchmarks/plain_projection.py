@@ -19,8 +19,8 @@ from aiokafka import AIOKafkaConsumer
 from benchmarks.measuring import until
 from shared.event import from_wire
 from shared.settings import Settings
-from shared.topics import topic_of
-from shared.views import Add, Change, Put, View
+from shared.stream.topics import topic_of
+from shared.views.view import Add, Change, Put, View
 
 OFFSET = "update watermark set position = $3, kafka_offset = $4 where source = $1 and partition = $2"
 

@@ -25,16 +25,16 @@ from benchmarks.processes import free_port, listening, service
 from deploy.local.home import Home
 from deploy.local.issuer import Issuer
 from services.content.app import SERVICE
+from shared.access.directory import CommunityFounded, MemberJoined, RoleGranted
 from shared.db import create_engine
-from shared.directory import CommunityFounded, MemberJoined, RoleGranted
 from shared.event import Event, Recorded
 from shared.identity import member_id
-from shared.log import derived_id
-from shared.merge import Merged, merge
+from shared.log.port import derived_id
 from shared.settings import Settings
 from shared.tables import service_metadata
-from shared.view_store import Batch
-from shared.view_store_postgres import PostgresViewStore
+from shared.views.merge import Merged, merge
+from shared.views.store import Batch
+from shared.views.store_postgres import PostgresViewStore
 from tests.databases import fresh_database
 from tests.stack import Stack
 

@@ -23,11 +23,11 @@ from services.projection.app import SERVICE
 from services.projection.read_models.actions import ACTIONS
 from services.projection.read_models.responses import RESPONSES
 from shared.db import create_engine
-from shared.reader import Reader
 from shared.settings import Settings
-from shared.stream import KafkaSource
-from shared.view_store import Batch
-from shared.view_store_postgres import PostgresViewStore
+from shared.stream.kafka_source import KafkaSource
+from shared.views.reader import Reader
+from shared.views.store import Batch
+from shared.views.store_postgres import PostgresViewStore
 from tests.databases import fresh_database
 from tests.stack import Stack
 

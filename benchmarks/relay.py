@@ -22,12 +22,12 @@ from benchmarks.measuring import Load, Result, against, at_least, choose, until
 from benchmarks.topics import Record, new_topics, producer, record_of, send_all
 from shared.db import create_engine
 from shared.event import Recorded
-from shared.log import partition_of
-from shared.log_postgres import PostgresLog
-from shared.relay import SLICE, Relay
+from shared.log.port import partition_of
+from shared.log.postgres import PostgresLog
+from shared.relay.relay import SLICE, Relay
 from shared.settings import Settings
+from shared.stream.topics import topic_of
 from shared.tables import service_metadata
-from shared.topics import topic_of
 from tests.databases import fresh_database
 from tests.stack import Stack
 

@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> None:
     console = Console()
     results: list[Result] = []
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    # As a service's process does (shared/serve.py); what is measured against runs in the same process.
+    # As a service's process does (shared/service/serve.py); what is measured against runs in the same process.
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
     with stack_session() as stack:

@@ -12,9 +12,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from benchmarks.measuring import until
 from shared.event import Recorded, to_wire
-from shared.producer import BATCH_BYTES
+from shared.relay.producer import BATCH_BYTES
 from shared.settings import Settings
-from shared.topics import ensure_topics, topic_of
+from shared.stream.topics import ensure_topics, topic_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from uuid_utils.compat import uuid7
 from shared.decider import Decider
 from shared.errors import Conflict, NotFound, PreconditionFailed, Problem, TooLarge
 from shared.event import Catalogue, Event, encode_data, wire_name
-from shared.log import LARGEST_EVENT, Append, Log, NewEvent, Position, Secret, VersionConflict, Write
+from shared.log.port import LARGEST_EVENT, Append, Log, NewEvent, Position, Secret, VersionConflict, Write
 
 S = TypeVar("S")
 E = TypeVar("E", bound=Event)

@@ -16,7 +16,7 @@ from uuid import UUID
 from shared.decider import Decider
 from shared.errors import NotFound
 from shared.event import Catalogue, Event, Recorded, events_of, wire_name
-from shared.log import Log
+from shared.log.port import Log
 
 S = TypeVar("S")
 E = TypeVar("E", bound=Event)

@@ -30,7 +30,7 @@ from shared.db import database_url
 from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from shared.service import Service
+    from shared.service.service import Service
 
 PARTITIONED = ("log_partition", "relay_checkpoint")
 """Tables with a row for each partition."""

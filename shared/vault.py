@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import driver
-from shared.log import Secret
+from shared.log.port import Secret
 
 _READ = "select ref, content from vault where community = $1 and ref = any($2::uuid[])"
 

@@ -17,8 +17,8 @@ from shared.commands import Outcome
 from shared.decider import Decider
 from shared.errors import KeyReused
 from shared.event import Event, Text
-from shared.http import Store
-from shared.log import Secret, derived_id
+from shared.http.dependencies import Store
+from shared.log.port import Secret, derived_id
 from shared.vault import Vault, secret
 
 S = TypeVar("S")

@@ -14,7 +14,7 @@ from deploy.contracts import asyncapi
 from deploy.contracts.events import by_name, data_schema, envelope_schema, sample
 from deploy.local import routes as gateway
 from shared.event import Catalogue, Event, wire_name
-from shared.service import Service, create_app
+from shared.service.service import Service, create_app
 from shared.settings import Settings
 
 SERVICES = ("member", "content", "engagement", "feedback", "projection")

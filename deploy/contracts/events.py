@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from shared.event import Envelope, Event, Recorded, encode_data, to_wire, wire_name
-from shared.log import derived_id, partition_of
+from shared.log.port import derived_id, partition_of
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.content.texts import Actor
-from shared.access import Here, Permission
+from shared.access.permissions import Here, Permission
 
 
 def actor(here: Here) -> Actor:

@@ -15,7 +15,7 @@ from services.content.views.channel_list import CHANNEL_LIST
 from services.content.views.discussion import DISCUSSION
 from services.content.views.tag_list import TAG_LIST
 from services.content.views.thread_list import THREAD_LIST
-from shared.service import Service
+from shared.service.service import Service
 
 SERVICE = Service(
     name="content",

@@ -20,7 +20,7 @@ from services.content.tags import normalised
 from services.content.texts import Actor
 from services.content.threads.domain import THREAD, Thread, existing, open_thread
 from services.content.wording import TITLE, Wording, words_for
-from shared.backfill import BackfillCommand, Line, LineContext, Source
+from shared.backfill.command import BackfillCommand, Line, LineContext, Source
 from shared.commands import Outcome
 from shared.history import read_history
 from shared.wording import Draft

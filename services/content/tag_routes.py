@@ -9,10 +9,10 @@ from fastapi import APIRouter
 from pydantic import ConfigDict
 
 from services.content.views.tag_list import TAG_LIST, tag_list
-from shared.access import Reader
-from shared.freshness import Freshness
-from shared.http import Db, fresh
-from shared.paging import Listing, Order, Page, page
+from shared.access.permissions import Reader
+from shared.http.dependencies import Db, fresh
+from shared.http.paging import Listing, Order, Page, page
+from shared.views.freshness import Freshness
 from shared.words import Answer
 
 router = APIRouter(prefix="/tags", tags=["tags"])

@@ -15,8 +15,8 @@ from services.content.texts import Revision
 from shared.decider import Decider
 from shared.errors import KeyReused
 from shared.event import Event, Text
-from shared.http import Store
-from shared.log import Secret
+from shared.http.dependencies import Store
+from shared.log.port import Secret
 from shared.vault import Vault
 from shared.wording import Content, Draft, draft, first_draft
 

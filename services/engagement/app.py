@@ -11,7 +11,7 @@ from services.engagement.views.reach import REACH
 from services.engagement.views.reactions import REACTIONS
 from services.engagement.views.targets import TARGETS
 from services.engagement.visits import routes as visits
-from shared.service import Service
+from shared.service.service import Service
 
 SERVICE = Service(
     name="engagement",

@@ -14,7 +14,7 @@ from services.engagement.events import ReactionAdded
 from services.engagement.reactions.domain import REACTION, Reaction, react, reaction_id
 from services.engagement.reactions.kinds import IMPORTED, SIGNS
 from services.engagement.target_lookup import BACKFILL_LATENCY, BACKFILL_PATIENCE, target_lookup
-from shared.backfill import BackfillCommand, Line, LineContext, Source
+from shared.backfill.command import BackfillCommand, Line, LineContext, Source
 from shared.commands import Outcome
 from shared.errors import Invalid
 from shared.history import read_history

@@ -17,11 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.engagement.targets import Target
 from services.engagement.views.targets import TARGETS
-from shared import context
+from shared.access.lookup import RELAY_LATENCY
 from shared.db import driver
 from shared.errors import Behind
-from shared.lookup import RELAY_LATENCY
-from shared.runtime import Runtime
+from shared.http import context
+from shared.service.runtime import Runtime
 
 PATIENCE: Final = 2.0
 """Seconds a request waits for a view that is behind."""

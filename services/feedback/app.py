@@ -9,7 +9,7 @@ from services.feedback.suggestions import routes as suggestions
 from services.feedback.tables import metadata
 from services.feedback.views.suggestion_board import SUGGESTION_BOARD
 from services.feedback.votes import routes as votes
-from shared.service import Service
+from shared.service.service import Service
 
 SERVICE = Service(
     name="feedback",

@@ -11,7 +11,7 @@ from pydantic import Field
 from services.feedback.events import SuggestionVoted
 from services.feedback.suggestions.domain import SUGGESTION, Suggestion, submit
 from services.feedback.votes.domain import VOTE, Vote, vote, vote_id
-from shared.backfill import BackfillCommand, Line, LineContext, Source
+from shared.backfill.command import BackfillCommand, Line, LineContext, Source
 from shared.commands import Outcome
 from shared.errors import Invalid
 from shared.history import read_history

@@ -13,7 +13,7 @@ from services.member.roles import routes as roles
 from services.member.tables import metadata
 from services.member.views.community_list import COMMUNITY_LIST
 from services.member.views.roster import ROSTER
-from shared.service import Service
+from shared.service.service import Service
 
 SERVICE = Service(
     name="member",

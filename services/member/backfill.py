@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.member.events import MemberJoined
 from services.member.membership.domain import MEMBERSHIP, Membership, join, membership_id
-from shared.backfill import BackfillCommand, Line, LineContext
+from shared.backfill.command import BackfillCommand, Line, LineContext
 from shared.commands import Outcome
 from shared.errors import Invalid
 from shared.history import read_history

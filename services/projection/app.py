@@ -13,7 +13,7 @@ from services.projection.read_models.visits import VISITS
 from services.projection.scoring_policies import routes as scoring_policies
 from services.projection.suggestions import routes as suggestions
 from services.projection.tables import metadata
-from shared.service import Service
+from shared.service.service import Service
 
 SERVICE = Service(
     name="projection",

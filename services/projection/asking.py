@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.projection.books import Books, books
 from services.projection.read_models.communities import COMMUNITY
-from shared import context
-from shared.access import Here, Reader
-from shared.views import present
+from shared.access.permissions import Here, Reader
+from shared.http import context
+from shared.views.view import present
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 

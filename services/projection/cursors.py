@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 import msgspec
 from fastapi import Request
 
-from shared import context
 from shared.errors import BadRequest
+from shared.http import context
 
 T = TypeVar("T", bound=msgspec.Struct)
 

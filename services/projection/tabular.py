@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from fastapi import Depends, Header, Query
 from fastapi.responses import Response
 
-from shared.freshness import Freshness
+from shared.views.freshness import Freshness
 
 Cell: TypeAlias = "str | int | float | None"
 

@@ -21,10 +21,10 @@ from services.content.views.discussion import comment_list, reply_list
 from services.content.views.tag_list import tag_list
 from services.content.views.thread_list import thread_activity, thread_list, thread_tag
 from shared.event import Recorded
-from shared.merge import Merged, merge
-from shared.view_store import Batch
-from shared.view_store_memory import MemoryViewStore
-from shared.views import NEVER
+from shared.views.merge import Merged, merge
+from shared.views.store import Batch
+from shared.views.store_memory import MemoryViewStore
+from shared.views.view import NEVER
 from tests.content.life import Life
 from tests.content.records import COMMUNITY
 from tests.content.samples import GARDENING

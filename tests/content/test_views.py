@@ -19,7 +19,7 @@ from services.content.views.discussion import DISCUSSION, comment_list, reply_li
 from services.content.views.tag_list import TAG_LIST, tag_list
 from services.content.views.thread_list import FOR_GOOD, THREAD_LIST, thread_activity, thread_list, thread_tag
 from shared.event import Catalogue
-from shared.views import Change, View, add, drop, micros, put
+from shared.views.view import Change, View, add, drop, micros, put
 from tests.content.records import COMMUNITY, NOON, recorded
 from tests.content.samples import (
     ACCEPTED,

@@ -13,7 +13,7 @@ from services.engagement.views.reach import REACH, share_count, view_count
 from services.engagement.views.reactions import REACTIONS, reaction_count, reaction_list
 from services.engagement.views.targets import TARGETS, targets
 from shared.event import Catalogue, Text, encode_data, wire_name
-from shared.views import Change, View, add, drop, put
+from shared.views.view import Change, View, add, drop, put
 from tests.engagement.records import COMMUNITY, recorded
 from tests.engagement.samples import ALICE, BOB, LIKE, LIKED, NOON, ROSES, UNLIKED, WATER
 

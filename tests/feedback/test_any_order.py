@@ -22,7 +22,7 @@ from shared.commands import Act, Commands
 from shared.errors import Problem
 from shared.event import Catalogue, Text
 from shared.history import Occasion
-from shared.log_memory import MemoryLog
+from shared.log.memory import MemoryLog
 from tests.feedback.samples import ALICE, BENCHES, BOB, words
 from tests.member.any_order import rows
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from services.feedback import events
 from services.feedback.views.suggestion_board import SUGGESTION_BOARD, fold, suggestion_board, suggestion_vote
 from shared.event import Catalogue, Event, Recorded, encode_data, wire_name
-from shared.views import Change, add, drop, put
+from shared.views.view import Change, add, drop, put
 from tests.feedback.samples import ALICE, BENCHES, BOB, HIDDEN, SUBMITTED, words
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -7,11 +7,11 @@ from random import Random
 from typing import Any
 
 from shared.event import Recorded
-from shared.log import Log
-from shared.merge import Merged, merge
-from shared.view_store import Batch
-from shared.view_store_memory import MemoryViewStore
-from shared.views import View
+from shared.log.port import Log
+from shared.views.merge import Merged, merge
+from shared.views.store import Batch
+from shared.views.store_memory import MemoryViewStore
+from shared.views.view import View
 
 
 async def rows(log: Log, views: Sequence[View], die: Random, limit: int) -> Mapping[str, Any]:

@@ -16,17 +16,17 @@ import httpx2 as httpx
 
 from deploy.local.home import Home
 from deploy.local.issuer import Issuer
-from shared.directory import SOURCE
-from shared.directory import VIEW as DIRECTORY
-from shared.follow import LogSource
-from shared.log_postgres import PostgresLog
-from shared.lookup import NEVER_SEEN
-from shared.reader import Reader
-from shared.runtime import Runtime
-from shared.service import Service, create_app
+from shared.access.directory import SOURCE
+from shared.access.directory import VIEW as DIRECTORY
+from shared.access.lookup import NEVER_SEEN
+from shared.log.follow import LogSource
+from shared.log.postgres import PostgresLog
+from shared.service.runtime import Runtime
+from shared.service.service import Service, create_app
 from shared.settings import Settings
-from shared.view_store_postgres import PostgresViewStore
-from shared.views import View
+from shared.views.reader import Reader
+from shared.views.store_postgres import PostgresViewStore
+from shared.views.view import View
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from services.member.views import roster as members
 from services.member.views.community_list import COMMUNITY_LIST, community_list
 from services.member.views.roster import ROSTER, profile_words, role_holder, roster
 from shared.event import Catalogue, Event, Recorded, encode_data, wire_name
-from shared.views import Change, add, drop, put
+from shared.views.view import Change, add, drop, put
 from tests.member.people import ALICE, ALICE_OWNS, BOB, BOB_JOINED, FOUNDED, GARDEN, words
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

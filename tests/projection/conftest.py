@@ -14,14 +14,14 @@ import pytest
 from deploy.local.home import Home
 from deploy.local.issuer import Issuer
 from services.projection.app import SERVICE
+from shared.access.lookup import NEVER_SEEN
 from shared.event import Event, Recorded
-from shared.follow import LogSource
-from shared.log import Append, NewEvent, Write
-from shared.log_memory import MemoryLog
-from shared.lookup import NEVER_SEEN
-from shared.reader import Reader
-from shared.service import create_app
-from shared.view_store_postgres import PostgresViewStore
+from shared.log.follow import LogSource
+from shared.log.memory import MemoryLog
+from shared.log.port import Append, NewEvent, Write
+from shared.service.service import create_app
+from shared.views.reader import Reader
+from shared.views.store_postgres import PostgresViewStore
 from tests.conftest import FreshDatabase
 from tests.member.running import Api
 from tests.projection.histories import COMMUNITY

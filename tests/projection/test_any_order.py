@@ -18,9 +18,9 @@ from services.feedback.events import SuggestionAnswered, SuggestionCompleted, Su
 from services.member.events import CommunityDescribed, CommunityFounded, MemberJoined, MemberLeft, RoleGranted
 from services.projection.app import SERVICE
 from shared.event import Event, Recorded, Text
-from shared.reader import Reader
-from shared.source import Mark, Message
-from shared.view_store_memory import MemoryViewStore
+from shared.stream.source import Mark, Message
+from shared.views.reader import Reader
+from shared.views.store_memory import MemoryViewStore
 from tests.projection.histories import COMMUNITY
 from tests.projection.life import PEOPLE, Life
 from tests.projection.records import NOON, recorded

@@ -17,9 +17,9 @@ from services.projection.books import Books
 from services.projection.days import date_of, number_of
 from shared.db import create_engine
 from shared.event import Recorded
-from shared.merge import Merged, merge
-from shared.view_store import Batch
-from shared.view_store_postgres import PostgresViewStore
+from shared.views.merge import Merged, merge
+from shared.views.store import Batch
+from shared.views.store_postgres import PostgresViewStore
 from tests.conftest import FreshDatabase
 from tests.projection import oracle
 from tests.projection.histories import COMMUNITY, START

@@ -27,7 +27,7 @@ from services.projection.subscriptions import (
     TargetViewed,
     ThreadOpened,
 )
-from shared.views import add, include, micros, put
+from shared.views.view import add, include, micros, put
 from tests.projection.histories import COMMUNITY, MEMBERS
 from tests.projection.records import NOON, recorded
 

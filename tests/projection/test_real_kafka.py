@@ -18,10 +18,10 @@ from deploy.local.home import Home
 from deploy.local.issuer import Issuer
 from services.member.events import CommunityFounded
 from services.projection.app import SERVICE
-from shared.producer import Producer
-from shared.service import create_app
+from shared.relay.producer import Producer
+from shared.service.service import create_app
 from shared.settings import Settings
-from shared.topics import ensure_topics, topic_of
+from shared.stream.topics import ensure_topics, topic_of
 from tests import databases
 from tests.member.running import Api
 from tests.projection import oracle

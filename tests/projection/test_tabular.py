@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 
 from services.projection.tabular import _wants_csv, csv_answer
-from shared.freshness import Freshness
+from shared.views.freshness import Freshness
 
 FRESH = Freshness(positions={"content": [3]}, lag_events=0, lag_seconds=0.0)
 

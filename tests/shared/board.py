@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from shared.event import Event, Recorded, encode_data, to_wire, wire_name
-from shared.source import Message
+from shared.stream.source import Message
 from shared.tables import service_metadata
-from shared.views import Change, View, add, drop, include, micros, put, view_table
+from shared.views.view import Change, View, add, drop, include, micros, put, view_table
 
 ROOT = UUID("00000000-0000-5000-8000-00000000b0a4")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

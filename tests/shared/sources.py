@@ -8,10 +8,10 @@ from random import Random
 
 from shared.errors import Unavailable
 from shared.event import Undecodable, from_wire
-from shared.reader import Reader
-from shared.source import Mark, Message
-from shared.view_store import Batch
-from shared.view_store_memory import MemoryViewStore
+from shared.stream.source import Mark, Message
+from shared.views.reader import Reader
+from shared.views.store import Batch
+from shared.views.store_memory import MemoryViewStore
 from tests.shared.board import Books
 
 

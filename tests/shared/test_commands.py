@@ -10,8 +10,8 @@ import pytest
 
 from shared.commands import Act, Commands, Step
 from shared.errors import Conflict, NotFound, PreconditionFailed, TooLarge
-from shared.log import Position, Secret, partition_of
-from shared.log_memory import MemoryLog
+from shared.log.memory import MemoryLog
+from shared.log.port import Position, Secret, partition_of
 from shared.vault import MemoryVault, secret
 from tests.shared.toy import (
     ACCOUNT,

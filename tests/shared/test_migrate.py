@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from shared.migrate import MigrationProblem, belongs, check, migrate, newest, revise
-from shared.service import Service
+from shared.service.service import Service
 from shared.settings import Settings
 from tests.shared.toy_service import SERVICE
 from tests.stack import Stack

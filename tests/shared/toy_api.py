@@ -12,10 +12,10 @@ import httpx2 as httpx
 import sqlalchemy as sa
 from fastapi import FastAPI
 
-from shared.directory import VIEW
+from shared.access.directory import VIEW
 from shared.identity import community_id, member_id
-from shared.runtime import Runtime
-from shared.service import create_app
+from shared.service.runtime import Runtime
+from shared.service.service import create_app
 from shared.settings import Settings
 from tests.shared.issuer import ISSUER, bearer
 from tests.shared.toy_service import SERVICE

@@ -11,20 +11,20 @@ from uuid import UUID
 import sqlalchemy as sa
 from fastapi import APIRouter
 
-from shared import directory
-from shared.access import Authenticated, Contributor, Newcomer, Owner, Reader
+from shared.access import directory
+from shared.access.directory import CommunityArchived, CommunityFounded, MemberJoined, MemberLeft, RoleGranted
+from shared.access.permissions import Authenticated, Contributor, Newcomer, Owner, Reader
 from shared.commands import Step
 from shared.decider import Decider
-from shared.directory import CommunityArchived, CommunityFounded, MemberJoined, MemberLeft, RoleGranted
 from shared.event import Event, Recorded
-from shared.freshness import Freshness
-from shared.http import Commanding, Db, fresh
+from shared.http.dependencies import Commanding, Db, fresh
 from shared.identity import community_id
-from shared.log import derived_id
-from shared.runtime import Runtime
-from shared.service import Service
+from shared.log.port import derived_id
+from shared.service.runtime import Runtime
+from shared.service.service import Service
 from shared.tables import service_metadata
-from shared.views import Change, View, add, view_table
+from shared.views.freshness import Freshness
+from shared.views.view import Change, View, add, view_table
 
 METADATA = service_metadata(facts=True)
 SIZES = view_table("size", METADATA, key=[sa.Column("community", sa.UUID, nullable=False)], add=["members"])

@@ -13,18 +13,28 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
-from shared.access import Contributor, Here, Moderator, Newcomer, Operator, Owner, Permission, Reader, requires
-from shared.backfill import BackfillCommand, Line, LineContext, Source
+from shared.access.permissions import (
+    Contributor,
+    Here,
+    Moderator,
+    Newcomer,
+    Operator,
+    Owner,
+    Permission,
+    Reader,
+    requires,
+)
+from shared.backfill.command import BackfillCommand, Line, LineContext, Source
 from shared.commands import Outcome
 from shared.errors import NotFound
 from shared.event import Recorded
-from shared.freshness import Freshness
-from shared.http import Commanding, Db, IfMatch, fresh
-from shared.paging import Listing, Order, Page, page
-from shared.service import Service
+from shared.http.dependencies import Commanding, Db, IfMatch, fresh
+from shared.http.paging import Listing, Order, Page, page
+from shared.service.service import Service
 from shared.tables import service_metadata
 from shared.vault import secret
-from shared.views import Change, View, add, present, put, view_table
+from shared.views.freshness import Freshness
+from shared.views.view import Change, View, add, present, put, view_table
 from shared.words import Answer, Body, words
 from tests.shared import toy
 from tests.shared.toy import ACCOUNT, NOTES, Account, AccountOpened, Deposited, Notes, NoteWritten

@@ -14,8 +14,8 @@ from services.content.replies.domain import REPLY
 from services.content.replies.reply import EXAMPLE
 from services.content.threads.domain import THREAD
 from services.content.threads.routes import ThreadPath
-from shared.access import Contributor
-from shared.http import Commanding, IfMatch
+from shared.access.permissions import Contributor
+from shared.http.dependencies import Commanding, IfMatch
 from shared.words import Body
 
 router = APIRouter(prefix="/threads/{thread_id}/accepted-answer", tags=["threads"])

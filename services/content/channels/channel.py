@@ -12,8 +12,8 @@ from pydantic.config import JsonDict
 from services.content.channels.domain import Channel, existing
 from services.content.views.channel_list import channel_list
 from shared.history import History
-from shared.http import Store
-from shared.reading import Reading
+from shared.http.dependencies import Store
+from shared.http.reading import Reading
 from shared.words import Answer
 
 EXAMPLE: JsonDict = {

@@ -12,11 +12,11 @@ from pydantic import ConfigDict, Field
 from services.content.channels.channel import EXAMPLE, ChannelAnswer, show
 from services.content.channels.domain import CHANNEL, Posting, archive, open_channel, rename
 from services.content.views.channel_list import CHANNEL_LIST, channel_list
-from shared.access import Administrator, Reader
-from shared.freshness import Freshness
-from shared.http import Commanding, Db, IfMatch, fresh
-from shared.paging import Listing, Order, Page, page
-from shared.views import present
+from shared.access.permissions import Administrator, Reader
+from shared.http.dependencies import Commanding, Db, IfMatch, fresh
+from shared.http.paging import Listing, Order, Page, page
+from shared.views.freshness import Freshness
+from shared.views.view import present
 from shared.words import Body, words
 
 router = APIRouter(prefix="/channels", tags=["channels"])

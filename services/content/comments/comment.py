@@ -15,7 +15,7 @@ from services.content.comments.domain import Comment, existing
 from services.content.events import CommentEdited
 from services.content.wording import Wording, read, words_of
 from shared.history import History
-from shared.http import Store
+from shared.http.dependencies import Store
 from shared.vault import Vault
 from shared.words import Answer
 

@@ -20,12 +20,12 @@ from services.content.threads.domain import existing as existing_thread
 from services.content.threads.routes import Prose, ThreadPath
 from services.content.views.discussion import DISCUSSION, comment_list
 from services.content.wording import Wording, carry_out, edit_of, words_for
-from shared.access import Contributor, Here, Reader
-from shared.freshness import Freshness
-from shared.http import Commanding, Db, IfMatch, Store, fresh
-from shared.paging import Listing, Order, Page, PageRequest, page
-from shared.reading import Reading
-from shared.views import present
+from shared.access.permissions import Contributor, Here, Reader
+from shared.http.dependencies import Commanding, Db, IfMatch, Store, fresh
+from shared.http.paging import Listing, Order, Page, PageRequest, page
+from shared.http.reading import Reading
+from shared.views.freshness import Freshness
+from shared.views.view import present
 from shared.wording import begin
 from shared.words import Body
 

@@ -16,8 +16,8 @@ from services.content.replies.domain import Reply, existing
 from services.content.views.discussion import reply_list
 from services.content.wording import Wording, read, words_of
 from shared.history import History
-from shared.http import Store
-from shared.reading import Reading
+from shared.http.dependencies import Store
+from shared.http.reading import Reading
 from shared.vault import Vault
 from shared.words import Answer
 

@@ -19,12 +19,12 @@ from services.content.threads.domain import existing as existing_thread
 from services.content.threads.routes import Prose, ThreadPath
 from services.content.views.discussion import DISCUSSION, reply_list
 from services.content.wording import Wording, carry_out, edit_of, words_for
-from shared.access import Contributor, Reader
+from shared.access.permissions import Contributor, Reader
 from shared.commands import Step
-from shared.freshness import Freshness
-from shared.http import Commanding, Db, IfMatch, fresh
-from shared.paging import Listing, Order, Page, page
-from shared.views import present
+from shared.http.dependencies import Commanding, Db, IfMatch, fresh
+from shared.http.paging import Listing, Order, Page, page
+from shared.views.freshness import Freshness
+from shared.views.view import present
 from shared.wording import begin
 from shared.words import Body
 

@@ -12,11 +12,11 @@ from pydantic import AfterValidator
 from services.content.tags import normal
 from services.content.threads.thread import ThreadAnswer, show_rows
 from services.content.views.thread_list import THREAD_LIST, thread_activity, thread_list, thread_tag
-from shared.access import Reader
-from shared.freshness import Freshness
-from shared.http import Commanding, Db, fresh
-from shared.paging import Listing, Order, Page, page
-from shared.views import present
+from shared.access.permissions import Reader
+from shared.http.dependencies import Commanding, Db, fresh
+from shared.http.paging import Listing, Order, Page, page
+from shared.views.freshness import Freshness
+from shared.views.view import present
 
 router = APIRouter(prefix="/threads", tags=["threads"])
 

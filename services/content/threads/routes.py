@@ -14,8 +14,8 @@ from services.content.tags import LONGEST, MOST, normal, normalised
 from services.content.threads.domain import THREAD, delete, edit, existing, open_thread
 from services.content.threads.thread import EXAMPLE, ThreadAnswer, show
 from services.content.wording import BODY, TITLE, Wording, carry_out, edit_of, words_for
-from shared.access import Contributor, Reader
-from shared.http import Commanding, Db, IfMatch
+from shared.access.permissions import Contributor, Reader
+from shared.http.dependencies import Commanding, Db, IfMatch
 from shared.wording import begin
 from shared.words import Body, words
 

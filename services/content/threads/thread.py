@@ -16,8 +16,8 @@ from services.content.threads.domain import Thread, existing
 from services.content.views.thread_list import thread_activity, thread_list
 from services.content.wording import Wording, read, words_of
 from shared.history import History
-from shared.http import Store
-from shared.reading import Reading
+from shared.http.dependencies import Store
+from shared.http.reading import Reading
 from shared.vault import Vault
 from shared.words import Answer
 

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import UUID
 from services.content.events import ChannelArchived, ChannelOpened, ChannelRenamed, ThreadDeleted, ThreadOpened
 from services.content.tables import metadata
 from shared.event import Recorded
-from shared.views import Change, View, add, put, view_table
+from shared.views.view import Change, View, add, put, view_table
 
 channel_list = view_table(
     "channel_list",

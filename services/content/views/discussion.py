@@ -18,7 +18,7 @@ from services.content.events import (
 )
 from services.content.tables import metadata
 from shared.event import Recorded, Text
-from shared.views import Change, View, add, drop, put, view_table
+from shared.views.view import Change, View, add, drop, put, view_table
 
 reply_list = view_table(
     "reply_list",

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import UUID
 from services.content.events import ThreadDeleted, ThreadEdited, ThreadOpened
 from services.content.tables import metadata
 from shared.event import Recorded
-from shared.views import Change, View, add, view_table
+from shared.views.view import Change, View, add, view_table
 
 tag_list = view_table(
     "tag_list",

@@ -29,7 +29,7 @@ from services.content.events import (
 )
 from services.content.tables import metadata
 from shared.event import Recorded, Text
-from shared.views import Change, View, add, drop, micros, put, view_table
+from shared.views.view import Change, View, add, drop, micros, put, view_table
 
 
 def _key(*names: str) -> list[sa.Column[Any]]:

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
-from shared.freshness import Freshness
+from shared.views.freshness import Freshness
 from shared.words import Answer
 
 REACTION: JsonDict = {

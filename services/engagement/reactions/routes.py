@@ -16,11 +16,11 @@ from services.engagement.reactions.reaction import REACTION as EXAMPLE
 from services.engagement.reactions.reaction import ReactionAnswer, ReactionsAnswer
 from services.engagement.target_lookup import Targets
 from services.engagement.views.reactions import REACTIONS, reaction_count, reaction_list
-from shared.access import Contributor, Reader
-from shared.freshness import Freshness
-from shared.http import Commanding, Db, fresh
-from shared.paging import Order, Page, page
-from shared.views import present
+from shared.access.permissions import Contributor, Reader
+from shared.http.dependencies import Commanding, Db, fresh
+from shared.http.paging import Order, Page, page
+from shared.views.freshness import Freshness
+from shared.views.view import present
 from shared.words import Body
 
 router = APIRouter(prefix="/reactions", tags=["reactions"])

@@ -13,9 +13,9 @@ from pydantic.config import JsonDict
 from services.engagement.shares.domain import SHARE, Medium, share
 from services.engagement.target_lookup import Targets
 from services.engagement.views.reach import REACH, share_count
-from shared.access import Contributor, Reader
-from shared.freshness import Freshness
-from shared.http import Commanding, Db, fresh
+from shared.access.permissions import Contributor, Reader
+from shared.http.dependencies import Commanding, Db, fresh
+from shared.views.freshness import Freshness
 from shared.words import Answer, Body
 
 router = APIRouter(prefix="/shares", tags=["shares"])

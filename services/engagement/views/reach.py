@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import UUID
 from services.engagement.events import TargetShared, TargetViewed
 from services.engagement.tables import metadata
 from shared.event import Recorded
-from shared.views import Change, View, add, view_table
+from shared.views.view import Change, View, add, view_table
 
 view_count = view_table(
     "view_count",

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import UUID
 from services.engagement.events import ReactionAdded, ReactionWithdrawn
 from services.engagement.tables import metadata
 from shared.event import Recorded
-from shared.views import Change, View, add, drop, put, view_table
+from shared.views.view import Change, View, add, drop, put, view_table
 
 reaction_list = view_table(
     "reaction_list",

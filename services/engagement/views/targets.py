@@ -21,7 +21,7 @@ from services.engagement.subscriptions import (
 )
 from services.engagement.tables import metadata
 from shared.event import Recorded
-from shared.views import Change, View, drop, put, view_table
+from shared.views.view import Change, View, drop, put, view_table
 
 targets = view_table(
     "targets",

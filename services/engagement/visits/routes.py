@@ -13,9 +13,9 @@ from services.engagement.reactions.routes import TargetPath
 from services.engagement.target_lookup import Targets
 from services.engagement.views.reach import REACH, view_count
 from services.engagement.visits.domain import VISIT, hour_of, visit, visit_id
-from shared.access import Contributor, Reader
-from shared.freshness import Freshness
-from shared.http import Commanding, Db, fresh
+from shared.access.permissions import Contributor, Reader
+from shared.http.dependencies import Commanding, Db, fresh
+from shared.views.freshness import Freshness
 from shared.words import Answer
 
 router = APIRouter(prefix="/views", tags=["views"])

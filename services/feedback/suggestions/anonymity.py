@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from shared.access import Here
+from shared.access.permissions import Here
 
 
 def veiled(new_id: UUID, here: Here) -> UUID:

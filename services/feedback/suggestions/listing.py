@@ -10,11 +10,11 @@ from fastapi import APIRouter, Query
 from services.feedback.suggestions.domain import State
 from services.feedback.suggestions.suggestion import SuggestionAnswer
 from services.feedback.views.suggestion_board import SUGGESTION_BOARD, suggestion_board, suggestion_vote
-from shared.access import Reader
-from shared.freshness import Freshness
-from shared.http import Commanding, Db, fresh
-from shared.paging import Listing, Order, Page, page
-from shared.views import present
+from shared.access.permissions import Reader
+from shared.http.dependencies import Commanding, Db, fresh
+from shared.http.paging import Listing, Order, Page, page
+from shared.views.freshness import Freshness
+from shared.views.view import present
 
 router = APIRouter(prefix="/suggestions", tags=["suggestions"])
 

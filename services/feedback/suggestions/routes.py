@@ -22,11 +22,11 @@ from services.feedback.suggestions.domain import (
 )
 from services.feedback.suggestions.suggestion import EXAMPLE, SuggestionAnswer, SuggestionShown, show
 from services.feedback.views.suggestion_board import SUGGESTION_BOARD
-from shared.access import Contributor, Here, Moderator, Reader
+from shared.access.permissions import Contributor, Here, Moderator, Reader
 from shared.event import Text
-from shared.freshness import Freshness
-from shared.http import Commanding, Db, IfMatch, Store, fresh
-from shared.reading import Reading
+from shared.http.dependencies import Commanding, Db, IfMatch, Store, fresh
+from shared.http.reading import Reading
+from shared.views.freshness import Freshness
 from shared.wording import begin, first_draft, refer
 from shared.words import Body, words
 

@@ -19,10 +19,10 @@ from services.feedback.events import (
 from services.feedback.suggestions.domain import SUGGESTION, State, existing
 from services.feedback.views.suggestion_board import suggestion_board
 from services.feedback.votes.domain import VOTE, vote_id
-from shared.access import Here
-from shared.freshness import Freshness
-from shared.http import Store
-from shared.reading import Reading
+from shared.access.permissions import Here
+from shared.http.dependencies import Store
+from shared.http.reading import Reading
+from shared.views.freshness import Freshness
 from shared.wording import read
 from shared.words import Answer
 

@@ -19,7 +19,7 @@ from services.feedback.events import (
 )
 from services.feedback.tables import metadata
 from shared.event import Recorded, Text
-from shared.views import Change, View, add, drop, put, view_table
+from shared.views.view import Change, View, add, drop, put, view_table
 
 suggestion_board = view_table(
     "suggestion_board",

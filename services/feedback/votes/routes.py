@@ -8,8 +8,8 @@ from services.feedback.events import SuggestionVoted
 from services.feedback.suggestions.domain import SUGGESTION
 from services.feedback.suggestions.routes import SuggestionPath
 from services.feedback.votes.domain import VOTE, vote, vote_id, withdraw
-from shared.access import Contributor
-from shared.http import Commanding
+from shared.access.permissions import Contributor
+from shared.http.dependencies import Commanding
 
 router = APIRouter(prefix="/suggestions/{suggestion_id}/votes", tags=["suggestions"])
 

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from shared.identity import SLUG, community_id
-from shared.log import derived_id
+from shared.log.port import derived_id
 from shared.words import words
 
 _TAG = re.compile(

@@ -21,12 +21,12 @@ from services.member.communities.routes import ANSWERED, CommunityAnswer
 from services.member.membership.domain import Status
 from services.member.views.community_list import COMMUNITY_LIST, community_list
 from services.member.views.roster import ROSTER, roster
-from shared.access import Authenticated, Caller
-from shared.freshness import Freshness
-from shared.http import Db, fresh
-from shared.paging import Listing, Page, page
-from shared.reading import Reading
-from shared.views import present
+from shared.access.permissions import Authenticated, Caller
+from shared.http.dependencies import Db, fresh
+from shared.http.paging import Listing, Page, page
+from shared.http.reading import Reading
+from shared.views.freshness import Freshness
+from shared.views.view import present
 
 router = APIRouter(prefix="/v1/communities", tags=["communities"])
 

@@ -23,10 +23,10 @@ from services.member.communities.domain import (
     standing,
 )
 from services.member.membership.domain import MEMBERSHIP, join_as_founder, membership_id
-from shared.access import Administrator, Authenticated, Here, Permission, Reader, requires
+from shared.access.directory import Admission, Visibility
+from shared.access.permissions import Administrator, Authenticated, Here, Permission, Reader, requires
 from shared.commands import Step
-from shared.directory import Admission, Visibility
-from shared.http import Commanding, IfMatch, Store
+from shared.http.dependencies import Commanding, IfMatch, Store
 from shared.identity import community_id
 from shared.words import Answer, Body
 

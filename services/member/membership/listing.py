@@ -12,14 +12,14 @@ from fastapi import APIRouter, Query
 
 from services.member.membership.member import MemberListed, ranked
 from services.member.views.roster import ROSTER, profile_words, role_holder, roster
-from shared.access import Permission, Reader
+from shared.access.permissions import Permission, Reader
 from shared.errors import Forbidden
-from shared.freshness import Freshness
-from shared.http import Commanding, Db, fresh
-from shared.paging import Listing, Page, page
-from shared.reading import Reading
+from shared.http.dependencies import Commanding, Db, fresh
+from shared.http.paging import Listing, Page, page
+from shared.http.reading import Reading
 from shared.vault import Vault
-from shared.views import present
+from shared.views.freshness import Freshness
+from shared.views.view import present
 
 router = APIRouter(prefix="/members", tags=["members"])
 

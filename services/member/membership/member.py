@@ -19,9 +19,9 @@ from services.member.events import ApplicationDeclined, ApplicationSubmitted, Me
 from services.member.membership.domain import MEMBERSHIP, Membership, Status, membership_id
 from services.member.profiles.domain import PROFILE, profile_id
 from services.member.roles.domain import holder
-from shared.access import ROLE_PERMISSIONS, Here, Permission
+from shared.access.permissions import ROLE_PERMISSIONS, Here, Permission
 from shared.errors import NotFound
-from shared.http import Store
+from shared.http.dependencies import Store
 from shared.wording import read
 from shared.words import Answer
 

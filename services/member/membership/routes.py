@@ -21,8 +21,8 @@ from services.member.membership.domain import (
     membership_id,
 )
 from services.member.membership.member import MemberAnswer, MemberPath, show, whom
-from shared.access import Here, Moderator, Newcomer, Permission, Reader, requires
-from shared.http import Commanding, IfMatch
+from shared.access.permissions import Here, Moderator, Newcomer, Permission, Reader, requires
+from shared.http.dependencies import Commanding, IfMatch
 from shared.wording import refer
 from shared.words import Body, words
 

@@ -11,9 +11,9 @@ from pydantic import ConfigDict, Field
 from services.member.membership.domain import MEMBERSHIP, membership_id
 from services.member.membership.member import MemberPath, whom
 from services.member.profiles.domain import PROFILE, profile_id, update
-from shared.access import Contributor, Here, Reader
+from shared.access.permissions import Contributor, Here, Reader
 from shared.errors import Forbidden, NotFound
-from shared.http import Commanding, IfMatch, Store
+from shared.http.dependencies import Commanding, IfMatch, Store
 from shared.wording import read, refer
 from shared.words import Answer, Body, words
 

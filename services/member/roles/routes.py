@@ -23,10 +23,10 @@ from services.member.roles.domain import (
     revoke_ownership,
 )
 from services.member.views.roster import ROSTER, profile_words, role_holder, roster
-from shared.access import ROLE_PERMISSIONS, Administrator, Contributor, Here, Permission, Reader
-from shared.freshness import Freshness
-from shared.http import Commanding, Db, Store, fresh
-from shared.views import present
+from shared.access.permissions import ROLE_PERMISSIONS, Administrator, Contributor, Here, Permission, Reader
+from shared.http.dependencies import Commanding, Db, Store, fresh
+from shared.views.freshness import Freshness
+from shared.views.view import present
 from shared.words import Answer
 
 router = APIRouter(prefix="/roles", tags=["roles"])

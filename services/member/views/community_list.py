@@ -16,7 +16,7 @@ from services.member.events import (
 )
 from services.member.tables import metadata
 from shared.event import Recorded
-from shared.views import Change, View, add, put, view_table
+from shared.views.view import Change, View, add, put, view_table
 
 community_list = view_table(
     "community_list",

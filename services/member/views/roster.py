@@ -22,7 +22,7 @@ from services.member.events import (
 )
 from services.member.tables import metadata
 from shared.event import Recorded
-from shared.views import Change, View, drop, put, view_table
+from shared.views.view import Change, View, drop, put, view_table
 
 roster = view_table(
     "roster",

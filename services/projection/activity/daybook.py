@@ -21,7 +21,7 @@ from services.projection.activity.arithmetic import MONTH, Active, Calendar, Day
 from services.projection.days import days_of, first_slot, utc_day_of
 from services.projection.snapshots import snapshot
 from shared.db import Driver
-from shared.views import NEVER
+from shared.views.view import NEVER
 
 _AT_ONCE = 500
 """Days that are read in one transaction, which keeps it well below its time limit."""

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 from services.projection.days import date_of
 from services.projection.influence.book import Influence
 from services.projection.influence.explanation import Item
-from shared.freshness import Freshness
+from shared.views.freshness import Freshness
 from shared.words import Answer
 
 _FRESHNESS = {"positions": {"content": [12, 9], "engagement": [4, 7]}, "lag_events": 0, "lag_seconds": 0.0}

@@ -24,9 +24,9 @@ from services.projection.read_models.memberships import MEMBERSHIP, MEMBERSHIPS
 from services.projection.read_models.responses import RESPONSES
 from services.projection.tabular import CSV_ANSWER, WantsCsv, csv_answer
 from shared.errors import BadRequest, Invalid, NotFound
-from shared.freshness import Freshness
-from shared.http import fresh
-from shared.views import present
+from shared.http.dependencies import fresh
+from shared.views.freshness import Freshness
+from shared.views.view import present
 
 router = APIRouter(prefix="/metrics/influence", tags=["metrics"])
 

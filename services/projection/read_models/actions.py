@@ -25,7 +25,7 @@ from services.projection.subscriptions import (
 )
 from services.projection.tables import metadata
 from shared.event import Recorded
-from shared.views import Change, View, add, include, micros, put, view_table
+from shared.views.view import Change, View, add, include, micros, put, view_table
 
 ACTION_KINDS = ("thread", "reply", "comment", "acceptance", "reaction", "share", "suggestion", "vote")
 """The kinds of actions, in the order in which they are shown."""

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from services.projection.subscriptions import CommunityDescribed, CommunityFounded
 from services.projection.tables import metadata
 from shared.event import Recorded
-from shared.views import Change, View, put, view_table
+from shared.views.view import Change, View, put, view_table
 
 COMMUNITY = view_table(
     "community",

@@ -26,7 +26,7 @@ from services.projection.subscriptions import (
 )
 from services.projection.tables import metadata
 from shared.event import Recorded
-from shared.views import Change, View, add, view_table
+from shared.views.view import Change, View, add, view_table
 
 UNKNOWN = UUID(int=0)
 """Stands in a key for a sender nobody knows."""

@@ -16,7 +16,7 @@ from services.projection.subscriptions import (
 )
 from services.projection.tables import metadata
 from shared.event import Recorded
-from shared.views import Change, View, micros, put, view_table
+from shared.views.view import Change, View, micros, put, view_table
 
 STATES = ("open", "planned", "completed", "declined")
 """The states a suggestion can be in; being answered stands beside them."""

@@ -10,7 +10,7 @@ from services.projection.days import slot_of
 from services.projection.subscriptions import TargetViewed
 from services.projection.tables import metadata
 from shared.event import Recorded
-from shared.views import Change, View, add, include, view_table
+from shared.views.view import Change, View, add, include, view_table
 
 VISIT = view_table(
     "visit",

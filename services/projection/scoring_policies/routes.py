@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic import ConfigDict, Field
 
 from services.projection.policies import STANDARD, STANDARD_1, ScoringPolicy
-from shared.access import Reader
+from shared.access.permissions import Reader
 from shared.words import Answer
 
 router = APIRouter(prefix="/metrics/scoring-policies", tags=["metrics"])

@@ -15,9 +15,9 @@ from services.projection.days import SLOT_SECONDS, first_slot, number_of
 from services.projection.read_models.communities import COMMUNITIES
 from services.projection.read_models.suggestions import ANSWER, STATES, SUGGESTION, SUGGESTIONS
 from shared.errors import Invalid
-from shared.freshness import Freshness
-from shared.http import Db, fresh
-from shared.views import present
+from shared.http.dependencies import Db, fresh
+from shared.views.freshness import Freshness
+from shared.views.view import present
 from shared.words import Answer
 
 router = APIRouter(prefix="/metrics", tags=["metrics"])

@@ -1,0 +1,164 @@
+"""Each service keeps who is where and may do what, fed by the member service's events, and looks it up before acting.
+
+`lookup.py` reads it. A look-up that permits is believed for two seconds; one that refuses is never remembered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+
+from shared.event import Event, Recorded
+from shared.views.view import Change, View, put, view_table
+
+VIEW = "directory"
+SOURCE = "member"
+
+Visibility = Literal["public", "members"]
+Admission = Literal["open", "application"]
+
+
+class CommunityFounded(Event, frozen=True, tag="guildhall.member.community-founded.v1"):
+    slug: str
+    time_zone: str
+    visibility: str
+    admission: str
+
+
+class CommunityDescribed(Event, frozen=True, tag="guildhall.member.community-described.v1"):
+    time_zone: str
+    visibility: str
+    admission: str
+
+
+class CommunityArchived(Event, frozen=True, tag="guildhall.member.community-archived.v1"):
+    pass
+
+
+class MemberJoined(Event, frozen=True, tag="guildhall.member.member-joined.v1"):
+    member_id: UUID
+
+
+class ApplicationSubmitted(Event, frozen=True, tag="guildhall.member.application-submitted.v1"):
+    member_id: UUID
+
+
+class ApplicationDeclined(Event, frozen=True, tag="guildhall.member.application-declined.v1"):
+    member_id: UUID
+
+
+class MemberLeft(Event, frozen=True, tag="guildhall.member.member-left.v1"):
+    member_id: UUID
+
+
+class RoleGranted(Event, frozen=True, tag="guildhall.member.role-granted.v1"):
+    member_id: UUID
+    role: str
+
+
+class RoleRevoked(Event, frozen=True, tag="guildhall.member.role-revoked.v1"):
+    member_id: UUID
+    role: str
+
+
+DirectoryEvent = (
+    CommunityFounded
+    | CommunityDescribed
+    | CommunityArchived
+    | MemberJoined
+    | ApplicationSubmitted
+    | ApplicationDeclined
+    | MemberLeft
+    | RoleGranted
+    | RoleRevoked
+)
+
+
+def _id(name: str) -> sa.Column[UUID]:
+    return sa.Column(name, PG_UUID, nullable=False)
+
+
+def directory_view(metadata: sa.MetaData) -> View:
+    """The directory's tables in a service's metadata, and the view that fills them.
+
+    A community's row is put by its own stream, a membership's by its own, and a role's by the one stream that grants
+    that role (the community's for owners, the membership's for others), so stream versions order the puts of each.
+    """
+    if f"{VIEW}_community" in metadata.tables:
+        raise ValueError("These metadata have a directory already.")
+    communities = view_table(
+        f"{VIEW}_community",
+        metadata,
+        key=[_id("community")],
+        put=[
+            sa.Column("slug", sa.Text),
+            sa.Column("visibility", sa.Text),
+            sa.Column("admission", sa.Text),
+            sa.Column("time_zone", sa.Text),
+            sa.Column("archived", sa.Boolean),
+        ],
+    )
+    members = view_table(
+        f"{VIEW}_member",
+        metadata,
+        key=[_id("community"), _id("member")],
+        put=[sa.Column("status", sa.Text)],
+    )
+    roles = view_table(
+        f"{VIEW}_role",
+        metadata,
+        key=[_id("community"), _id("member"), sa.Column("role", sa.Text)],
+        put=[sa.Column("granted", sa.Boolean)],
+    )
+
+    def fold(event: DirectoryEvent, record: Recorded) -> list[Change]:
+        here, version = record.community, record.version
+        match event:
+            case CommunityFounded(slug, time_zone, visibility, admission):
+                described = {"visibility": visibility, "admission": admission, "time_zone": time_zone}
+                return [put(communities, (here,), version, slug=slug, **described)]
+            case CommunityDescribed(time_zone, visibility, admission):
+                described = {"visibility": visibility, "admission": admission, "time_zone": time_zone}
+                return [put(communities, (here,), version, **described)]
+            case CommunityArchived():
+                return [put(communities, (here,), version, archived=True)]
+            case MemberJoined(member):
+                return [put(members, (here, member), version, status="member")]
+            case ApplicationSubmitted(member):
+                return [put(members, (here, member), version, status="applicant")]
+            case ApplicationDeclined(member):
+                return [put(members, (here, member), version, status="declined")]
+            case MemberLeft(member):
+                return [put(members, (here, member), version, status="left")]
+            case RoleGranted(member, role):
+                return [put(roles, (here, member, role), version, granted=True)]
+            case RoleRevoked(member, role):
+                return [put(roles, (here, member, role), version, granted=False)]
+        raise TypeError(f"The directory does not fold {type(event).__name__}.")
+
+    return View(VIEW, (communities, members, roles), fold)
+
+
+@dataclass(frozen=True, slots=True)
+class Community:
+    id: UUID
+    slug: str
+    visibility: Visibility
+    admission: Admission
+    time_zone: str
+    archived: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What somebody is in a community: `status` is member, applicant, declined, left or none."""
+
+    status: str
+    roles: frozenset[str]
+
+
+NOBODY = Standing("none", frozenset())

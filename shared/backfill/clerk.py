@@ -1,0 +1,147 @@
+"""Decides the lines of one backfill: those with one key in their order, the others side by side.
+
+A line that seems refused only because an earlier one was still under way is decided again after that one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from shared.access.permissions import Here
+from shared.backfill.command import BackfillCommand, Line, LineContext
+from shared.commands import Act, Outcome
+from shared.errors import BadRequest, Conflict, Forbidden, Invalid, NotFound, Problem, TooLarge
+from shared.http.middleware import check_json
+from shared.http.problems import as_problem
+from shared.identity import member_id
+from shared.service.runtime import Runtime
+
+LEEWAY = timedelta(seconds=60)
+"""How far a line's time may lie ahead of our clock."""
+
+_EARLIER_MAY_HELP = (NotFound, Conflict, Forbidden)
+
+_logger = structlog.get_logger(__name__)
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """A line under way. `answer` is there once `task` is done."""
+
+    number: int
+    answer: dict[str, Any]
+    task: asyncio.Task[None] | None = None
+
+
+@dataclass(slots=True)
+class _Ready:
+    """A line that has been understood."""
+
+    command: BackfillCommand[Any]
+    line: Line
+    context: LineContext
+    stream: UUID
+
+
+@dataclass
+class Clerk:
+    """Works for one request, `here` being who sent it. Give it the lines in their order."""
+
+    runtime: Runtime
+    here: Here
+    commands: Mapping[str, BackfillCommand[Any]]
+    _open: dict[int, Job] = field(default_factory=dict)
+    _last: dict[UUID, Job] = field(default_factory=dict)
+
+    def take(self, number: int, raw: bytes | None) -> Job:
+        """Begin with a line; None stands for one that was too long to be kept."""
+        job = Job(number, {"line": number, "source": None, "status": "rejected", "id": None})
+        try:
+            ready = self._understand(raw, job)
+        except Exception as error:
+            self._reject(job, error)
+            return job
+        before = self._last.get(ready.stream)
+        self._open[number] = self._last[ready.stream] = job
+        job.task = asyncio.create_task(self._work(job, ready, before), name="backfill-line")
+        return job
+
+    def _understand(self, raw: bytes | None, job: Job) -> _Ready:
+        if raw is None:
+            raise TooLarge("The line is longer than 256 KiB.")
+        given = check_json(raw)
+        if not isinstance(given, dict):
+            raise BadRequest("A line is one JSON object.")
+        source = given.get("source")
+        job.answer["source"] = source if isinstance(source, str) and len(source) <= 200 else None
+        name = given.get("command")
+        command = self.commands.get(name) if isinstance(name, str) else None
+        if command is None:
+            raise Invalid(f"`command` is one of {', '.join(sorted(self.commands))}.", pointer="/command")
+        line: Line = command.model.model_validate(given)
+        if line.occurred_at > datetime.now(UTC) + LEEWAY:
+            raise Invalid("`occurred_at` lies in the future.", pointer="/occurred_at")
+        context = self._context(line)
+        job.answer["member"] = context.member
+        return _Ready(command, line, context, command.key(context, line))
+
+    def _context(self, line: Line) -> LineContext:
+        caller, community = self.here.caller, self.here.community
+        member = None
+        if line.subject is not None:
+            member = member_id(caller.secret, community.id, caller.issuer, line.subject)
+        act = Act(community.id, member, line.occurred_at)
+        return LineContext(self.runtime, caller, community, member, act)
+
+    async def _work(self, job: Job, ready: _Ready, before: Job | None) -> None:
+        try:
+            if before is not None and before.task is not None:
+                await asyncio.wait([before.task])
+            earlier = self._earlier(job)
+            try:
+                outcome = await self._decide(ready)
+            except _EARLIER_MAY_HELP:
+                if not earlier:
+                    raise
+                await asyncio.wait(earlier)
+                outcome = await self._decide(ready)
+            new = any(part.events for part in (outcome if isinstance(outcome, Sequence) else [outcome]))
+            job.answer.update(status="applied" if new else "repeated", id=ready.stream)
+        except Exception as error:
+            self._reject(job, error)
+        finally:
+            self._open.pop(job.number, None)
+            if self._last.get(ready.stream) is job:
+                del self._last[ready.stream]
+
+    def _earlier(self, job: Job) -> list[asyncio.Task[None]]:
+        """The lines before this one that are not finished."""
+        return [other.task for number, other in self._open.items() if number < job.number and other.task is not None]
+
+    async def _decide(self, ready: _Ready) -> Outcome[Any] | Sequence[Outcome[Any]]:
+        member = ready.context.member
+        if ready.command.members_only and member is not None:
+            found = await self.runtime.directory.look_up(
+                self.here.community.id,
+                member,
+                lambda community, standing: standing.status == "member" and not community.archived,
+            )
+            if found is None or found[1].status != "member":
+                raise Forbidden("The subject is not a member of the community.")
+            if found[0].archived:
+                raise Conflict("The community is archived and takes no more changes.")
+        return await ready.command.run(ready.context, ready.line)
+
+    def _reject(self, job: Job, error: Exception) -> None:
+        problem = as_problem(error)
+        if problem is None:
+            _logger.error("backfill line failed", line=job.number, exc_info=error)
+            problem = Problem("Something went wrong on our side. It has been logged under the request id.")
+        job.answer.update(status="rejected", problem=problem.body())

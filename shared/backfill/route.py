@@ -1,0 +1,58 @@
+"""The route that takes a backfill; what lines may hold is declared with `BackfillCommand` (command.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from shared.access.permissions import Here, Permission, requires
+from shared.backfill.clerk import Clerk
+from shared.backfill.command import BackfillCommand, LineAnswer
+from shared.backfill.exchange import Exchange
+from shared.errors import UnsupportedMedia
+from shared.http import context
+
+MEDIA_TYPES = {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-lines"}
+
+DESCRIPTION = """
+One command per line, each decided as its REST operation would be, at `occurred_at`, by `subject`. Ids follow from
+`source`, so a line that is sent again is answered as repeated and changes nothing.
+
+Answers come line by line, in order, while the request is still being sent: read them while you write, or send at
+most 1,000 lines at a time. Fewer answers than lines mean that the service had to stop: send the rest again. A line
+rejected with status 503 may be sent again; other rejections are final. A line is at most 256 KiB. The line's time is
+not in the future. Needs the scope `guildhall:backfill` and the role owner or administrator, or `guildhall:operate`.
+"""
+
+
+def backfill_router(service: str, commands: Sequence[BackfillCommand[Any]]) -> APIRouter:
+    """The route `POST /<service>/backfill`, below a community."""
+    router = APIRouter(tags=["backfill"])
+    by_name = {command.name: command for command in commands}
+    example = '{"command": "%s", "source": "origin:1", "subject": "origin:7", "occurred_at": "2020-02-02T20:20:02Z"}'
+    lines = {"oneOf": [{"$ref": f"#/components/schemas/{command.model.__name__}"} for command in commands]}
+    answers = {"application/x-ndjson": {"schema": {"$ref": f"#/components/schemas/{LineAnswer.__name__}"}}}
+
+    @router.post(
+        f"/{service}/backfill",
+        operation_id=f"backfill_{service}",
+        summary="Bring in what happened elsewhere or before",
+        description=DESCRIPTION,
+        response_class=Response,
+        responses={200: {"description": "An answer per line.", "content": answers}},
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {"application/x-ndjson": {"schema": lines, "example": example % commands[0].name}},
+            }
+        },
+    )
+    async def backfill(request: Request, here: Annotated[Here, Depends(requires(Permission.BACKFILL))]) -> Response:
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in MEDIA_TYPES:
+            raise UnsupportedMedia("Send lines of JSON, as `Content-Type: application/x-ndjson`.")
+        runtime = context.runtime_of(request)
+        return Exchange(Clerk(runtime, here, by_name), stop=runtime.draining.is_set)
+
+    return router

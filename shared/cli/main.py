@@ -1,0 +1,93 @@
+"""The operator's commands for the services: each does one thing and says in one line what was wrong if it cannot."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from shared.cli import views as cli_views
+from shared.cli.console import ServiceName, ServiceNames, configuration, console, load, load_all, run_async
+from shared.migrate import check, migrate, revise
+from shared.service.service import Only
+from shared.stream.topics import ensure_topics
+
+app = typer.Typer(
+    name="guildhall",
+    help="Runs and looks after the services of Guildhall.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(cli_views.parked)
+app.command(name="rebuild")(cli_views.rebuild_view)
+
+
+@app.command(name="run")
+def run_service(
+    service: ServiceName,
+    only: Annotated[Only | None, typer.Option(help="Only the API, or only the worker.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+) -> None:
+    """Run a service: its API and its worker, or one of them.
+
+    Examples: `guildhall run content` · `guildhall run content --only api --port 8001`
+    """
+    from shared.service.serve import serve  # here, so that other commands do not pay for it
+
+    given = {name: value for name, value in (("port", port), ("host", host)) if value is not None}
+    sys.exit(serve(load(service), configuration().model_copy(update=given), only=only))
+
+
+@app.command(name="migrate")
+def migrate_services(
+    services: ServiceNames = None,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for the database.")] = 0.0,
+) -> None:
+    """Bring the databases of services to their newest schema, with a row for each partition of the log.
+
+    Examples: `guildhall migrate` · `guildhall migrate member --wait 30`
+    """
+    for service in load_all(services):
+        run_async(migrate(service, configuration(), wait=wait))
+        console.print(f"{service.name}: at the newest schema")
+
+
+@app.command(name="check-migrations")
+def check_migrations(services: ServiceNames = None) -> None:
+    """Check that the newest migration of each service makes the schema its code declares.
+
+    It works in a database made for this and dropped afterwards. Example: `guildhall check-migrations`
+    """
+    for service in load_all(services):
+        run_async(check(service, configuration()))
+        console.print(f"{service.name}: migrations and code agree")
+
+
+@app.command(name="revision")
+def write_revision(
+    service: ServiceName,
+    message: Annotated[str, typer.Option("--message", "-m", help="What changes, in a few words.")],
+) -> None:
+    """Write the migration from the newest one to what the code declares (for developers).
+
+    Example: `guildhall revision content -m "threads have a language"`
+    """
+    for path in run_async(revise(load(service), configuration(), message)):
+        console.print(str(path), soft_wrap=True, highlight=False)
+
+
+@app.command()
+def topics(services: ServiceNames = None) -> None:
+    """Make the Kafka topics that are missing and check those that are there.
+
+    Examples: `guildhall topics` · `guildhall topics member content`
+    """
+    owners = [service.name for service in load_all(services) if service.events is not None]
+    made = run_async(ensure_topics(configuration(), owners))
+    for name in made:
+        console.print(f"{name}: made")
+    console.print(f"{len(owners)} topics are as they should be")

@@ -1,0 +1,55 @@
+"""What is known about one request while it lasts, and what every part of it may add to its answer."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from starlette.requests import HTTPConnection
+from starlette.types import Scope
+
+if TYPE_CHECKING:
+    from shared.access.permissions import Here
+    from shared.identity import Caller
+    from shared.log.port import Position
+    from shared.service.runtime import Runtime
+
+KEY = "guildhall"
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """One per request, made by the outermost middleware. `arrived` is monotonic time."""
+
+    id: str
+    arrived: float
+    deadline: asyncio.Timeout | None = None
+    caller: Caller | None = None
+    here: Here | None = None
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    """Headers for the answer, whoever renders it."""
+    version: int | None = None
+    """Of the stream the answer shows; becomes its ETag."""
+    positions: dict[int, Position] = field(default_factory=dict)
+    """Where what this request wrote stands, by partition; becomes `Guildhall-Position`."""
+    settled: bool = False
+    """Whether what the caller asked to wait for has been waited for."""
+
+    def allow(self, seconds: float) -> None:
+        """Give the request so much more time, since its caller asked it to wait."""
+        if self.deadline is not None and (when := self.deadline.when()) is not None:
+            self.deadline.reschedule(when + seconds)
+
+
+def of(connection: HTTPConnection) -> RequestContext:
+    return in_scope(connection.scope)
+
+
+def in_scope(scope: Scope) -> RequestContext:
+    return cast("RequestContext", scope[KEY])
+
+
+def runtime_of(connection: HTTPConnection) -> Runtime:
+    """What the service's process is made of."""
+    return cast("Runtime", connection.app.state.runtime)

@@ -1,0 +1,235 @@
+"""What routes are given: one request's commands, a connection to read with, and how fresh what they read is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+from uuid import UUID, uuid5
+
+from fastapi import Depends, Header, Request
+from fastapi.dependencies.models import Dependant
+from uuid_utils.compat import uuid7
+
+from shared.commands import Act, Commands, Outcome, Step
+from shared.decider import Decider
+from shared.errors import BadRequest, Unauthenticated
+from shared.event import Event
+from shared.history import History, read_history
+from shared.http import context
+from shared.http.context import RequestContext
+from shared.http.positions import parse_positions
+from shared.http.reading import Reading
+from shared.log.port import Secret
+from shared.vault import Vault
+from shared.views.freshness import Freshness
+from shared.views.view import View
+
+S = TypeVar("S")
+E = TypeVar("E", bound=Event)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """One request's commands: they act as the caller, in the community of the path, at one moment, `now`.
+
+    Every answered command leaves its position and the stream's version on the response (`Guildhall-Position`,
+    `ETag`), a repeated one too.
+    """
+
+    commands: Commands
+    vault: Vault
+    request: RequestContext
+    id_for: Callable[[UUID], UUID]
+    now: datetime
+    community: UUID | None = None
+    """Another one than the path's."""
+    anonymous: bool = False
+
+    def within(self, community: UUID) -> Store:
+        """The same, acting in another community than the path's; what founding one needs."""
+        return replace(self, community=community)
+
+    def anonymously(self) -> Store:
+        """The same, acting for nobody: what it writes does not say who did it."""
+        return replace(self, anonymous=True)
+
+    @property
+    def act(self) -> Act:
+        """Who acts, where and when."""
+        community, member = self._where()
+        return Act(community, None if self.anonymous else member, self.now)
+
+    async def execute(
+        self,
+        decider: Decider[S, E],
+        stream: UUID,
+        decide: Callable[[S], list[E]],
+        *,
+        secrets: Sequence[Secret] = (),
+        expect: int | None = None,
+    ) -> Outcome[S]:
+        """As `Commands.execute`."""
+        outcome = await self.commands.execute(decider, stream, decide, act=self.act, secrets=secrets, expect=expect)
+        self._answered([outcome])
+        self.tag(outcome.version)
+        return outcome
+
+    async def execute_together(
+        self, steps: Sequence[Step[Any, Any]], *, secrets: Sequence[Secret] = ()
+    ) -> list[Outcome[Any]]:
+        """As `Commands.execute_together`; the ETag is the first step's."""
+        outcomes = await self.commands.execute_together(steps, act=self.act, secrets=secrets)
+        self._answered(outcomes)
+        if outcomes:
+            self.tag(outcomes[0].version)
+        return outcomes
+
+    async def load(self, decider: Decider[S, E], stream: UUID) -> Outcome[S]:
+        """A stream as it is now. A route that shows it passes its version to `tag`."""
+        return await self.commands.load(decider, stream, community=self._where()[0])
+
+    async def history(self, decider: Decider[S, E], stream: UUID) -> History[S]:
+        """As `load`, with when things happened."""
+        return await read_history(self.commands.log, self._where()[0], decider, stream)
+
+    def tag(self, version: int) -> None:
+        """Send this version as the answer's ETag."""
+        self.request.version = version
+
+    def created(self, *path: object) -> None:
+        """Send where what was made is found, as the answer's `Location`; `path` begins below the community's."""
+        location = "/".join(["/v1/communities", *map(str, (self._where()[0], *path))])
+        self.request.headers.append((b"location", location.encode("ascii")))
+
+    def new_id(self) -> UUID:
+        """The id of what a POST creates: the same at every repetition with the same `Idempotency-Key`."""
+        return self.id_for(self._where()[1])
+
+    def _where(self) -> tuple[UUID, UUID]:
+        request = self.request
+        if self.community is None and request.here is not None:
+            return request.here.community.id, request.here.id
+        if self.community is None or request.caller is None:
+            raise Unauthenticated("This operation acts in no community.")
+        return self.community, request.caller.member_in(self.community)
+
+    def _answered(self, outcomes: Sequence[Outcome[Any]]) -> None:
+        for outcome in outcomes:
+            where = outcome.position
+            if where is not None:
+                known = self.request.positions.get(where.partition)
+                self.request.positions[where.partition] = max(where, known) if known else where
+
+
+_KEY = re.compile(r"[\x20-\x7e]{1,255}")
+_IN_COMMUNITY = re.compile(r"^/v1/communities/[^/]+")
+
+
+async def store(request: Request) -> Store:
+    runtime = context.runtime_of(request)
+    keys = request.headers.getlist("idempotency-key")
+    if keys and (len(keys) > 1 or not _KEY.fullmatch(keys[0])):
+        raise BadRequest("`Idempotency-Key` is one header of 1 to 255 printable ASCII characters.")
+    # The same key for another operation is another key; slug or id of the community make no difference.
+    operation = f"{request.method} {_IN_COMMUNITY.sub('', request.url.path)}"
+
+    def new_id(member: UUID) -> UUID:
+        return uuid5(member, f"{operation}\x1f{keys[0]}") if keys else uuid7()
+
+    return Store(runtime.commands, runtime.vault, context.of(request), new_id, datetime.now(UTC))
+
+
+Commanding = Annotated[Store, Depends(store)]
+
+
+WAIT, LONGEST_WAIT = 2.0, 10.0
+"""Seconds a read waits for its caller's own write: where it does not say, and at most."""
+_WAIT = re.compile(r"\s*wait\s*=\s*(\d{1,4})\s*", re.ASCII | re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """A dependency: how far views are, measured before they are read, after the wait that the caller asked for."""
+
+    views: tuple[View, ...]
+
+    async def __call__(
+        self,
+        request: Request,
+        after: Annotated[
+            str | None,
+            Header(
+                alias="Guildhall-After",
+                description="`Guildhall-Position` of a write: the answer shows it, or is 503 when that takes too long.",
+                examples=["content/3/1045"],
+            ),
+        ] = None,
+        prefer: Annotated[
+            str | None,
+            Header(description="`wait=N`: wait up to N seconds, at most 10; without it 2.", examples=["wait=5"]),
+        ] = None,
+    ) -> Freshness:
+        await self.settle(request)
+        return await context.runtime_of(request).watch.freshness(*self.views)
+
+    async def settle(self, request: Request) -> None:
+        """Wait for `Guildhall-After`, once a request."""
+        known, runtime = context.of(request), context.runtime_of(request)
+        values = request.headers.getlist("guildhall-after")
+        if values and not known.settled:
+            known.settled = True
+            wanted = parse_positions(values, header="Guildhall-After", partitions=runtime.settings.partitions)
+            wait = _wait(request.headers.getlist("prefer"))
+            known.allow(wait)
+            await runtime.watch.wait_for(self.views, wanted, wait)
+
+
+def _wait(preferences: Sequence[str]) -> float:
+    """Seconds, from `Prefer` (RFC 7240); preferences that are not understood are ignored, as it demands."""
+    found = [_WAIT.fullmatch(part) for value in preferences for part in value.split(",")]
+    return next((min(float(match[1]), LONGEST_WAIT) for match in found if match), WAIT)
+
+
+def fresh(*views: View) -> Any:
+    """`Annotated[Freshness, fresh(BOARD)]`: how far those views are, after waiting for what the caller asked for."""
+    return Depends(Fresh(views))
+
+
+async def reading(request: Request) -> Reading:
+    """What reads; behind everything that the caller asked to wait for."""
+    for dependency in _fresh_of(request.scope["route"].dependant):
+        await dependency.settle(request)
+    return Reading(context.runtime_of(request).engine)
+
+
+def _fresh_of(dependant: Dependant) -> Iterator[Fresh]:
+    for inner in dependant.dependencies:
+        if isinstance(inner.call, Fresh):
+            yield inner.call
+
+
+Db = Annotated[Reading, Depends(reading)]
+
+_TAG = re.compile(r'(?:W/)?"(\d{1,9})"')
+
+
+async def if_match(
+    value: Annotated[
+        str | None, Header(alias="If-Match", description="The ETag of what the caller has seen.", examples=['"3"'])
+    ] = None,
+) -> int | None:
+    """The stream version of `If-Match`; None without it and for `*`, which any version satisfies.
+
+    A weak tag counts as its strong one: compressing proxies weaken tags, and ours are exact.
+    """
+    if value is None or value.strip() == "*":
+        return None
+    if (found := _TAG.fullmatch(value.strip())) is None:
+        raise BadRequest("`If-Match` is one ETag as this API gave it, or `*`.")
+    return int(found[1])
+
+
+IfMatch = Annotated[int | None, Depends(if_match)]

@@ -1,0 +1,105 @@
+"""Whether a process lives, whether it should be sent requests and why not, and how far everything in it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import SQLAlchemyError
+
+from shared import migrate
+from shared.db import driver
+from shared.http import context
+from shared.observability import metrics_page
+from shared.service.runtime import Runtime
+
+PATIENCE = 2.0
+"""Seconds the database has to answer a probe."""
+
+router = APIRouter(include_in_schema=False)
+
+PARKED = "select view, count(*) from parked group by view order by view"
+RELAYED = "select position from relay_checkpoint order by partition"
+VIEWS = """
+select view, source, array_agg(position order by partition) as positions
+from watermark group by view, source order by view, source
+"""
+
+
+@router.get("/livez")
+async def livez() -> dict[str, str]:
+    """The event loop turns."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz")
+async def readyz(request: Request) -> JSONResponse:
+    """200 while requests are welcome, else 503 with the reasons. What limps without stopping requests is `degraded`."""
+    runtime = context.runtime_of(request)
+    reasons = await _reasons(runtime)
+    body = {"ready": not reasons, "reasons": reasons, "degraded": list(_degraded(runtime))}
+    return JSONResponse(body, 503 if reasons else 200)
+
+
+@router.get("/metrics")
+async def metrics() -> Response:
+    page, media_type = metrics_page()
+    return Response(page, media_type=media_type)
+
+
+async def _reasons(runtime: Runtime) -> list[str]:
+    if runtime.draining.is_set():
+        return ["The service is stopping."]
+    try:
+        async with asyncio.timeout(PATIENCE), runtime.engine.connect() as connection:
+            at = await migrate.current(connection)
+    except (TimeoutError, OSError, SQLAlchemyError):
+        return ["The database does not answer."]
+    if at >= runtime.revision:
+        return []
+    return ["The database is not at the newest schema: run `guildhall migrate`."]
+
+
+def _degraded(runtime: Runtime) -> Iterator[str]:
+    if runtime.relay is not None and runtime.relay.state.problem is not None:
+        yield f"The relay has a problem: {runtime.relay.state.problem}"
+    for part, error in runtime.failing.items():
+        yield f"The worker's part {part} failed and is begun again: {error}"
+    for readers in runtime.readers:
+        for (source, partition), missing in readers.stalled.items():
+            yield f"Position {missing} of {source}, partition {partition}, cannot be found; its views stand still."
+
+
+@router.get("/status")
+async def status(request: Request) -> dict[str, Any]:
+    """How far everything is.
+
+    `log` and `relayed` are positions by partition, `views` positions by view and source (`…@next` is a rebuild), `lag`
+    what each view lacks: events, null while the broker has never said where the topics end, and the age in seconds.
+    """
+    runtime = context.runtime_of(request)
+    heads = [] if runtime.log is None else await runtime.log.heads()
+    async with driver(runtime.engine) as connection:
+        relayed = [] if runtime.log is None else [row["position"] for row in await connection.fetch(RELAYED)]
+        rows = await connection.fetch(VIEWS)
+        parked = {row["view"]: row["count"] for row in await connection.fetch(PARKED)}
+    views: dict[str, dict[str, list[int]]] = {}
+    for row in rows:
+        views.setdefault(row["view"], {})[row["source"]] = row["positions"]
+    lag = {}
+    for view in runtime.views:
+        found = await runtime.watch.freshness(view)
+        lag[view.name] = {"events": found.lag_events, "seconds": found.lag_seconds}
+    return {
+        "service": runtime.service,
+        "log": heads,
+        "relayed": relayed,
+        "views": views,
+        "lag": lag,
+        "parked": parked,
+        "relay": None if runtime.relay is None else runtime.relay.state.state,
+        "degraded": list(_degraded(runtime)),
+    }

@@ -1,0 +1,111 @@
+"""The API document says what every operation has in common, so that no route repeats it: errors, ids, positions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from shared.backfill.command import LineAnswer
+from shared.http.problems import MEDIA_TYPE
+
+_TEMPLATE = "#/components/schemas/{model}"
+
+PROBLEM: dict[str, Any] = {
+    "title": "Problem",
+    "description": "What went wrong (RFC 9457). `type` is stable; `detail` says what to do.",
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "request_id": {"type": "string", "description": "Name it when asking about this."},
+        "errors": {
+            "type": "array",
+            "description": "By field: a JSON pointer into the body, or a parameter and where it was.",
+            "items": {
+                "type": "object",
+                "required": ["detail"],
+                "properties": {
+                    "pointer": {"type": "string"},
+                    "parameter": {"type": "string"},
+                    "in": {"type": "string"},
+                    "detail": {"type": "string"},
+                },
+            },
+        },
+    },
+    "examples": [
+        {
+            "type": "urn:guildhall:problem:not-found",
+            "title": "Not found",
+            "status": 404,
+            "detail": "There is no such community.",
+            "request_id": "01890a5d-ac96-774b-bcce-b302099a8057",
+        }
+    ],
+}
+
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Sent again with the same key, the request finds what the first one made and makes nothing more.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+_POSITION = {
+    "description": "Where the change stands in the log. Send it to a read as `Guildhall-After` to see the change.",
+    "schema": {"type": "string", "examples": ["content/3/1045"]},
+}
+_ETAG = {
+    "description": "Version of what is shown. Send it with a change as `If-Match`.",
+    "schema": {"type": "string", "examples": ['"3"']},
+}
+
+
+def complete(app: FastAPI, lines: Sequence[type[BaseModel]]) -> None:
+    """Have the application's document contain what its operations have in common, and the models of backfill lines."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = generate()
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            schemas.pop("HTTPValidationError", None)
+            schemas.pop("ValidationError", None)
+            schemas["Problem"] = PROBLEM
+            if lines:
+                wanted = [(model, "validation") for model in lines] + [(LineAnswer, "serialization")]
+                schemas.update(models_json_schema(wanted, ref_template=_TEMPLATE)[1]["$defs"])  # type: ignore[arg-type]
+            for method, operation in _operations(document):
+                _complete(method, operation)
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, item in document["paths"].items():
+        if path.startswith("/v1"):
+            yield from item.items()
+
+
+def _complete(method: str, operation: dict[str, Any]) -> None:
+    responses = operation["responses"]
+    responses.pop("422", None)
+    problem = {"content": {MEDIA_TYPE: {"schema": {"$ref": _TEMPLATE.format(model="Problem")}}}}
+    responses["4XX"] = {"description": "The request is at fault.", **problem}
+    responses["5XX"] = {"description": "The service is at fault; 503 may be repeated.", **problem}
+    if method == "get" or operation["operationId"].startswith("backfill_"):
+        return
+    if method == "post":
+        operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
+    for status, response in responses.items():
+        if status.startswith("2"):
+            response.setdefault("headers", {}).update({"Guildhall-Position": _POSITION, "ETag": _ETAG})

@@ -1,0 +1,169 @@
+"""Whatever goes wrong leaves as RFC 9457 problem details, in one shape, without anything from the inside."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import asyncpg
+import msgspec
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError, ResponseValidationError
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from shared.access.tokens import InvalidToken
+from shared.errors import BadRequest, Invalid, NotFound, Problem, TooLarge, Unauthenticated, Unavailable
+from shared.http import context
+
+MEDIA_TYPE = "application/problem+json"
+
+_AWAY = (
+    PoolTimeout,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.TransactionTimeoutError,
+    ConnectionError,
+    TimeoutError,
+    OSError,
+)
+"""The database did not answer, or gave up; nobody's request is at fault."""
+
+_logger = structlog.get_logger(__name__)
+
+
+def body_of(problem: Problem, request_id: str | None) -> bytes:
+    return msgspec.json.encode({**problem.body(), **({"request_id": request_id} if request_id else {})})
+
+
+def headers_of(problem: Problem) -> dict[str, str]:
+    headers = {"content-type": MEDIA_TYPE, "cache-control": "no-store"}
+    if isinstance(problem, Unauthenticated):
+        bad = isinstance(problem, InvalidToken)
+        headers["www-authenticate"] = 'Bearer realm="guildhall"' + (', error="invalid_token"' if bad else "")
+    if problem.retry_after is not None:
+        headers["retry-after"] = str(math.ceil(problem.retry_after))
+    return headers
+
+
+def answer(problem: Problem, request_id: str | None) -> Response:
+    """The response that tells of a problem."""
+    return Response(body_of(problem, request_id), problem.status, headers_of(problem))
+
+
+def as_problem(error: BaseException) -> Problem | None:
+    """The problem an exception stands for, None for one that is a fault of ours."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, (RequestValidationError, ValidationError)):
+        return Violations(error.errors())
+    if isinstance(error, HTTPException):
+        return _of_status(error)
+    if is_away(error):
+        return Unavailable("The database does not answer. Try again shortly.", retry_after=1)
+    if isinstance(_cause(error), asyncpg.DataError):
+        return Invalid("A value is outside what can be stored.")
+    return None
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an exception says that the database is away or overloaded."""
+    return isinstance(_cause(error), _AWAY) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The driver's own exception behind SQLAlchemy's, which wraps it twice."""
+    seen: BaseException = error
+    while isinstance(seen, SQLAlchemyError) and (inner := getattr(seen, "orig", None) or seen.__cause__) is not None:
+        seen = inner
+    driver = seen.__cause__
+    return driver if isinstance(driver, (asyncpg.PostgresError, asyncpg.InterfaceError)) else seen
+
+
+class Violations(Invalid):
+    """Input that breaks rules of its schema: each with the pointer to its field, never with what was sent."""
+
+    def __init__(self, errors: Sequence[Any]) -> None:
+        super().__init__("The request breaks its schema.")
+        self.violations = [_violation(error) for error in errors]
+        if len(self.violations) == 1:
+            self.detail = f"The request breaks its schema: {self.violations[0]['detail']}."
+
+    def body(self) -> dict[str, object]:
+        return {**super().body(), "errors": self.violations}
+
+
+def _violation(error: Mapping[str, Any]) -> dict[str, str]:
+    where, *path = [str(part) for part in error["loc"]] or ["body"]
+    detail = error["msg"]
+    if where in {"query", "path", "header", "cookie"}:
+        # A parameter is one word; what follows it are the alternatives of its type.
+        return {"parameter": path[0] if path else "", "in": where, "detail": detail}
+    parts = path if where == "body" else [where, *path]
+    return {"pointer": "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts), "detail": detail}
+
+
+class MethodNotAllowed(Problem):
+    status, code, title = 405, "method-not-allowed", "Method not allowed"
+
+
+def _of_status(error: HTTPException) -> Problem:
+    """What the router itself says: no such path, no such method, no readable body."""
+    match error.status_code:
+        case HTTPStatus.NOT_FOUND:
+            return NotFound("There is nothing at this path.")
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            return MethodNotAllowed("This path takes other methods; `Allow` lists them.")
+        case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return TooLarge("The request body is too large.")
+        case _:
+            return BadRequest("The request cannot be read.")
+
+
+async def _handle(request: Request, error: Exception) -> Response:
+    problem = as_problem(error)
+    if problem is None:
+        raise error
+    response = answer(problem, context.of(request).id)
+    if isinstance(error, HTTPException):
+        response.headers.update(error.headers or {})
+    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        _logger.warning("not available", reason=type(_cause(error)).__name__)
+    return response
+
+
+def install(app: FastAPI) -> None:
+    """Have the application answer all its errors as problems; what is unexpected is left to the middleware."""
+    expected: list[type[Exception]] = [
+        Problem,
+        RequestValidationError,
+        HTTPException,
+        SQLAlchemyError,
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        OSError,
+        TimeoutError,
+    ]
+    for kind in expected:
+        app.add_exception_handler(kind, _handle)
+
+
+def unexpected(error: Exception, request_id: str) -> Response:
+    """The answer to a fault of ours: logged with its stack, told without it."""
+    if isinstance(error, ResponseValidationError):
+        # Its text holds what was to be sent, which may be somebody's words.
+        _logger.error("answer breaks its own schema", fields=[_violation(e) for e in error.errors()])
+    else:
+        _logger.error("unexpected error", exc_info=error)
+    return answer(Problem("Something went wrong on our side. It has been logged under the request id."), request_id)

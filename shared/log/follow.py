@@ -1,0 +1,102 @@
+"""A service's own log as a source: the heads are looked at often while there is work and seldom when there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+
+from shared.errors import Unavailable
+from shared.log.port import Log
+from shared.stream.source import Mark, Message
+
+BUSY = 0.005
+IDLE = 0.05
+"""Seconds between two looks at the heads: the first after something was found, at most the second."""
+
+
+class Pace:
+    """How long to wait before the next look; being woken ends the wait at once."""
+
+    def __init__(self, busy: float = BUSY, idle: float = IDLE) -> None:
+        self._busy = busy
+        self._idle = idle
+        self._delay = busy
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look now. Call it from the event loop's own thread."""
+        self._woken.set()
+
+    def found(self) -> None:
+        """Something was there: look again soon."""
+        self._delay = self._busy
+
+    async def rest(self, limit: float | None = None) -> None:
+        """Wait for the next look, at most `limit` seconds."""
+        delay = self._delay if limit is None else min(self._delay, limit)
+        self._delay = min(self._delay * 1.5, self._idle)
+        try:
+            async with asyncio.timeout(delay):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._woken.clear()
+
+
+class LogSource:
+    """Implements `Source` over a `Log`; `wake` when something was appended in this process."""
+
+    def __init__(self, log: Log) -> None:
+        self.service = log.service
+        self.partitions = log.partitions
+        self._log = log
+        self._pace = Pace()
+        self._positions: dict[int, int] = {}
+
+    def wake(self) -> None:
+        self._pace.wake()
+
+    async def start(self, after: Mapping[int, Mark]) -> None:
+        self._positions = {partition: mark.position for partition, mark in after.items()}
+
+    async def read(self, limit: int, wait: float) -> Sequence[Message]:
+        until = time.monotonic() + wait
+        while True:
+            try:
+                messages = await self._look(limit)
+            except Unavailable:
+                messages = []
+            if messages:
+                self._pace.found()
+                return messages
+            left = until - time.monotonic()
+            if left <= 0:
+                return []
+            await self._pace.rest(left)
+
+    async def _look(self, limit: int) -> list[Message]:
+        """What is there now, from every partition that has something, in about equal parts."""
+        heads = await self._log.heads()
+        behind = [p for p, position in self._positions.items() if heads[p] > position]
+        share = max(1, limit // max(1, len(behind)))
+        messages: list[Message] = []
+        for partition in behind[:limit]:
+            records = await self._log.follow(partition, self._positions[partition], share)
+            messages += [Message(partition, None, None, record) for record in records]
+        # Only now, with everything in hand: a read that was cancelled or failed half way has taken nothing.
+        for message in messages:
+            assert message.record is not None
+            self._positions[message.partition] = message.record.position
+        return messages
+
+    async def seek(self, partition: int, mark: Mark) -> None:
+        self._positions[partition] = mark.position
+
+    async def heads(self) -> Mapping[int, int]:
+        heads = await self._log.heads()
+        return {partition: heads[partition] for partition in self._positions}
+
+    async def close(self) -> None:
+        self._positions = {}

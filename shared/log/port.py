@@ -1,0 +1,109 @@
+"""The log's port: append with positions without gaps, load a stream, follow a partition.
+
+Every implementation passes `tests/shared/log/log_conformance.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID, uuid5
+
+from shared.event import Recorded
+
+NAMESPACE = UUID("6e0f7a52-9a2b-5c36-8f0e-2d4b1c9a7e11")
+"""The root of every derived id (RFC 9562, version 5) of this system."""
+
+
+def derived_id(*parts: object) -> UUID:
+    """The id that follows from its parts, the same at every try: uuid5 over their words, told apart by position."""
+    return uuid5(NAMESPACE, "\x1f".join(str(part) for part in parts))
+
+
+def partition_of(stream: UUID, partitions: int) -> int:
+    """The partition of a stream, 0 to `partitions` - 1. Ids of versions 5 and 7 are even in their low bits."""
+    return stream.int % partitions
+
+
+LARGEST_EVENT = 256 * 1024
+"""Bytes of an event's data at most: a broker takes messages of a megabyte, and one it refuses stops its partition."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event that has been decided and not yet written; `data` is its JSON, of `LARGEST_EVENT` bytes at most."""
+
+    id: UUID
+    type: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """Words a member wrote or that name one: a row of the vault, never of the log.
+
+    `subject` is the member it is about (or None for nobody's), `ref` what the event refers to it by, `content` JSON.
+    """
+
+    community: UUID
+    subject: UUID | None
+    ref: UUID
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Events for one stream, the first of which gets version `expected + 1`."""
+
+    stream: UUID
+    expected: int
+    events: tuple[NewEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """One transaction's worth: all of it is written or none of it."""
+
+    community: UUID
+    actor: UUID | None
+    occurred_at: datetime
+    causation: UUID | None
+    writes: tuple[Write, ...]
+    secrets: tuple[Secret, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """Where an event stands in its service's log. Positions of a partition are 1, 2, 3 … without gaps."""
+
+    partition: int
+    position: int
+
+
+class VersionConflict(Exception):
+    """Somebody else wrote to a stream first: its version is no longer the expected one."""
+
+
+class Log(Protocol):
+    """A service's own log."""
+
+    service: str
+    partitions: int
+
+    async def append(self, request: Append) -> list[Position]:
+        """Write all events of the request; their positions in the order of its writes and events.
+
+        Raises `VersionConflict` when a stream has moved on and `Unavailable` when the store does not answer.
+        An append that returns is durable. An append repeated with the same event ids finds what it wrote.
+        """
+
+    async def load(self, stream: UUID, after: int = 0) -> Sequence[Recorded]:
+        """The events of a stream with a version above `after`, in order."""
+
+    async def follow(self, partition: int, after: int, limit: int) -> Sequence[Recorded]:
+        """Up to `limit` events of a partition with a position above `after`, in order, none left out."""
+
+    async def heads(self) -> list[int]:
+        """The last position of each partition, by partition; 0 where there is none."""

@@ -1,0 +1,113 @@
+"""What the log says to PostgreSQL. The append locks the rows of the partitions concerned in id order, to the commit.
+
+So positions appear in commit order, and a reader may trust `position > mine`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from shared.db import Driver
+from shared.log.port import Append, Position
+
+ONE = """
+with ticket as (
+    update log_partition set position = position + 1 where id = $1 returning position
+)
+insert into log (partition, position, stream, version, type, id, community, actor, occurred_at, causation, data)
+select $1, position, $2, $3, $4, $5, $6, $7, $8, $9, $10 from ticket
+returning position
+"""
+
+MANY = """
+with wanted as (
+    select *, row_number() over (partition by partition order by n) as k
+    from unnest($1::smallint[], $2::uuid[], $3::int[], $4::text[], $5::uuid[], $6::uuid[], $7::uuid[],
+                $8::timestamptz[], $9::uuid[], $10::bytea[]) with ordinality
+      as u(partition, stream, version, type, id, community, actor, occurred_at, causation, data, n)
+), locked as (
+    select p.id from log_partition p where p.id in (select partition from wanted) order by p.id for update
+), ticket as (
+    update log_partition p set position = p.position + w.events
+    from (select partition, count(*) as events from wanted group by partition) w,
+         (select count(*) from locked) as all_locked
+    where p.id = w.partition
+    returning p.id, p.position - w.events as base
+), kept as (
+    insert into vault (community, ref, subject, content)
+    select * from unnest($11::uuid[], $12::uuid[], $13::uuid[], $14::bytea[])
+    on conflict (community, ref) do nothing
+), written as (
+    insert into log (partition, position, stream, version, type, id, community, actor, occurred_at, causation, data)
+    select w.partition, t.base + w.k, w.stream, w.version, w.type, w.id, w.community, w.actor, w.occurred_at,
+           w.causation, w.data
+    from wanted w join ticket t on t.id = w.partition
+)
+select id, base from ticket
+"""
+WRITTEN = "select id, partition, position from log where stream = $1 and version > $2 order by version limit $3"
+FREE = "select id from log_partition where id = any($1::smallint[]) for update skip locked"
+WAIT = "select from log_partition where id = $1 for update"
+
+COLUMNS = "partition, position, stream, version, type, id, community, actor, occurred_at, recorded_at, causation, data"
+LOAD = f"select {COLUMNS} from log where stream = $1 and version > $2 order by version"  # noqa: S608 - our own words
+FOLLOW = f"select {COLUMNS} from log where partition = $1 and position > $2 order by position limit $3"  # noqa: S608
+HEADS = "select position from log_partition order by id"
+
+
+async def find(connection: Driver, request: Append) -> list[Position] | None:
+    """Where an earlier try of this request stands, or None when it was never written."""
+    positions: list[Position] = []
+    for write in request.writes:
+        rows = await connection.fetch(WRITTEN, write.stream, write.expected, len(write.events))
+        if [row["id"] for row in rows] != [event.id for event in write.events]:
+            return None
+        positions += [Position(row["partition"], row["position"]) for row in rows]
+    return positions
+
+
+async def insert(connection: Driver, requests: Sequence[tuple[Append, Sequence[int]]]) -> list[list[Position]]:
+    """Write these requests, each with the partition of each of its writes: one statement, one transaction.
+
+    The positions of each request's events in their order.
+    """
+    rows: list[tuple[Any, ...]] = []
+    secrets: list[tuple[Any, ...]] = []
+    for request, partitions in requests:
+        secrets += [(s.community, s.ref, s.subject, s.content) for s in request.secrets]
+        for partition, write in zip(partitions, request.writes, strict=True):
+            rows += [
+                (
+                    partition,
+                    write.stream,
+                    write.expected + index,
+                    event.type,
+                    event.id,
+                    request.community,
+                    request.actor,
+                    request.occurred_at,
+                    request.causation,
+                    event.data,
+                )
+                for index, event in enumerate(write.events, 1)
+            ]
+    if len(rows) == 1 and not secrets:
+        position = await connection.fetchval(ONE, *rows[0])
+        return [[Position(rows[0][0], position)]]
+    columns = list(zip(*rows, strict=True))
+    vault = list(zip(*secrets, strict=True)) or [()] * 4
+    next_position = defaultdict[int, int](int)
+    for row in await connection.fetch(MANY, *columns, *vault):
+        next_position[row["id"]] = row["base"]
+    answers = []
+    events = iter(rows)
+    for request, _ in requests:
+        where = []
+        for _ in range(sum(len(write.events) for write in request.writes)):
+            partition = next(events)[0]
+            next_position[partition] += 1
+            where.append(Position(partition, next_position[partition]))
+        answers.append(where)
+    return answers

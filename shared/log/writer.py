@@ -1,0 +1,258 @@
+"""Group append: requests that wait go together in one statement, and a partition that is held up holds up no other.
+
+Where a partition's lock does not come at once, the requests for it go to a queue of their own, written by a connection
+that waits for the lock, until it comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared.db import Driver, Held
+from shared.errors import Unavailable
+from shared.log.port import Append, Position, VersionConflict, partition_of
+from shared.log.sql import FREE, WAIT, find, insert
+from shared.tasks import end
+
+BRIEFLY = (10, 320)
+"""Milliseconds that requests of all partitions wait for a lock: longer than one that writes holds it, too short to be
+noticed. The first figure, doubled up to the second while it turns out that commits are just slow."""
+STALL = 1.0
+"""Seconds from which a partition counts as held up, and not as one that others write to slowly."""
+BRIEF, PATIENT = 1, 2
+"""Connections for all partitions and for those that are held up; there the engine's own lock time-out counts."""
+
+LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+)
+"""The connection broke: what was under way may or may not have been committed."""
+GIVEN_UP = (asyncpg.DeadlockDetectedError, asyncpg.TransactionTimeoutError)
+"""The store gave up on it: nothing was committed."""
+
+_logger = structlog.get_logger(__name__)
+
+
+@dataclass(eq=False, slots=True)
+class _Pending:
+    """A request and its answer; `partitions` has the one of each of its writes."""
+
+    request: Append
+    answer: asyncio.Future[list[Position]]
+    partitions: Sequence[int]
+    size: int
+    doubtful: bool = False
+    """True once a try has ended without our knowing how; it is looked up before it is tried again."""
+
+    def resolve(self, positions: list[Position]) -> None:
+        if not self.answer.done():
+            self.answer.set_result(positions)
+
+    def fail(self, error: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+class _Queue:
+    """Requests that wait. Those whose caller has gone are never handed out."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[_Pending] = deque()
+        self._filled = asyncio.Event()
+
+    def put(self, pending: _Pending) -> None:
+        self._waiting.append(pending)
+        self._filled.set()
+
+    def put_back(self, batch: Sequence[_Pending]) -> None:
+        self._waiting.extendleft(reversed(batch))
+        self._filled.set()
+
+    async def take(self, size: int) -> list[_Pending]:
+        """At least one, and more up to that many events."""
+        while not (batch := self.take_now(size)):
+            self._filled.clear()
+            await self._filled.wait()
+        return batch
+
+    def take_now(self, size: float = float("inf")) -> list[_Pending]:
+        batch, taken = [], 0
+        while self._waiting and taken < size:
+            pending = self._waiting.popleft()
+            if not pending.answer.done():
+                batch.append(pending)
+                taken += pending.size
+        return batch
+
+
+class LogWriter:
+    """Writes what is `put`. `start` before use, `close` at the end.
+
+    `batch` is the number of events that go together; functions in `appended` are called after every commit.
+    """
+
+    def __init__(
+        self, engine: AsyncEngine, service: str, partitions: int, batch: int, appended: Sequence[Callable[[], None]]
+    ) -> None:
+        self._service = service
+        self._partitions = partitions
+        self._batch = batch
+        self._appended = appended
+        self._common = _Queue()
+        self._held_up: dict[int, _Queue] = {}
+        """Partitions whose lock did not come at once."""
+        self._briefly = BRIEFLY[0]
+        self._slow = False
+        """Whether the last partition that was set aside was only written to slowly."""
+        self._brief = Held(engine, BRIEF, _wait_for(self._briefly))
+        self._patient = Held(engine, PATIENT)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        self._begin(self._write(), f"log-writer-{self._service}")
+
+    async def close(self) -> None:
+        await end(*self._tasks)
+        for queue in (self._common, *self._held_up.values()):
+            for pending in queue.take_now():
+                pending.fail(Unavailable("The service is stopping. Repeat this.", retry_after=1))
+        await self._brief.close()
+        await self._patient.close()
+
+    def put(self, request: Append) -> asyncio.Future[list[Position]]:
+        """The answer to come."""
+        answer: asyncio.Future[list[Position]] = asyncio.get_running_loop().create_future()
+        partitions = [partition_of(write.stream, self._partitions) for write in request.writes]
+        self._route(_Pending(request, answer, partitions, sum(len(write.events) for write in request.writes)))
+        return answer
+
+    def _route(self, pending: _Pending) -> None:
+        held_up = [queue for partition, queue in self._held_up.items() if partition in pending.partitions]
+        (held_up[0] if held_up else self._common).put(pending)
+
+    def _begin(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _write(self) -> None:
+        """Write what waits, again and again."""
+        while True:
+            async with self._next(self._common) as batch:
+                try:
+                    await self._write_batch(self._brief, batch)
+                except asyncpg.LockNotAvailableError:
+                    await self._set_aside(batch)
+
+    async def _write_to(self, partition: int, queue: _Queue) -> None:
+        """Write what waits for a partition that is held up, until it is free."""
+        began, written = time.monotonic(), False
+        while not written:
+            async with self._next(queue) as batch:
+                try:
+                    async with self._patient.borrow() as connection:
+                        # First alone: a request for several partitions holds no other while it waits for this one.
+                        await connection.execute(WAIT, partition)
+                    self._slow = time.monotonic() - began < STALL
+                    await self._write_batch(self._patient, batch)
+                    written = True
+                except asyncpg.LockNotAvailableError as error:
+                    _fail(batch, error)
+        del self._held_up[partition]
+        for pending in queue.take_now():
+            self._route(pending)
+        _logger.info("partition is free", service=self._service, partition=partition)
+
+    async def _set_aside(self, batch: Sequence[_Pending]) -> None:
+        """A lock did not come: give the partitions that are not free queues of their own, and all requests theirs."""
+        concerned = {partition for pending in batch for partition in pending.partitions}
+        async with self._brief.borrow() as connection:
+            free = {row["id"] for row in await connection.fetch(FREE, list(concerned))}
+            self._briefly = min(self._briefly * 2, BRIEFLY[1]) if self._slow else BRIEFLY[0]
+            await connection.execute(_wait_for(self._briefly))
+        for partition in sorted(concerned - free or concerned):  # all free by now: whatever it was, be patient
+            _logger.warning("partition is held up", service=self._service, partition=partition)
+            queue = self._held_up[partition] = _Queue()
+            self._begin(self._write_to(partition, queue), f"log-writer-{self._service}-{partition}")
+        for pending in (*batch, *self._common.take_now()):
+            self._route(pending)
+
+    @asynccontextmanager
+    async def _next(self, queue: _Queue) -> AsyncIterator[list[_Pending]]:
+        """A batch to write. Whatever goes wrong meanwhile, it waits again, to be looked up before another try."""
+        batch = await queue.take(self._batch)
+        try:
+            yield batch
+        except asyncio.CancelledError:
+            queue.put_back(batch)
+            raise
+        except Exception as error:  # whatever breaks a driver, the task goes on: all appends depend on it
+            _logger.warning("log connection lost", service=self._service, error=type(error).__name__)
+            for pending in batch:
+                pending.doubtful = True
+            queue.put_back(batch)
+            await asyncio.sleep(0.05)
+
+    async def _write_batch(self, connections: Held, batch: Sequence[_Pending]) -> None:
+        async with connections.borrow() as connection:
+            fresh = []
+            for pending in batch:
+                if pending.doubtful and (found := await find(connection, pending.request)):
+                    pending.resolve(found)
+                else:
+                    fresh.append(pending)
+            await self._try_together(connection, fresh)
+        for wake in self._appended:
+            wake()
+
+    async def _try_together(self, connection: Driver, batch: Sequence[_Pending]) -> None:
+        """Write them in one transaction, or, where one of them cannot be, each in its own."""
+        if not batch:
+            return
+        try:
+            positions = await insert(connection, [(pending.request, pending.partitions) for pending in batch])
+        except (asyncpg.LockNotAvailableError, *LOST):
+            raise
+        except GIVEN_UP as error:
+            _fail(batch, error)
+        except asyncpg.PostgresError as error:
+            if len(batch) > 1:
+                for pending in batch:
+                    await self._try_together(connection, [pending])
+                return
+            await _refuse(connection, batch[0], error)
+        else:
+            for pending, where in zip(batch, positions, strict=True):
+                pending.resolve(where)
+
+
+def _wait_for(milliseconds: int) -> str:
+    return f"set lock_timeout = {milliseconds}"
+
+
+def _fail(batch: Sequence[_Pending], error: asyncpg.PostgresError) -> None:
+    _logger.warning("log held up", error=type(error).__name__, requests=len(batch))
+    for pending in batch:
+        pending.fail(Unavailable("The log is held up. Try again shortly.", retry_after=1))
+
+
+async def _refuse(connection: Driver, pending: _Pending, error: asyncpg.PostgresError) -> None:
+    if not isinstance(error, asyncpg.UniqueViolationError):
+        pending.fail(error)
+    elif found := await find(connection, pending.request):
+        pending.resolve(found)
+    else:
+        pending.fail(VersionConflict(str(pending.request.writes[0].stream)))

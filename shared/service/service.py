@@ -1,0 +1,184 @@
+"""A service is put together in one declaration, `SERVICE` in its app.py; this makes the running thing of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from fastapi import APIRouter, FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared import migrate
+from shared.access import permissions as access
+from shared.access.directory import SOURCE, directory_view
+from shared.access.jwks import Keys
+from shared.access.lookup import RELAY_LATENCY, Directory
+from shared.access.tokens import Tokens
+from shared.backfill.command import BackfillCommand
+from shared.backfill.route import backfill_router
+from shared.commands import Commands
+from shared.db import create_engine
+from shared.event import Catalogue
+from shared.http import health, openapi, problems
+from shared.http.middleware import Around, JsonBodies
+from shared.log.postgres import CONNECTIONS, PostgresLog
+from shared.service.runtime import Runtime
+from shared.settings import Settings
+from shared.stream.topic_ends import TopicEnds
+from shared.vault import PostgresVault
+from shared.views.freshness import Progress, Watch
+from shared.views.view import View
+
+Worker = Callable[[Runtime], Awaitable[None]]
+Only = Literal["api", "worker"]
+
+COMMUNITY_PATH = "/v1/communities/{community}"
+
+
+@dataclass(frozen=True)
+class Service:
+    """Everything a service is.
+
+    `routers` are declared relative to `/v1/communities/{community}`; one whose own prefix begins with `/v1` is taken
+    as it is. `events` is the module of the service's events, None where it owns no facts. `own_views` are fed by
+    its own log, `topic_views` by the topics of others; the directory is added to whichever gets the member events.
+    `workers` run in the worker, each under a lease of its own, and are started again when they fail. `migrations` is
+    the folder of its schema's revisions, by default `migrations/versions` in its own.
+    """
+
+    name: str
+    metadata: sa.MetaData
+    routers: Sequence[APIRouter] = ()
+    events: ModuleType | None = None
+    own_views: Sequence[View] = ()
+    topic_views: Sequence[View] = ()
+    backfill: Sequence[BackfillCommand[Any]] = ()
+    workers: Sequence[Worker] = ()
+    title: str = ""
+    description: str = ""
+    migrations: Path | None = None
+    directory: View = field(init=False)
+
+    def __post_init__(self) -> None:
+        directory = directory_view(self.metadata)
+        object.__setattr__(self, "directory", directory)
+        feeds = "own_views" if self.name == SOURCE else "topic_views"
+        object.__setattr__(self, feeds, (*getattr(self, feeds), directory))
+        if missing := access.undeclared(self.routers):
+            raise TypeError(f"{self.name}: without exactly one declared permission: {', '.join(missing)}")
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """All of them, the directory too."""
+        return (*self.own_views, *self.topic_views)
+
+    @property
+    def topics(self) -> list[str]:
+        """The services whose topics this one's views read."""
+        return sorted({source for view in self.topic_views for source in view.sources})
+
+
+def create_app(service: Service, settings: Settings, *, only: Only | None = None) -> FastAPI:
+    """The service as an ASGI application: its API, its worker, or both in one process (`only` is None).
+
+    What it stands on is started with it: `app.state.runtime` is there while it runs.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with _running(service, settings, only) as runtime:
+            app.state.runtime = runtime
+            yield
+
+    serves = only != "worker"
+    app = FastAPI(
+        title=service.title or f"Guildhall {service.name} service",
+        version="1",
+        description=service.description,
+        servers=[{"url": settings.public_url}],
+        telemetry={"operation_spans": False},
+        lifespan=lifespan,
+        openapi_url="/openapi.json" if serves else None,
+        docs_url="/docs" if serves else None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.include_router(health.router)
+    if serves:
+        for router in (*service.routers, *_backfill(service)):
+            app.include_router(router, prefix="" if router.prefix.startswith("/v1") else COMMUNITY_PATH)
+        openapi.complete(app, [command.model for command in service.backfill])
+    problems.install(app)
+    app.add_middleware(JsonBodies, limit=settings.body_limit)
+    app.add_middleware(Around, service=service.name, deadline=settings.database_timeout + 0.8)
+    return app
+
+
+def _backfill(service: Service) -> Sequence[APIRouter]:
+    return [backfill_router(service.name, service.backfill)] if service.backfill else []
+
+
+@asynccontextmanager
+async def _running(service: Service, settings: Settings, only: Only | None) -> AsyncIterator[Runtime]:
+    """Start what the process needs, and stop it in reverse."""
+    async with AsyncExitStack() as stack:
+        engine = await _engine(stack, settings, service.name, settings.database_connections)
+        progress = Progress()
+        ends = TopicEnds(settings, service.topics)
+        stack.push_async_callback(ends.close)
+        await ends.ends()  # so that the first answers can tell how far they are
+        runtime = Runtime(
+            service=service.name,
+            settings=settings,
+            engine=engine,
+            tokens=Tokens(
+                Keys(settings.jwks),
+                issuer=settings.issuer,
+                audience=settings.audience,
+                member_secret=settings.member_secret.get_secret_value().encode(),
+            ),
+            directory=Directory(
+                engine,
+                partitions=settings.partitions,
+                wait=settings.directory_wait,
+                delay=0.0 if service.name == SOURCE else RELAY_LATENCY,
+                progress=progress,
+            ),
+            vault=PostgresVault(engine),
+            watch=Watch(
+                engine,
+                partitions=settings.partitions,
+                own=service.name if service.events is not None else None,
+                ends=ends,
+                progress=None if only == "api" else progress,
+            ),
+            progress=progress,
+            views=service.views,
+            revision=frozenset(migrate.newest(service)),
+        )
+        if service.events is not None:
+            log = PostgresLog(
+                await _engine(stack, settings, service.name, CONNECTIONS), service.name, settings.partitions
+            )
+            await log.start()
+            stack.push_async_callback(log.close)
+            runtime.log = log
+            runtime.own_commands = Commands(log, Catalogue.of(service.events))
+        if only != "api":
+            from shared.service.worker import run_worker  # an API alone needs no Kafka client
+
+            worker_engine = await _engine(stack, settings, service.name, settings.database_connections)
+            await stack.enter_async_context(run_worker(service, runtime, worker_engine))
+        yield runtime
+        runtime.draining.set()
+
+
+async def _engine(stack: AsyncExitStack, settings: Settings, service: str, connections: int) -> AsyncEngine:
+    engine = create_engine(settings, service, connections=connections)
+    stack.push_async_callback(engine.dispose)
+    return engine

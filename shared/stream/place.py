@@ -1,0 +1,88 @@
+"""Where a partition of a topic is being read, and the search for that place.
+
+After it was placed at a mark a partition is searched: nothing is handed out until the record after the mark is found,
+at the mark's offset or, where another record is there, from the beginning. So a topic that was re-created and filled
+again is read on without a gap, and records that stand before a gap's end are passed over, not handed out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from shared.event import Undecodable, from_wire
+from shared.stream.source import Mark
+
+
+class Fetched(Protocol):
+    """What this module needs of aiokafka's record."""
+
+    offset: int
+    value: bytes | None
+
+
+class Elsewhere(Exception):
+    """The record sought is not after the mark's offset; it is to be sought from the beginning."""
+
+
+class Place:
+    """One partition: `next` is the offset to read from, `hole` the position that was not found where it should be."""
+
+    def __init__(self, mark: Mark, *, now: float = 0.0) -> None:
+        self.mark = mark
+        self.next = 0 if mark.offset is None else mark.offset + 1
+        self.moved = now
+        self.hole: int | None = None
+        self._searching = True
+        self._from_beginning = mark.offset is None
+        self._passed = 0 if mark.offset is None else mark.position
+        self._last: Any = None
+
+    @property
+    def here(self) -> Mark:
+        """The mark of the last record handed out, for a consumer that begins anew."""
+        if self._last is None:
+            return self.mark
+        position = _position(self._last)
+        return self.mark if position is None else Mark(max(position, self.mark.position), self._last.offset)
+
+    def sift(self, records: Sequence[Fetched]) -> Sequence[Fetched]:
+        """Those of the records to hand out. Raises `Elsewhere` when they are to be read from the beginning."""
+        if self._searching:
+            records = self._search(records)
+        if records:
+            self._last = records[-1]
+        return records
+
+    def _search(self, records: Sequence[Fetched]) -> Sequence[Fetched]:
+        sought = self.mark.position + 1
+        repeat: Fetched | None = None
+        for index, record in enumerate(records):
+            # What cannot be read takes the place after the record before it: it must not be passed over unseen.
+            known = _position(record)
+            position = known or self._passed + 1
+            if position == sought:
+                self._searching, self.hole = False, None
+                return records[index:]
+            if position > sought:
+                if not self._from_beginning:
+                    raise Elsewhere
+                self.hole = sought
+            elif known is not None:
+                repeat = record
+            self._passed = position
+        # One repeat is enough for the reader to learn how far the topic has been looked through.
+        return [] if repeat is None or self.hole is not None else [repeat]
+
+    def restart(self, offset: int) -> None:
+        """Search from the topic's beginning, which is at `offset`."""
+        self.mark = self.here
+        self.next = offset
+        self._searching, self._from_beginning, self._passed, self._last = True, True, 0, None
+
+
+def _position(record: Fetched) -> int | None:
+    try:
+        return from_wire(record.value or b"").position
+    except Undecodable:
+        return None

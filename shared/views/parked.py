@@ -1,0 +1,104 @@
+"""What could not be folded waits here, seen by everybody, until its cause is mended and it is replayed.
+
+A stream's parked events are replayed in order, in one transaction; the first that fails again stays with its new
+reason, and so does everything behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+import structlog
+
+from shared.views.folding import AFTER, refold
+from shared.views.store import Parked, Refused, Retried, ViewStore
+from shared.views.view import View
+
+_logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What a replay came to, in events."""
+
+    folded: int = 0
+    kept: int = 0
+
+    def __add__(self, other: Replay) -> Replay:
+        return Replay(self.folded + other.folded, self.kept + other.kept)
+
+
+async def list_parked(
+    store: ViewStore, view: str | None = None, *, stream: UUID | None = None, limit: int = 1_000
+) -> Sequence[Parked]:
+    """Parked events in the order of view, source, partition and position; notes about stray records come first."""
+    return await store.parked(view, stream=stream, limit=limit)
+
+
+async def show_parked(store: ViewStore, view: str, source: str, partition: int, position: int) -> Parked | None:
+    """One parked event with its bytes, or None."""
+    return next(iter(await store.parked(view, position=(source, partition, position))), None)
+
+
+async def dismiss(store: ViewStore, view: str, source: str, partition: int, position: int) -> bool:
+    """Take away the note about a stray record. False where there is none: an event can only be replayed."""
+    note = await show_parked(store, view, source, partition, position)
+    return note is not None and await store.dismiss(note)
+
+
+async def replay(store: ViewStore, view: View, stream: UUID | None = None) -> Replay:
+    """Fold the parked events of one stream, or of all. Safe while the view is read, and at any time again."""
+    result = Replay()
+    done: set[tuple[str, int, UUID | int]] = set()
+    while todo := [each for each in await _waiting(store, view.name, stream) if _group(each) not in done]:
+        for parked in todo:
+            if _group(parked) not in done:
+                done.add(_group(parked))
+                result += await _replay_one(store, view, parked)
+    return result
+
+
+async def _waiting(store: ViewStore, view: str, stream: UUID | None) -> Sequence[Parked]:
+    return await store.parked(view, stream=stream, limit=1_000_000)
+
+
+def _group(parked: Parked) -> tuple[str, int, UUID | int]:
+    """What is replayed together: a stream, or an event whose stream nobody knows."""
+    return parked.source, parked.partition, parked.stream or parked.position
+
+
+async def _replay_one(store: ViewStore, view: View, parked: Parked) -> Replay:
+    try:
+        return await _try(store, view, parked)
+    except Refused:
+        pass
+    # The store cannot hold what one of them comes to: find it, one event to a transaction.
+    result = Replay()
+    while True:
+        try:
+            step = await _try(store, view, parked, limit=1)
+        except Refused as error:
+            return result + await _keep(store, view, parked, str(error))
+        result += Replay(step.folded)
+        if not step.folded or not step.kept:
+            return result + Replay(0, step.kept)
+
+
+async def _try(store: ViewStore, view: View, parked: Parked, limit: int | None = None) -> Replay:
+    def retry(found: Sequence[Parked]) -> Retried:
+        return Retried(*refold(view, found, limit))
+
+    retried = await store.replay(view.name, parked, view.generation, retry)
+    for each in retried.kept[:1]:
+        if limit is None:
+            _logger.warning("event stays parked", view=view.name, position=each.position, reason=each.reason)
+    return Replay(len(retried.folded), len(retried.kept))
+
+
+async def _keep(store: ViewStore, view: View, parked: Parked, why: str) -> Replay:
+    def retry(found: Sequence[Parked]) -> Retried:
+        return Retried({}, [], [replace(each, reason=AFTER if n else why) for n, each in enumerate(found)])
+
+    return Replay(0, len((await store.replay(view.name, parked, view.generation, retry)).kept))

@@ -1,0 +1,171 @@
+"""What every log must do; an implementation's test module inherits this class and provides the fixture `log`."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from uuid import uuid4
+
+import pytest
+
+from shared.log.port import Append, Log, NewEvent, Position, Secret, VersionConflict, Write, partition_of
+from tests.shared.toy import ALICE, COMMUNITY, NOON, stream
+
+
+def event(name: str = "guildhall.toy.deposited.v1", data: bytes = b'{"amount":1}') -> NewEvent:
+    return NewEvent(uuid4(), name, data)
+
+
+def request(*writes: Write, secrets: tuple[Secret, ...] = ()) -> Append:
+    return Append(COMMUNITY, ALICE, NOON, None, writes, secrets)
+
+
+def one(number: int, expected: int, events: int = 1) -> Append:
+    return request(Write(stream(number), expected, tuple(event() for _ in range(events))))
+
+
+async def outcome(log: Log, append: Append) -> list[Position] | None:
+    """The positions, or None for a conflict."""
+    try:
+        return await log.append(append)
+    except VersionConflict:
+        return None
+
+
+async def positions(log: Log) -> dict[int, list[int]]:
+    return {p: [r.position for r in await log.follow(p, 0, 100_000)] for p in range(log.partitions)}
+
+
+class LogConformance:
+    async def test_an_event_is_loaded_as_it_was_appended(self, log: Log) -> None:
+        append = one(1, 0, events=2)
+
+        where = await log.append(append)
+
+        records = await log.load(stream(1))
+        assert [Position(r.partition, r.position) for r in records] == where
+        assert [(r.stream, r.version, r.id) for r in records] == [
+            (stream(1), 1, append.writes[0].events[0].id),
+            (stream(1), 2, append.writes[0].events[1].id),
+        ]
+        first = records[0]
+        assert (first.service, first.community, first.actor, first.occurred_at, first.causation, first.data) == (
+            log.service,
+            COMMUNITY,
+            ALICE,
+            NOON,
+            None,
+            b'{"amount":1}',
+        )
+
+    async def test_a_stream_is_loaded_after_a_version(self, log: Log) -> None:
+        await log.append(one(1, 0, events=5))
+
+        assert [r.version for r in await log.load(stream(1), 3)] == [4, 5]
+        assert await log.load(stream(2)) == []
+
+    async def test_the_version_that_was_expected_decides(self, log: Log) -> None:
+        await log.append(one(1, 0))
+
+        with pytest.raises(VersionConflict):
+            await log.append(one(1, 0))
+        assert len(await log.load(stream(1))) == 1
+
+    async def test_an_append_to_several_streams_is_written_whole_or_not_at_all(self, log: Log) -> None:
+        await log.append(one(2, 0))
+
+        torn = request(
+            Write(stream(1), 0, (event(),)), Write(stream(2), 0, (event(),)), Write(stream(3), 0, (event(),))
+        )
+        with pytest.raises(VersionConflict):
+            await log.append(torn)
+
+        assert (await log.load(stream(1)), await log.load(stream(3))) == ([], [])
+        whole = request(Write(stream(1), 0, (event(),)), Write(stream(2), 1, (event(), event())))
+        assert len(await log.append(whole)) == 3
+
+    async def test_an_append_that_is_repeated_finds_what_it_wrote(self, log: Log) -> None:
+        append = request(Write(stream(1), 0, (event(), event())), Write(stream(2), 0, (event(),)))
+
+        first = await log.append(append)
+
+        assert await log.append(append) == first
+        assert sum(await log.heads()) == 3
+
+    async def test_positions_have_no_gaps_after_conflicts(self, log: Log) -> None:
+        await log.append(one(1, 0))
+        for _ in range(3):
+            assert await outcome(log, one(1, 0)) is None
+        await log.append(one(1, 1))
+
+        assert await positions(log) == {
+            p: [1, 2] if p == partition_of(stream(1), log.partitions) else [] for p in range(log.partitions)
+        }
+
+    async def test_a_conflict_in_a_batch_does_not_fail_its_neighbours(self, log: Log) -> None:
+        await log.append(one(0, 0))
+
+        answers = await asyncio.gather(*(outcome(log, one(number, 0)) for number in range(40)))
+
+        assert [answer is None for answer in answers] == [True] + [False] * 39
+
+    async def test_of_two_concurrent_appends_to_one_version_one_wins(self, log: Log) -> None:
+        answers = await asyncio.gather(*(outcome(log, one(7, 0)) for _ in range(10)))
+
+        assert sum(answer is not None for answer in answers) == 1
+        assert len(await log.load(stream(7))) == 1
+
+    @pytest.mark.parametrize("seed", range(8))
+    async def test_any_concurrent_appends_leave_positions_and_versions_without_gaps(self, log: Log, seed: int) -> None:
+        chance = random.Random(seed)
+        versions: dict[int, int] = {}
+
+        async def write(number: int) -> None:
+            expected, events = versions.get(number, 0), chance.randint(1, 4)
+            if chance.random() < 0.2:
+                expected += chance.choice([-1, 0, 0, 0])
+            await asyncio.sleep(chance.random() * 0.002)
+            if await outcome(log, one(number, max(expected, 0), events)) is not None:
+                versions[number] = max(expected, 0) + events
+
+        await asyncio.gather(*(write(chance.randrange(25)) for _ in range(120)))
+
+        for partition, found in (await positions(log)).items():
+            assert found == list(range(1, len(found) + 1)), partition
+        assert await log.heads() == [len(found) for found in (await positions(log)).values()]
+        for number in range(25):
+            found = [r.version for r in await log.load(stream(number))]
+            assert found == list(range(1, len(found) + 1)), number
+
+    async def test_a_follower_never_sees_a_position_before_the_one_below_it(self, log: Log) -> None:
+        done = asyncio.Event()
+
+        async def write(writer: int) -> None:
+            for index in range(60):
+                await outcome(log, one(writer, index))
+                if index % 7 == 3:
+                    await outcome(log, one(writer, 0))
+
+        async def follow(partition: int) -> list[int]:
+            seen: list[int] = []
+            while True:
+                last = done.is_set()
+                seen += [r.position for r in await log.follow(partition, len(seen), 10)]
+                if last and len(seen) == (await log.heads())[partition]:
+                    return seen
+                await asyncio.sleep(0.001)
+
+        followers = [asyncio.create_task(follow(partition)) for partition in range(log.partitions)]
+        await asyncio.gather(*(write(writer) for writer in range(8)))
+        done.set()
+
+        for seen in await asyncio.gather(*followers):
+            assert seen == list(range(1, len(seen) + 1))
+
+    async def test_a_partition_is_followed_in_slices(self, log: Log) -> None:
+        await log.append(one(1, 0, events=9))
+        partition = partition_of(stream(1), log.partitions)
+
+        assert [r.position for r in await log.follow(partition, 0, 4)] == [1, 2, 3, 4]
+        assert [r.position for r in await log.follow(partition, 8, 4)] == [9]
+        assert await log.follow(partition, 9, 4) == []

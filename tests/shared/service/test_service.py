@@ -1,0 +1,194 @@
+"""A service, API and worker in one process: what is written shows in the views, and the process tells how it is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import httpx2 as httpx
+import pytest
+from fastapi import FastAPI
+
+from shared.service.service import create_app
+from shared.settings import Settings
+from tests.conftest import FreshDatabase
+from tests.shared.issuer import ISSUER, bearer, write_key_set
+from tests.shared.toy_community import METADATA, RAN, SERVICE
+
+
+@pytest.fixture(scope="module")
+async def settings(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Settings]:
+    jwks = write_key_set(tmp_path_factory.mktemp("issuer"))
+    async with fresh_database(METADATA) as settings:
+        # No broker: a service that is asked about its own log does without.
+        yield settings.model_copy(update={"issuer": ISSUER, "jwks": jwks, "kafka": "127.0.0.1:1"})
+
+
+@pytest.fixture(scope="module")
+async def app(settings: Settings) -> AsyncIterator[FastAPI]:
+    app = create_app(SERVICE, settings)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture(scope="module")
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://toy") as client:
+        yield client
+
+
+async def call(
+    client: httpx.AsyncClient, method: str, path: str, subject: str = "alice", **more: str
+) -> httpx.Response:
+    return await client.request(method, f"/v1/communities/{path}", headers={**bearer(subject), **more})
+
+
+async def test_what_was_founded_can_be_used_in_the_next_request(client: httpx.AsyncClient) -> None:
+    for n in range(5):
+        assert (await call(client, "POST", f"quick-{n}")).status_code == 201
+        assert (await call(client, "POST", f"quick-{n}/work")).status_code == 204
+        assert (await call(client, "POST", f"quick-{n}/work", "bob")).status_code == 404
+        assert (await call(client, "PUT", f"quick-{n}/me", "bob")).status_code == 204
+        assert (await call(client, "POST", f"quick-{n}/work", "bob")).status_code == 204
+
+
+async def test_an_archived_community_takes_no_more(client: httpx.AsyncClient) -> None:
+    await call(client, "POST", "short-lived")
+    archived = await call(client, "POST", "short-lived/archive")
+    fresh = {"guildhall-after": archived.headers["guildhall-position"]}
+    assert (await call(client, "GET", "short-lived/size", **fresh)).status_code == 200
+    await asyncio.sleep(2.1)  # a look-up that permitted is believed for two seconds
+
+    assert (await call(client, "POST", "short-lived/work")).status_code == 409
+    assert (await call(client, "GET", "short-lived/size")).status_code == 200
+
+
+async def test_a_community_that_does_not_exist_costs_a_moment(client: httpx.AsyncClient) -> None:
+    began = time.monotonic()
+    assert (await call(client, "GET", "nowhere/size")).status_code == 404
+
+    assert time.monotonic() - began < 0.5
+
+
+async def test_a_read_shows_the_write_it_names(client: httpx.AsyncClient) -> None:
+    await call(client, "POST", "growing")
+    for n in range(20):
+        joined = await call(client, "PUT", "growing/me", f"member-{n}")
+        answer = await call(client, "GET", "growing/size", **{"guildhall-after": joined.headers["guildhall-position"]})
+        assert answer.json()["members"] == n + 2
+        assert answer.json()["freshness"]["lag_events"] == 0
+
+
+async def test_a_read_that_asks_for_what_is_not_there_yet_says_so_in_time(client: httpx.AsyncClient) -> None:
+    await call(client, "POST", "waiting")
+    began = time.monotonic()
+    headers = {"guildhall-after": "member/0/999999999", "prefer": "respond-async, wait=1"}
+    answer = await call(client, "GET", "waiting/size", **headers)
+
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:guildhall:problem:behind")
+    assert answer.headers["retry-after"] == "1"
+    assert 1 <= time.monotonic() - began < 2
+    assert (await call(client, "GET", "waiting/size", **{"guildhall-after": "nonsense"})).status_code == 400
+
+
+async def test_many_who_wait_do_not_hold_up_those_who_do_not(client: httpx.AsyncClient) -> None:
+    await call(client, "POST", "patient")
+    await call(client, "GET", "patient/size")
+    headers = {"guildhall-after": "member/0/999999999", "prefer": "wait=2"}
+    waiting = [asyncio.create_task(call(client, "GET", "patient/size", **headers)) for _ in range(40)]
+    await asyncio.sleep(0.3)
+    began = time.monotonic()
+
+    assert (await call(client, "GET", "patient/size")).status_code == 200
+    assert time.monotonic() - began < 1
+    assert {answer.status_code for answer in await asyncio.gather(*waiting)} == {503}
+
+
+async def test_the_process_tells_how_far_everything_is(client: httpx.AsyncClient) -> None:
+    await call(client, "POST", "counted")
+    await asyncio.sleep(1.5)
+    status = (await client.get("/status")).json()
+
+    assert (status["service"], status["parked"]) == ("member", {})
+    assert status["views"].keys() == {"directory", "size"}
+    assert status["views"]["size"] == {"member": status["log"]}
+    assert status["lag"] == {name: {"events": 0, "seconds": 0.0} for name in ("size", "directory")}
+    assert sum(status["relayed"]) == 0
+
+
+async def test_a_service_stays_ready_without_its_broker_and_says_what_limps(client: httpx.AsyncClient) -> None:
+    ready = await client.get("/readyz")
+
+    assert (ready.status_code, ready.json()["ready"], ready.json()["reasons"]) == (200, True, [])
+    assert any("relay" in reason for reason in ready.json()["degraded"])
+    assert (await client.get("/livez")).json() == {"status": "alive"}
+
+
+async def test_metrics_name_what_goes_on(client: httpx.AsyncClient) -> None:
+    await call(client, "GET", "nowhere/size")
+    page = (await client.get("/metrics")).text
+
+    assert "guildhall_relay" in page
+    assert 'guildhall_request_seconds_count{operation="get_size",service="member",status="404"}' in page
+
+
+async def test_a_worker_that_fails_is_begun_again() -> None:
+    async with asyncio.timeout(10):
+        while len(RAN) < 3:
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("how", ["gone", "down"])
+async def test_without_its_database_a_service_lives_and_is_not_ready(settings: Settings, how: str) -> None:
+    away = {"gone": settings.database_url + "_gone", "down": "postgresql://guildhall@127.0.0.1:1/guildhall"}[how]
+    gone = settings.model_copy(update={"database_url": away, "database_timeout": 1.0})
+    app = create_app(SERVICE, gone)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://toy") as client,
+    ):
+        ready = await client.get("/readyz")
+        asked = await call(client, "GET", "square/size")
+        written = await call(client, "POST", "square")
+
+    assert (ready.status_code, ready.json()["reasons"]) == (503, ["The database does not answer."])
+    assert (asked.status_code, written.status_code) == (503, 503)
+
+
+async def test_a_process_that_stops_turns_away_before_it_closes(settings: Settings) -> None:
+    app = create_app(SERVICE, settings, only="api")
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://toy") as client,
+    ):
+        app.state.runtime.draining.set()
+        ready = await client.get("/readyz")
+        served = await call(client, "POST", "late")
+
+    assert (ready.status_code, ready.json()["reasons"]) == (503, ["The service is stopping."])
+    assert (served.status_code, served.headers["connection"]) == (201, "close")
+
+
+async def test_a_worker_alone_serves_no_api(settings: Settings) -> None:
+    app = create_app(SERVICE, settings, only="worker")
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://toy") as client,
+    ):
+        assert (await client.get("/livez")).status_code == 200
+        assert (await client.get("/status")).status_code == 200
+        assert (await call(client, "GET", "square/size")).status_code == 404
+        assert (await client.get("/openapi.json")).status_code == 404
+
+
+async def test_an_api_alone_learns_from_the_worker_elsewhere(settings: Settings, client: httpx.AsyncClient) -> None:
+    app = create_app(SERVICE, settings, only="api")
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://toy") as alone,
+    ):
+        joined = await call(alone, "POST", "apart")
+        fresh = {"guildhall-after": joined.headers["guildhall-position"]}
+        assert (await call(alone, "GET", "apart/size", **fresh)).json()["members"] == 1
+        assert (await call(alone, "POST", "apart/work", "stranger")).status_code == 404

@@ -1,0 +1,195 @@
+"""Any interleaving, any duplication, any batch cut and any failure give the same read models."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from random import Random
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from shared.db import create_engine, driver
+from shared.views.parked import replay
+from shared.views.reader import Reader
+from shared.views.store import Batch, ViewStore
+from shared.views.store_memory import MemoryViewStore
+from shared.views.store_postgres import PostgresViewStore
+from shared.views.view import View, put
+from tests.conftest import FreshDatabase
+from tests.shared.board import (
+    BOARD,
+    ITEM,
+    METADATA,
+    NOON,
+    TABLES,
+    VOTE_COUNT,
+    VOTES,
+    BoardEvent,
+    Books,
+    Closed,
+    Opened,
+    Renamed,
+    Visited,
+    Voted,
+    Whispered,
+    community,
+    fold,
+    item,
+    member,
+)
+from tests.shared.sources import FailingStore, has_read, read_until, sources
+from tests.shared.views.test_view_store_postgres import TRUNCATE
+
+small = st.integers(0, 4)
+titles = st.sampled_from(["one", "two", "cursed", "社群"])
+events = st.one_of(
+    st.builds(Opened, item=small.map(item), title=titles, tags=st.tuples(titles), size=st.integers(-5, 5)),
+    st.builds(Renamed, item=small.map(item), title=titles),
+    st.builds(Closed, item=small.map(item)),
+    st.builds(Voted, item=small.map(item), member=small.map(member), points=st.integers(-9, 9)),
+    st.builds(Visited, member=small.map(member)),
+    st.just(Whispered()),
+)
+histories = st.lists(st.tuples(events, small, st.integers(0, 60)), max_size=60)
+
+
+def written(history: list[tuple[Any, int, int]]) -> Books:
+    """Items are streams of their own in one community each; votes and visits are streams by number."""
+    books = Books()
+    for event, number, hours in history:
+        about = getattr(event, "item", None) if not isinstance(event, Voted) else None
+        where = community(0) if about is None else community(about.int % 2)
+        books.append(event, about or member(100 + number), at=NOON + timedelta(hours=hours), where=where)
+    return books
+
+
+async def rows(store: ViewStore) -> dict[str, list[dict[str, Any]]]:
+    return {table.name: await store.rows(table) for table in (*TABLES, VOTES)}
+
+
+async def in_order(books: Books) -> MemoryViewStore:
+    """One event after another, one log after another, nothing repeated: what every other way must equal."""
+    store = MemoryViewStore()
+    reader = Reader([BOARD, VOTE_COUNT], sources(books), store, limit=1)
+    await read_until(reader, has_read(reader, books))
+    return store
+
+
+async def in_any_way(books: Books, store: ViewStore, seed: int, *, limit: int = 2_000) -> None:
+    with patch("shared.views.reader.PAUSES", (0.0, 0.0)), capture_logs():
+        reader = Reader([BOARD, VOTE_COUNT], sources(books, Random(seed)), store, limit=limit)
+        await read_until(reader, has_read(reader, books))
+
+
+async def parked(store: ViewStore) -> list[tuple[Any, ...]]:
+    return [(p.view, p.source, p.partition, p.position, p.stream, p.reason) for p in await store.parked()]
+
+
+@settings(max_examples=150, deadline=None)
+@given(history=histories, seed=st.integers(0, 2**32))
+async def test_order_repeats_and_cuts_make_no_difference(history: list[tuple[Any, int, int]], seed: int) -> None:
+    books, store = written(history), MemoryViewStore()
+    expected = await in_order(books)
+
+    await in_any_way(books, store, seed)
+
+    assert await rows(store) == await rows(expected)
+    assert await parked(store) == await parked(expected)
+
+
+@settings(max_examples=75, deadline=None)
+@given(history=histories, seed=st.integers(0, 2**32))
+async def test_failing_transactions_make_no_difference(history: list[tuple[Any, int, int]], seed: int) -> None:
+    books, store = written(history), FailingStore()
+    store.random, store.probability = Random(seed), 0.2
+
+    await in_any_way(books, store, seed)
+
+    assert await rows(store) == await rows(await in_order(books))
+
+
+@settings(max_examples=75, deadline=None)
+@given(history=histories, seed=st.integers(0, 2**32))
+async def test_what_was_parked_and_replayed_is_as_if_it_had_never_been_parked(
+    history: list[tuple[Any, int, int]], seed: int
+) -> None:
+    books, store = written(history), MemoryViewStore()
+    mended = View("board", TABLES, fold_cursed_too)
+
+    await in_any_way(books, store, seed)
+    await replay(store, mended)
+
+    clean = MemoryViewStore()
+    reader = Reader([mended, VOTE_COUNT], sources(books), clean)
+    await read_until(reader, has_read(reader, books))
+    assert await rows(store) == await rows(clean)
+    assert await parked(store) == []
+
+
+def fold_cursed_too(event: BoardEvent, record: Any) -> Any:
+    if isinstance(event, Renamed):
+        return [put(ITEM, (record.community, event.item), record.version, title=event.title)]
+    return fold(event, record)
+
+
+@pytest.fixture(scope="module")
+async def postgres(fresh_database: FreshDatabase) -> AsyncIterator[PostgresViewStore]:
+    async with fresh_database(METADATA) as fresh:
+        engine = create_engine(fresh, "board")
+        store = PostgresViewStore(engine)
+        yield store
+        await store.close()
+        await engine.dispose()
+
+
+class FailingPostgres:
+    """The real store, which says that a transaction failed that did not, or does not begin it."""
+
+    def __init__(self, store: PostgresViewStore, seed: int) -> None:
+        self._store = store
+        self._random = Random(seed)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def write(self, batch: Batch) -> object:
+        dice = self._random.random()
+        if dice < 0.1:
+            raise ConnectionError("before")
+        token = await self._store.write(batch)
+        if dice < 0.2:
+            raise ConnectionError("after")
+        return token
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=histories, seed=st.integers(0, 2**32))
+async def test_none_of_this_makes_a_difference_in_postgresql(
+    postgres: PostgresViewStore, history: list[tuple[Any, int, int]], seed: int
+) -> None:
+    books = written(history)
+    async with driver(postgres._held._engine) as connection:
+        await connection.execute(TRUNCATE)
+    postgres._ordinals._known.clear()
+
+    await in_any_way(books, FailingPostgres(postgres, seed), seed)
+
+    expected = await in_order(books)
+    assert await rows(postgres) == await rows(expected)
+    assert await parked(postgres) == await parked(expected)
+
+
+@settings(max_examples=10, deadline=None)
+@given(history=histories, seed=st.integers(0, 2**32))
+async def test_several_workers_at_once_make_no_difference(history: list[tuple[Any, int, int]], seed: int) -> None:
+    books, store = written(history), MemoryViewStore()
+
+    await asyncio.gather(*(in_any_way(books, store, seed + n) for n in range(3)))
+
+    assert await rows(store) == await rows(await in_order(books))
