@@ -21,7 +21,7 @@ from uuid_utils.compat import uuid7
 from shared.decider import Decider
 from shared.errors import Conflict, NotFound, PreconditionFailed, Problem, TooLarge
 from shared.event import Catalogue, Event, encode_data, wire_name
-from shared.log.port import LARGEST_EVENT, Append, Log, NewEvent, Position, Secret, VersionConflict, Write
+from shared.log.port import LARGEST_EVENT, Append, Log, NewEvent, Position, Secret, VersionConflict, Write, derived_id
 
 S = TypeVar("S")
 E = TypeVar("E", bound=Event)
@@ -154,7 +154,7 @@ class Commands:
             act.occurred_at,
             act.causation,
             tuple(
-                Write(step.stream, known.version, tuple(_new(event) for event in events))
+                Write(step.stream, known.version, _new(act, step.stream, known.version, events))
                 for step, known, events in zip(steps, before, decided, strict=True)
                 if events
             ),
@@ -250,11 +250,16 @@ def _decide(step: Step[Any, Any], known: _Cached) -> list[Event]:
     return cast("list[Event]", step.decide(known.state))
 
 
-def _new(event: Event) -> NewEvent:
-    data = encode_data(event)
-    if len(data) > LARGEST_EVENT:
-        raise TooLarge(f"This makes an event of {len(data)} bytes; at most {LARGEST_EVENT} can be written.")
-    return NewEvent(uuid7(), wire_name(type(event)), data)
+def _new(act: Act, stream: UUID, version: int, events: Sequence[Event]) -> tuple[NewEvent, ...]:
+    """The events with ids: new ones, or those that follow from what caused them."""
+    made = []
+    for number, event in enumerate(events, version + 1):
+        data = encode_data(event)
+        if len(data) > LARGEST_EVENT:
+            raise TooLarge(f"This makes an event of {len(data)} bytes; at most {LARGEST_EVENT} can be written.")
+        event_id = uuid7() if act.causation is None else derived_id("caused", act.causation, stream, number)
+        made.append(NewEvent(event_id, wire_name(type(event)), data))
+    return tuple(made)
 
 
 def _check(known: _Cached, decider: Decider[Any, Any], community: UUID | None) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -14,9 +15,12 @@ from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.cli.console import ServiceName, configuration, console, fail, load, run_async
+from shared.commands import Commands
 from shared.db import create_engine
+from shared.event import Catalogue
 from shared.log.follow import LogSource
-from shared.log.postgres import PostgresLog
+from shared.log.postgres import CONNECTIONS, PostgresLog
+from shared.reactions import carry_out, no_orders
 from shared.service.service import Service
 from shared.stream.kafka_source import KafkaSource
 from shared.stream.source import Source
@@ -39,13 +43,20 @@ Where = Annotated[str, typer.Argument(metavar="POSITION", help="As listed: sourc
 
 @asynccontextmanager
 async def view_store(service: Service) -> AsyncIterator[PostgresViewStore]:
-    engine = create_engine(configuration(), service.name, connections=5)
-    store = PostgresViewStore(engine)
-    try:
+    """The store of a service's views, which carries out the orders of its reactions."""
+    settings = configuration()
+    async with AsyncExitStack() as stack:
+        engine = create_engine(settings, service.name, connections=5 + CONNECTIONS)
+        stack.push_async_callback(engine.dispose)
+        execute = no_orders
+        if service.events is not None:
+            log = PostgresLog(engine, service.name, settings.partitions)
+            await log.start()
+            stack.push_async_callback(log.close)
+            execute = partial(carry_out, Commands(log, Catalogue.of(service.events)))
+        store = PostgresViewStore(engine, execute=execute)
+        stack.push_async_callback(store.close)
         yield store
-    finally:
-        await store.close()
-        await engine.dispose()
 
 
 def view_of(service: Service, name: str) -> View:

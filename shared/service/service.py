@@ -47,6 +47,7 @@ class Service:
     `routers` are declared relative to `/v1/communities/{community}`; one whose own prefix begins with `/v1` is taken
     as it is. `events` is the module of the service's events, None where it owns no facts. `own_views` are fed by
     its own log, `topic_views` by the topics of others; the directory is added to whichever gets the member events.
+    `reactions` are fed by topics and give orders to this service (shared/reactions.py).
     `workers` run in the worker, each under a lease of its own, and are started again when they fail. `migrations` is
     the folder of its schema's revisions, by default `migrations/versions` in its own.
     """
@@ -57,6 +58,7 @@ class Service:
     events: ModuleType | None = None
     own_views: Sequence[View] = ()
     topic_views: Sequence[View] = ()
+    reactions: Sequence[View] = ()
     backfill: Sequence[BackfillCommand[Any]] = ()
     workers: Sequence[Worker] = ()
     title: str = ""
@@ -69,18 +71,20 @@ class Service:
         object.__setattr__(self, "directory", directory)
         feeds = "own_views" if self.name == SOURCE else "topic_views"
         object.__setattr__(self, feeds, (*getattr(self, feeds), directory))
+        if self.reactions and self.events is None:
+            raise TypeError(f"{self.name}: reactions need a log to write to")
         if missing := access.undeclared(self.routers):
             raise TypeError(f"{self.name}: without exactly one declared permission: {', '.join(missing)}")
 
     @property
     def views(self) -> tuple[View, ...]:
-        """All of them, the directory too."""
-        return (*self.own_views, *self.topic_views)
+        """All of them, the directory and the reactions too."""
+        return (*self.own_views, *self.topic_views, *self.reactions)
 
     @property
     def topics(self) -> list[str]:
-        """The services whose topics this one's views read."""
-        return sorted({source for view in self.topic_views for source in view.sources})
+        """The services whose topics this one's views and reactions read."""
+        return sorted({source for view in (*self.topic_views, *self.reactions) for source in view.sources})
 
 
 def create_app(service: Service, settings: Settings, *, only: Only | None = None) -> FastAPI:

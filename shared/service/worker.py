@@ -22,6 +22,7 @@ from shared.http.problems import is_away
 from shared.lease import Lease, lead
 from shared.log.follow import LogSource
 from shared.log.postgres import PostgresLog
+from shared.reactions import carry_out
 from shared.relay.relay import Relay
 from shared.service.runtime import Runtime
 from shared.stream.kafka_source import KafkaSource
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 RESTARTS = Counter("guildhall_worker_restarts", "Parts of a worker that were begun again.", ["service", "part"])
 SHORTEST, LONGEST = 0.5, 30.0
 """Seconds before a part is begun again, doubled at each failure that follows soon."""
+ORDERS = 100
+"""Events at most whose orders are carried out under one lock of the marks."""
 SETTLED = 5.0
 """Seconds after which a part that was begun again is no longer called failing."""
 
@@ -102,6 +105,8 @@ def _parts(service: Service, runtime: Runtime, engine: AsyncEngine) -> dict[str,
         shared = runtime.log is None
         read = partial(_read_topics, service, runtime, engine, shared=shared)
         parts["topic views"] = read if shared else _led(engine, "topics", read)
+    if service.reactions:
+        parts["reactions"] = _led(engine, "reactions", partial(_react, service, runtime, engine))
     for worker in service.workers:
         name = worker.__qualname__
         parts[name] = _led(engine, name, partial(worker, runtime))
@@ -129,7 +134,7 @@ async def _read_log(service: Service, runtime: Runtime, engine: AsyncEngine) -> 
 
     woken: list[Callable[[], None]] = []
     try:
-        await _read(service.own_views, make, runtime, engine)
+        await _read(service.own_views, make, runtime, PostgresViewStore(engine))
     finally:
         log.appended[:] = [wake for wake in log.appended if wake not in woken]
 
@@ -140,18 +145,31 @@ async def _read_topics(service: Service, runtime: Runtime, engine: AsyncEngine, 
             return KafkaSource(runtime.settings, source, f"guildhall-{service.name}-{group}", marks=marks)
         return KafkaSource(runtime.settings, source)
 
-    await _read(service.topic_views, make, runtime, engine, shared=shared)
+    await _read(service.topic_views, make, runtime, PostgresViewStore(engine), shared=shared)
+
+
+async def _react(service: Service, runtime: Runtime, engine: AsyncEngine) -> None:
+    def make(group: str, source: str, marks: Marks) -> Source:
+        return KafkaSource(runtime.settings, source)
+
+    store = PostgresViewStore(engine, execute=partial(carry_out, runtime.commands))
+    await _read(service.reactions, make, runtime, store, limit=ORDERS)
 
 
 async def _read(
-    views: Sequence[View], make: MakeSource, runtime: Runtime, engine: AsyncEngine, *, shared: bool = False
+    views: Sequence[View],
+    make: MakeSource,
+    runtime: Runtime,
+    store: PostgresViewStore,
+    *,
+    shared: bool = False,
+    limit: int = 2_000,
 ) -> None:
     """Read until cancelled; meanwhile this process's directory is told by its own reader how far it is.
 
     Not where processes share the partitions: there each knows of its part alone, and the watermarks tell of all.
     """
-    store = PostgresViewStore(engine)
-    readers = Readers(views, make, store, runtime.settings.partitions, runtime.progress)
+    readers = Readers(views, make, store, runtime.settings.partitions, runtime.progress, limit)
     runtime.readers.append(readers)
     unaware = runtime.directory.seen
     if not shared and any(view.name == VIEW for view in views):

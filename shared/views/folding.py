@@ -218,7 +218,7 @@ class Folder:
                     except Exception as error:  # whatever a fold raises, the event is parked with it
                         why = reason(error)
                     else:
-                        _merge(changes, folded.batch.changes.setdefault(view.generation, {}))
+                        _merge(changes, folded.batch.changes.setdefault(view.generation, Merged()))
                         continue
                 folded.parked.add((name, record.stream))
                 folded.batch.parked.append(parked_event(name, record, why, message.value))
@@ -254,7 +254,7 @@ def refold(view: View, parked: Sequence[Parked], limit: int | None = None) -> tu
 
     The changes, the events folded, and those that stay: the first of them with the reason, the others because of it.
     """
-    changes: Merged = {}
+    changes = Merged()
     for index, each in enumerate(parked):
         if limit is not None and index >= limit:
             return changes, list(parked[:index]), list(parked[index:])

@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 
 from shared.views.folding import AFTER, refold
+from shared.views.merge import Merged
 from shared.views.store import Parked, Refused, Retried, ViewStore
 from shared.views.view import View
 
@@ -99,6 +100,6 @@ async def _try(store: ViewStore, view: View, parked: Parked, limit: int | None =
 
 async def _keep(store: ViewStore, view: View, parked: Parked, why: str) -> Replay:
     def retry(found: Sequence[Parked]) -> Retried:
-        return Retried({}, [], [replace(each, reason=AFTER if n else why) for n, each in enumerate(found)])
+        return Retried(Merged(), [], [replace(each, reason=AFTER if n else why) for n, each in enumerate(found)])
 
     return Replay(0, len((await store.replay(view.name, parked, view.generation, retry)).kept))

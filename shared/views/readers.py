@@ -76,6 +76,8 @@ class Readers:
     store: ViewStore
     partitions: int
     progress: Progress = field(default_factory=Progress)
+    limit: int = 2_000
+    """The most events in one transaction."""
     running: dict[str, Reader] = field(default_factory=dict)
 
     @property
@@ -111,7 +113,7 @@ class Readers:
             return of
 
         sources = [self.make(group.name, source, marks(source)) for source in group.sources]
-        made.append(Reader(group.views, sources, self.store, progress=self.progress))
+        made.append(Reader(group.views, sources, self.store, limit=self.limit, progress=self.progress))
         return made[0]
 
     async def _until_one_has_caught_up(self, groups: Sequence[Group], tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -14,8 +14,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from shared.reactions import Execute, OrderRefused, no_orders
 from shared.views.merge import Merged, TableChanges
-from shared.views.store import Batch, Move, Overtaken, Parked, Refused, Retried, Retry, Watermark
+from shared.views.store import Batch, Move, Overtaken, Parked, Refused, Retried, Retry, Watermark, reason
 from shared.views.view import NEVER, Key, Put
 
 Row: TypeAlias = dict[str, Any]
@@ -28,6 +29,7 @@ class MemoryViewStore:
     """Implements `ViewStore`; `caught_up_at` is by view, source and partition."""
 
     clock: Any = lambda: datetime.now(UTC)
+    execute: Execute = no_orders
     tables: Rows = field(default_factory=dict)
     marks: dict[tuple[str, str, int], Watermark] = field(default_factory=dict)
     held: dict[tuple[str, str, int, int], Parked] = field(default_factory=dict)
@@ -50,6 +52,7 @@ class MemoryViewStore:
         for move in batch.moves:
             if self.marks[move.view, move.source, move.partition] != move.before:
                 raise Overtaken(move.view)
+        await self._carry_out(batch.changes)
         changed = self._changed(batch.changes)
         token = next(self._tokens)
         for move in batch.moves:
@@ -107,6 +110,7 @@ class MemoryViewStore:
             and (p.position == parked.position or (p.stream is not None and p.stream == parked.stream))
         ]
         retried = retry(together)
+        await self._carry_out({generation: retried.changes})
         changed = self._changed({generation: retried.changes})
         self.marks[where] = replace(self.marks[where], token=next(self._tokens))
         self._commit(changed)
@@ -125,6 +129,14 @@ class MemoryViewStore:
         await asyncio.sleep(0)
         rows = self.tables.get(table.name + generation, {})
         return [deepcopy(rows[key]) for key in sorted(rows)]
+
+    async def _carry_out(self, changes: Mapping[str, Merged]) -> None:
+        try:
+            for merged in changes.values():
+                for order in merged.orders:
+                    await self.execute(order)
+        except OrderRefused as error:
+            raise Refused(reason(error)) from error
 
     def _changed(self, changes: Mapping[str, Merged]) -> Rows:
         """The rows as they will be; nothing is kept of them yet. Raises `Refused` for what no column can hold."""

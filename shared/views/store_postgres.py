@@ -18,6 +18,7 @@ from pyroaring import BitMap
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import Driver, Held
+from shared.reactions import Execute, OrderRefused, no_orders
 from shared.views import sql as view_sql
 from shared.views.member_sets import Member, Ordinals, members_of, write_sets
 from shared.views.merge import Merged, TableChanges
@@ -80,6 +81,7 @@ where p.view = $1 and p.source = $2 and p.partition = $3 and p.position = u.posi
 """
 
 REFUSED = (
+    OrderRefused,
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.ProgramLimitExceededError,
@@ -88,14 +90,18 @@ REFUSED = (
     KeyError,
     AttributeError,
 )
-"""A value that does not fit: the same at every try."""
+"""A value that does not fit, or an order that is refused: the same at every try."""
 
 
 class PostgresViewStore:
-    """Implements `ViewStore`. It keeps up to `connections` of the engine's for itself until it is closed."""
+    """Implements `ViewStore`. It keeps up to `connections` of the engine's for itself until it is closed.
 
-    def __init__(self, engine: AsyncEngine, *, connections: int = 4) -> None:
+    `execute` carries out the orders of reactions.
+    """
+
+    def __init__(self, engine: AsyncEngine, *, connections: int = 4, execute: Execute = no_orders) -> None:
         self._held = Held(engine, connections)
+        self._execute = execute
         self._ordinals = Ordinals()
 
     async def close(self) -> None:
@@ -154,6 +160,9 @@ class PostgresViewStore:
             raise Refused(reason(failed)) from failed
 
     async def _apply(self, connection: Driver, changes: Mapping[str, Merged]) -> Mapping[Member, int]:
+        for merged in changes.values():
+            for order in merged.orders:
+                await self._execute(order)
         members = members_of(changes.values())
         ordinals = await self._ordinals.of(connection, members) if members else {}
         tables = [(table, generation) for generation, merged in changes.items() for table in merged]

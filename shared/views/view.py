@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
 
 from shared.event import Catalogue, Event, Recorded, events_of
+from shared.reactions import Order
 
 NEVER = -(2**63)
 """The version of a row that was added to and never put."""
@@ -150,3 +151,9 @@ class View:
     def next(self) -> View:
         """The same view, written to its second generation of tables."""
         return View(self.name + NEXT, self.tables, self.fold, "__next")
+
+
+def reaction(name: str, react: Callable[[Any, Recorded], Iterable[Order[Any, Any]]]) -> View:
+    """A view without tables, whose fold answers orders: what a service does because of these events."""
+    # Orders travel as changes do; only what merges and what writes a batch tells them apart.
+    return View(name, (), cast("Callable[[Any, Recorded], Iterable[Change]]", react))
