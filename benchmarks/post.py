@@ -107,7 +107,7 @@ async def _ours(stack: Stack) -> AsyncIterator[tuple[int, bytes]]:
 async def _found(settings: Settings) -> None:
     """Put the community and its owner into the directory, as its view would."""
     owner = member_id(settings.member_secret.get_secret_value().encode(), COMMUNITY, settings.issuer, SUBJECT)
-    changes = Merged()
+    changes: Merged = {}
     happened: list[Event] = [
         CommunityFounded(SLUG, "Europe/Paris", "public", "open"),
         MemberJoined(owner),

@@ -1,9 +1,9 @@
 """What a service does when another one speaks: orders that follow from events, carried out at least once.
 
 A reaction is a view without tables: its fold is pure and answers orders, so positions, gaps and parking are those of
-every view. Orders are carried out in the transaction that moves the mark, behind the mark's own lock: nobody else does
-so meanwhile, and after a crash in between they are carried out again. What an order makes has ids that derive from the
-event's, so the second time finds it made. An order that is refused parks its event, to be replayed.
+every view. Orders are carried out before the mark moves, so after a crash in between, or by a worker that has not heard
+of its successor, they are carried out again. What an order makes has ids that derive from the event's, so the second
+time finds it made. An order that is refused parks its event, to be replayed.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ RESTARTS = Counter("guildhall_worker_restarts", "Parts of a worker that were beg
 SHORTEST, LONGEST = 0.5, 30.0
 """Seconds before a part is begun again, doubled at each failure that follows soon."""
 ORDERS = 100
-"""Events at most whose orders are carried out under one lock of the marks."""
+"""Events at most whose orders are carried out before the marks move, and after a crash again."""
 SETTLED = 5.0
 """Seconds after which a part that was begun again is no longer called failing."""
 

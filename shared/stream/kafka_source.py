@@ -85,6 +85,8 @@ class KafkaSource:
         while True:
             left = max(0.0, until - time.monotonic())
             messages: Sequence[Message] = []
+            if self._group is not None and self._consumer is not None:
+                await self._take_over()  # its errors are the database's: no reason to leave the group
             try:
                 with only_own_cancellation():  # aiokafka passes on what befell its tasks
                     if self._consumer is not None or await self._connected(left):
@@ -182,8 +184,6 @@ class KafkaSource:
     # Reading
 
     async def _poll(self, limit: int, wait: float) -> list[Message]:
-        if self._group is not None:
-            await self._take_over()
         began = time.monotonic()
         try:
             # getmany waits without an end while its group is shared out anew

@@ -14,10 +14,11 @@ from typing import Any
 from uuid import UUID
 
 from shared.event import Event, Recorded, Undecodable, from_wire, to_wire
+from shared.reactions import Order
 from shared.stream.source import Mark, Message
 from shared.views.merge import Merged, merge
-from shared.views.store import Batch, Move, Parked, Refused, Watermark, note_position, reason
-from shared.views.view import Change, View
+from shared.views.store import Batch, Move, Parked, Refused, Retried, Watermark, note_position, reason
+from shared.views.view import Change, View, orders_in
 
 AFTER = "an earlier event of its stream is parked"
 
@@ -218,7 +219,10 @@ class Folder:
                     except Exception as error:  # whatever a fold raises, the event is parked with it
                         why = reason(error)
                     else:
-                        _merge(changes, folded.batch.changes.setdefault(view.generation, Merged()))
+                        if view.tables:
+                            _merge(changes, folded.batch.changes.setdefault(view.generation, {}))
+                        else:
+                            folded.batch.orders += orders_in(changes)
                         continue
                 folded.parked.add((name, record.stream))
                 folded.batch.parked.append(parked_event(name, record, why, message.value))
@@ -249,15 +253,16 @@ def parked_event(view: str, record: Recorded, why: str, value: bytes | None) -> 
     )  # fmt: skip
 
 
-def refold(view: View, parked: Sequence[Parked], limit: int | None = None) -> tuple[Merged, list[Parked], list[Parked]]:
+def refold(view: View, parked: Sequence[Parked], limit: int | None = None) -> Retried:
     """Fold a stream's parked events in order, up to the first that fails or up to `limit` of them.
 
-    The changes, the events folded, and those that stay: the first of them with the reason, the others because of it.
+    Of those that stay the first has the reason, the others stay because of it.
     """
-    changes = Merged()
+    changes: Merged = {}
+    orders: list[Order[Any, Any]] = []
     for index, each in enumerate(parked):
         if limit is not None and index >= limit:
-            return changes, list(parked[:index]), list(parked[index:])
+            return Retried(changes, parked[:index], parked[index:], orders)
         try:
             record = from_wire(each.value)
             found = []
@@ -265,9 +270,13 @@ def refold(view: View, parked: Sequence[Parked], limit: int | None = None) -> tu
                 found = list(view.fold(view.catalogue.decode(record.type, record.data), record))
         except Exception as error:  # whatever a fold raises, the event stays parked with it
             first, *later = parked[index:]
-            return changes, list(parked[:index]), [_because(first, reason(error)), *(_because(p, AFTER) for p in later)]
-        _merge(found, changes)
-    return changes, list(parked), []
+            kept = [_because(first, reason(error)), *(_because(p, AFTER) for p in later)]
+            return Retried(changes, parked[:index], kept, orders)
+        if view.tables:
+            _merge(found, changes)
+        else:
+            orders += orders_in(found)
+    return Retried(changes, parked, [], orders)
 
 
 def _because(parked: Parked, why: str) -> Parked:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from shared.reactions import Order
 from shared.views.view import Add, Change, Key, Put
 
 
@@ -27,26 +26,16 @@ class TableChanges:
         return [puts[0] if len(puts) == 1 else _newest(puts) for puts in self.puts.values()]
 
 
-class Merged(dict[sa.Table, TableChanges]):
-    """By table, what is to be done to its rows; and `orders`, to be carried out one after the other."""
-
-    __slots__ = ("orders",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.orders: list[Order[Any, Any]] = []
+Merged: TypeAlias = dict[sa.Table, TableChanges]
 
 
 def merge(changes: Iterable[Change], into: Merged) -> None:
     """Add changes to those that are there already. It runs once for every change of every event, so it is plain."""
     for change in changes:
-        kind = type(change)
-        if kind is Order:  # type: ignore[comparison-overlap]  # `reaction` says why
-            into.orders.append(change)  # type: ignore[unreachable]
-            continue
         table = into.get(change.table)
         if table is None:
             table = into[change.table] = TableChanges()
+        kind = type(change)
         if kind is Add:
             sums = table.adds.get(change.key)
             if sums is None:

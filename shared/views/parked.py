@@ -13,7 +13,6 @@ from uuid import UUID
 import structlog
 
 from shared.views.folding import AFTER, refold
-from shared.views.merge import Merged
 from shared.views.store import Parked, Refused, Retried, ViewStore
 from shared.views.view import View
 
@@ -89,7 +88,7 @@ async def _replay_one(store: ViewStore, view: View, parked: Parked) -> Replay:
 
 async def _try(store: ViewStore, view: View, parked: Parked, limit: int | None = None) -> Replay:
     def retry(found: Sequence[Parked]) -> Retried:
-        return Retried(*refold(view, found, limit))
+        return refold(view, found, limit)
 
     retried = await store.replay(view.name, parked, view.generation, retry)
     for each in retried.kept[:1]:
@@ -100,6 +99,6 @@ async def _try(store: ViewStore, view: View, parked: Parked, limit: int | None =
 
 async def _keep(store: ViewStore, view: View, parked: Parked, why: str) -> Replay:
     def retry(found: Sequence[Parked]) -> Retried:
-        return Retried(Merged(), [], [replace(each, reason=AFTER if n else why) for n, each in enumerate(found)])
+        return Retried({}, [], [replace(each, reason=AFTER if n else why) for n, each in enumerate(found)])
 
     return Replay(0, len((await store.replay(view.name, parked, view.generation, retry)).kept))

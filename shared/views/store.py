@@ -13,6 +13,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from shared.reactions import Order
 from shared.stream.source import Mark
 from shared.views.merge import Merged
 
@@ -76,20 +77,28 @@ def note_position(offset: int) -> int:
 
 @dataclass(slots=True)
 class Batch:
-    """One transaction's worth. `changes` are by the ending of the table names they are for (`View.generation`)."""
+    """One transaction's worth. `changes` are by the ending of the table names they are for (`View.generation`).
+
+    `orders` are carried out before it, one after the other: at least once, whatever becomes of the transaction.
+    """
 
     moves: list[Move] = field(default_factory=list)
     changes: dict[str, Merged] = field(default_factory=dict)
     parked: list[Parked] = field(default_factory=list)
+    orders: list[Order[Any, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """What became of a stream's parked events: these are folded, and these stay, with a new reason."""
+    """What became of a stream's parked events: these are folded, and these stay, with a new reason.
+
+    `orders` are what the folded ones ask for, as in `Batch`.
+    """
 
     changes: Merged
     folded: Sequence[Parked]
     kept: Sequence[Parked]
+    orders: Sequence[Order[Any, Any]] = ()
 
 
 class Overtaken(Exception):
@@ -115,7 +124,7 @@ class ViewStore(Protocol):
         """By view and partition; those that are missing are made, at 0."""
 
     async def write(self, batch: Batch) -> object:
-        """Take the moves, apply the changes, park: one transaction. The new token of every watermark moved.
+        """Carry out the orders; then take the moves, apply the changes, park: one transaction. The moved marks' token.
 
         Raises `Overtaken` or `Refused`; either way, and after any other error it knows to be one, nothing is written.
         """

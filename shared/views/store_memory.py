@@ -14,7 +14,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from shared.reactions import Execute, OrderRefused, no_orders
+from shared.reactions import Execute, Order, OrderRefused, no_orders
 from shared.views.merge import Merged, TableChanges
 from shared.views.store import Batch, Move, Overtaken, Parked, Refused, Retried, Retry, Watermark, reason
 from shared.views.view import NEVER, Key, Put
@@ -49,10 +49,10 @@ class MemoryViewStore:
 
     async def write(self, batch: Batch) -> object:
         await asyncio.sleep(0)
+        await self._carry_out(batch.orders)
         for move in batch.moves:
             if self.marks[move.view, move.source, move.partition] != move.before:
                 raise Overtaken(move.view)
-        await self._carry_out(batch.changes)
         changed = self._changed(batch.changes)
         token = next(self._tokens)
         for move in batch.moves:
@@ -110,7 +110,7 @@ class MemoryViewStore:
             and (p.position == parked.position or (p.stream is not None and p.stream == parked.stream))
         ]
         retried = retry(together)
-        await self._carry_out({generation: retried.changes})
+        await self._carry_out(retried.orders)
         changed = self._changed({generation: retried.changes})
         self.marks[where] = replace(self.marks[where], token=next(self._tokens))
         self._commit(changed)
@@ -130,11 +130,10 @@ class MemoryViewStore:
         rows = self.tables.get(table.name + generation, {})
         return [deepcopy(rows[key]) for key in sorted(rows)]
 
-    async def _carry_out(self, changes: Mapping[str, Merged]) -> None:
+    async def _carry_out(self, orders: Iterable[Order[Any, Any]]) -> None:
         try:
-            for merged in changes.values():
-                for order in merged.orders:
-                    await self.execute(order)
+            for order in orders:
+                await self.execute(order)
         except OrderRefused as error:
             raise Refused(reason(error)) from error
 

@@ -18,7 +18,7 @@ from pyroaring import BitMap
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import Driver, Held
-from shared.reactions import Execute, OrderRefused, no_orders
+from shared.reactions import Execute, Order, OrderRefused, no_orders
 from shared.views import sql as view_sql
 from shared.views.member_sets import Member, Ordinals, members_of, write_sets
 from shared.views.merge import Merged, TableChanges
@@ -81,7 +81,6 @@ where p.view = $1 and p.source = $2 and p.partition = $3 and p.position = u.posi
 """
 
 REFUSED = (
-    OrderRefused,
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.ProgramLimitExceededError,
@@ -90,7 +89,7 @@ REFUSED = (
     KeyError,
     AttributeError,
 )
-"""A value that does not fit, or an order that is refused: the same at every try."""
+"""A value that does not fit: the same at every try."""
 
 
 class PostgresViewStore:
@@ -132,6 +131,7 @@ class PostgresViewStore:
             (m.view, m.source, m.partition, m.before.position, m.before.token, m.position, m.offset, m.recorded_at)
             for m in batch.moves
         ]
+        await self._carry_out(batch.orders)
         token: object = None
         ordinals: Mapping[Member, int] = {}
         async with self._transaction() as connection:
@@ -144,6 +144,13 @@ class PostgresViewStore:
             await _park(connection, batch.parked)
         self._ordinals.learn(ordinals)
         return token
+
+    async def _carry_out(self, orders: Iterable[Order[Any, Any]]) -> None:
+        try:
+            for order in orders:
+                await self._execute(order)
+        except OrderRefused as error:
+            raise Refused(reason(error)) from error
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Driver]:
@@ -160,9 +167,6 @@ class PostgresViewStore:
             raise Refused(reason(failed)) from failed
 
     async def _apply(self, connection: Driver, changes: Mapping[str, Merged]) -> Mapping[Member, int]:
-        for merged in changes.values():
-            for order in merged.orders:
-                await self._execute(order)
         members = members_of(changes.values())
         ordinals = await self._ordinals.of(connection, members) if members else {}
         tables = [(table, generation) for generation, merged in changes.items() for table in merged]
@@ -209,6 +213,8 @@ class PostgresViewStore:
             await connection.execute(TOUCH, *where)
             rows = await connection.fetch(PARKED_WITH, *where, parked.stream, parked.position)
             retried = retry([Parked(*row) for row in rows])
+            # Within the transaction, for only here it is known which events they are of.
+            await self._carry_out(retried.orders)
             ordinals = await self._apply(connection, {generation: retried.changes})
             await connection.execute(UNPARK, *where, [each.position for each in retried.folded])
             kept = [(each.position, each.reason, each.type, each.stream) for each in retried.kept]

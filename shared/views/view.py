@@ -155,5 +155,9 @@ class View:
 
 def reaction(name: str, react: Callable[[Any, Recorded], Iterable[Order[Any, Any]]]) -> View:
     """A view without tables, whose fold answers orders: what a service does because of these events."""
-    # Orders travel as changes do; only what merges and what writes a batch tells them apart.
     return View(name, (), cast("Callable[[Any, Recorded], Iterable[Change]]", react))
+
+
+def orders_in(changes: Iterable[Change]) -> Iterable[Order[Any, Any]]:
+    """What the fold of a reaction answered, as what it is."""
+    return cast("Iterable[Order[Any, Any]]", changes)

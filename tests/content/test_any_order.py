@@ -41,7 +41,7 @@ def rows_after(records: Sequence[Recorded], die: Random) -> Rows:
         while left:
             size = die.randint(1, len(left))
             batch, left = left[:size], left[size:]
-            merged = Merged()
+            merged: Merged = {}
             for record in batch:
                 for view in SERVICE.own_views:
                     if record.type in view.catalogue:

@@ -28,7 +28,7 @@ async def rows(log: Log, views: Sequence[View], die: Random, limit: int) -> Mapp
 
 
 def _changes(views: Sequence[View], batch: Sequence[Recorded]) -> Merged:
-    merged = Merged()
+    merged: Merged = {}
     for record in batch:
         for view in views:
             if record.type in view.catalogue:

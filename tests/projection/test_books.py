@@ -41,7 +41,7 @@ async def engine(fresh_database: FreshDatabase) -> AsyncIterator[AsyncEngine]:
 
 
 async def fold(engine: AsyncEngine, records: Iterable[Recorded]) -> None:
-    merged = Merged()
+    merged: Merged = {}
     for record in records:
         for view in SERVICE.topic_views:
             if record.type in view.catalogue:

@@ -117,7 +117,7 @@ async def test_an_order_carried_out_twice_has_one_effect(log: MemoryLog, command
         async def write(self, batch: Batch) -> object:
             if self.crashes:
                 self.crashes -= 1
-                await self._carry_out(batch.changes)
+                await self._carry_out(batch.orders)
                 raise ConnectionError("killed")
             return await super().write(batch)
 

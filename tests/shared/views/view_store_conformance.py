@@ -29,7 +29,7 @@ FULL = {
 
 
 def changes(*given: Change) -> dict[str, Merged]:
-    merged = Merged()
+    merged: Merged = {}
     merge(given, merged)
     return {"": merged}
 
@@ -158,7 +158,7 @@ class ViewStoreConformance:
     async def test_who_does_not_know_that_parked_events_were_tended_is_overtaken(self, store: ViewStore) -> None:
         before = await at(store)
         token = await store.write(Batch([step(before, 3)], parked=[parked(3)]))
-        await store.replay("board", parked(3), "", lambda found: Retried(Merged(), found, []))
+        await store.replay("board", parked(3), "", lambda found: Retried({}, found, []))
 
         with pytest.raises(Overtaken):
             await store.write(Batch([step(Watermark(3, None, token), 4)]))
