@@ -30,7 +30,7 @@ ALGORITHMS: Final[Mapping[tuple[str, str | None], frozenset[str]]] = {
 """What a key of that type and curve may verify; nothing else is accepted, whatever a token says."""
 
 LIFETIME = 3600.0
-"""Seconds after which the keys are read again, the old ones serving where that fails."""
+"""Seconds after which the keys are read again, the old ones serving meanwhile, and on where that fails."""
 REFRESH = 60.0
 """Seconds between two refreshes for unknown key ids."""
 FETCH_TIME = 3.0
@@ -59,11 +59,17 @@ class Keys:
         self._read_at = float("-inf")
         self._tried_at = float("-inf")
         self._reading = asyncio.Lock()
+        self._renewing: asyncio.Task[None] | None = None
 
     async def find(self, kid: str) -> VerifyingKey | None:
-        """The key of that id, or None. Raises `Unavailable` when no keys could be had so far."""
-        if kid not in self._keys or self._clock() - self._read_at > LIFETIME:
+        """The key of that id, or None. Raises `Unavailable` when no keys could be had so far.
+
+        A known key is never waited for: where it has grown old the keys are read again beside it.
+        """
+        if kid not in self._keys:
             await self._refresh()
+        elif self._clock() - self._read_at > LIFETIME and (self._renewing is None or self._renewing.done()):
+            self._renewing = asyncio.create_task(self._refresh(), name="renew-keys")
         return self._keys.get(kid)
 
     async def _refresh(self) -> None:

@@ -25,6 +25,8 @@ from shared.service.runtime import Runtime
 
 LEEWAY = timedelta(seconds=60)
 """How far a line's time may lie ahead of our clock."""
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+"""An event cannot be taken back, and readers list every day since the first."""
 
 _EARLIER_MAY_HELP = (NotFound, Conflict, Forbidden)
 
@@ -88,6 +90,10 @@ class Clerk:
         line: Line = command.model.model_validate(given)
         if line.occurred_at > datetime.now(UTC) + LEEWAY:
             raise Invalid("`occurred_at` lies in the future.", pointer="/occurred_at")
+        if line.occurred_at < EARLIEST:
+            raise Invalid(
+                "`occurred_at` lies before 1970-01-01, where days begin to be counted.", pointer="/occurred_at"
+            )
         context = self._context(line)
         job.answer["member"] = context.member
         return _Ready(command, line, context, command.key(context, line))

@@ -30,8 +30,8 @@ from shared.views.view import View
 
 NEAR = 2_000
 """Events behind the live view at which it is worth holding it still."""
-HOLD = 5.0
-"""Seconds it is held still at most; then it goes on, and it is tried again."""
+HOLD = 1.5
+"""Seconds it is held still at most, less than a writer waits for a lock; then it goes on, and it is tried again."""
 TRIES = 20
 LOOK = 0.1
 

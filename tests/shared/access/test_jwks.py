@@ -43,10 +43,20 @@ class _Issuer:
     def __init__(self) -> None:
         self.answer: tuple[int, bytes] = (200, key_set())
         self.asked = 0
+        self.hangs = False
+
+    async def asked_times(self, times: int) -> None:
+        """Wait for that many questions, and see that there are no more."""
+        async with asyncio.timeout(5):
+            while self.asked < times:
+                await asyncio.sleep(0.01)
+        assert self.asked == times
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         self.asked += 1
+        while self.hangs:
+            await asyncio.sleep(0.01)
         status, body = self.answer
         head = (
             f"HTTP/1.1 {status} X\r\ncontent-length: {len(body)}\r\nlocation: /elsewhere\r\nconnection: close\r\n\r\n"
@@ -61,6 +71,7 @@ async def issuer() -> AsyncIterator[tuple[_Issuer, str]]:
     server = await asyncio.start_server(issuer.serve, "127.0.0.1", 0)
     async with server:
         yield issuer, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/jwks"
+        issuer.hangs = False
 
 
 async def test_made_up_key_ids_cost_the_issuer_one_question_a_minute(issuer: tuple[_Issuer, str]) -> None:
@@ -102,7 +113,35 @@ async def test_known_keys_outlast_an_issuer_that_answers_nonsense(
     served.answer = answer
     clock[0] += 7200
     assert await keys.find("ec") is not None
-    assert served.asked == 2
+    await served.asked_times(2)
+    assert await keys.find("ec") is not None
+
+
+async def test_an_issuer_that_hangs_holds_up_nobody_whose_key_is_known(issuer: tuple[_Issuer, str]) -> None:
+    served, address = issuer
+    clock = [1000.0]
+    keys = Keys(address, clock=lambda: clock[0])
+    assert await keys.find("ec") is not None
+
+    served.hangs = True
+    clock[0] += 7200
+    async with asyncio.timeout(1):  # a read of the keys may take three seconds
+        assert all(await asyncio.gather(*(keys.find("ec") for _ in range(20))))
+    await served.asked_times(2)
+
+
+async def test_a_key_that_was_withdrawn_is_forgotten_when_the_keys_have_grown_old(issuer: tuple[_Issuer, str]) -> None:
+    served, address = issuer
+    served.answer = (200, key_set(old=ECKey.generate_key("P-256", {"kid": "old"})))
+    clock = [1000.0]
+    keys = Keys(address, clock=lambda: clock[0])
+    assert await keys.find("old") is not None
+
+    served.answer = (200, key_set())
+    clock[0] += 3601
+    async with asyncio.timeout(5):
+        while await keys.find("old") is not None:
+            await asyncio.sleep(0.01)
 
 
 async def test_without_any_keys_the_service_is_unavailable_not_the_token_bad(issuer: tuple[_Issuer, str]) -> None:

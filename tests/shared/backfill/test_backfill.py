@@ -123,6 +123,8 @@ async def test_lines_of_one_stream_go_in_order_and_dependants_find_what_came_bef
         (opening("x", occurred_at="2011-08-17T20:18:56"), 422, "/occurred_at"),
         (opening("x", occurred_at="yesterday"), 422, "/occurred_at"),
         (opening("x", occurred_at="2999-01-01T00:00:00Z"), 422, "/occurred_at"),
+        (opening("x", occurred_at="1969-12-31T23:59:59Z"), 422, "/occurred_at"),
+        (opening("x", occurred_at="0001-01-01T00:00:00+14:00"), 422, "/occurred_at"),
         (opening("x", role="owner"), 422, "/role"),
         (payment("x", "nothing"), 409, None),
         (payment("x", "once", 0), 422, "/amount"),
