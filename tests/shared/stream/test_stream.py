@@ -303,3 +303,31 @@ async def test_a_member_whose_group_task_has_died_joins_again(feed: TopicFeed) -
     assert await read_up_to(marks, 10)
     assert member.source.rebuilt == 1
     await member.stop()
+
+
+async def test_the_group_is_not_left_where_the_database_of_the_marks_is_away(feed: TopicFeed) -> None:
+    await feed.add(5)
+    away = True
+
+    async def marks(partitions: Sequence[int]) -> Mapping[int, Mark]:
+        if away:
+            raise ConnectionRefusedError("the database is away")
+        return {}
+
+    source = KafkaSource(feed.settings, feed.log.service, group="readers-away", marks=marks)
+    await source.start({})
+
+    async def read() -> list[Message]:
+        messages: list[Message] = []
+        async with asyncio.timeout(30):
+            while len(messages) < 5 * PARTITIONS:
+                messages += await source.read(100, 0.2)
+        return messages
+
+    with pytest.raises(ConnectionRefusedError, match="the database is away"):
+        await read()
+    away = False
+    await read()
+
+    assert source.rebuilt == 0
+    await source.close()
