@@ -49,6 +49,8 @@ class Recorded(msgspec.Struct, frozen=True):
     recorded_at: datetime
     causation: UUID | None
     data: bytes
+    traceparent: str | None = None
+    """Where the append stands in a trace (W3C Trace Context); None for all that nobody traces."""
 
 
 class UnknownType(LookupError):
@@ -146,6 +148,7 @@ class Envelope(msgspec.Struct, frozen=True, omit_defaults=True):
     datacontenttype: str = ""
     actor: UUID | None = None
     causationid: UUID | None = None
+    traceparent: str | None = None
 
 
 _envelopes = msgspec.json.Decoder(Envelope)
@@ -170,6 +173,7 @@ def to_wire(record: Recorded) -> bytes:
             streamversion=record.version,
             recordedtime=record.recorded_at,
             causationid=record.causation,
+            traceparent=record.traceparent,
             data=msgspec.Raw(record.data),
         )
     )
@@ -195,4 +199,5 @@ def from_wire(value: bytes) -> Recorded:
         recorded_at=envelope.recordedtime,
         causation=envelope.causationid,
         data=bytes(envelope.data),
+        traceparent=envelope.traceparent,
     )

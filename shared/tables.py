@@ -51,6 +51,7 @@ def _log(metadata: sa.MetaData) -> None:
         _time("recorded_at", default=True),
         sa.Column("causation", UUID),
         sa.Column("data", BYTEA, nullable=False),
+        sa.Column("traceparent", sa.Text),
         sa.UniqueConstraint("stream", "version"),
     )
     sa.Table(

@@ -70,6 +70,7 @@ class MemoryLog:
             recorded_at=self.clock(),
             causation=request.causation,
             data=data,
+            traceparent=request.traceparent,
         )
         self.rows[partition].append(record)
         self.streams.setdefault(stream, []).append(record)

@@ -64,7 +64,10 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """One transaction's worth: all of it is written or none of it."""
+    """One transaction's worth: all of it is written or none of it.
+
+    `traceparent` is kept with every event, for those who trace what becomes of it; None where nobody does.
+    """
 
     community: UUID
     actor: UUID | None
@@ -72,6 +75,7 @@ class Append:
     causation: UUID | None
     writes: tuple[Write, ...]
     secrets: tuple[Secret, ...] = ()
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -16,8 +16,9 @@ ONE = """
 with ticket as (
     update log_partition set position = position + 1 where id = $1 returning position
 )
-insert into log (partition, position, stream, version, type, id, community, actor, occurred_at, causation, data)
-select $1, position, $2, $3, $4, $5, $6, $7, $8, $9, $10 from ticket
+insert into log
+  (partition, position, stream, version, type, id, community, actor, occurred_at, causation, data, traceparent)
+select $1, position, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 from ticket
 returning position
 """
 
@@ -25,8 +26,8 @@ MANY = """
 with wanted as (
     select *, row_number() over (partition by partition order by n) as k
     from unnest($1::smallint[], $2::uuid[], $3::int[], $4::text[], $5::uuid[], $6::uuid[], $7::uuid[],
-                $8::timestamptz[], $9::uuid[], $10::bytea[]) with ordinality
-      as u(partition, stream, version, type, id, community, actor, occurred_at, causation, data, n)
+                $8::timestamptz[], $9::uuid[], $10::bytea[], $11::text[]) with ordinality
+      as u(partition, stream, version, type, id, community, actor, occurred_at, causation, data, traceparent, n)
 ), locked as (
     select p.id from log_partition p where p.id in (select partition from wanted) order by p.id for update
 ), ticket as (
@@ -37,12 +38,13 @@ with wanted as (
     returning p.id, p.position - w.events as base
 ), kept as (
     insert into vault (community, ref, subject, content)
-    select * from unnest($11::uuid[], $12::uuid[], $13::uuid[], $14::bytea[])
+    select * from unnest($12::uuid[], $13::uuid[], $14::uuid[], $15::bytea[])
     on conflict (community, ref) do nothing
 ), written as (
-    insert into log (partition, position, stream, version, type, id, community, actor, occurred_at, causation, data)
+    insert into log
+      (partition, position, stream, version, type, id, community, actor, occurred_at, causation, data, traceparent)
     select w.partition, t.base + w.k, w.stream, w.version, w.type, w.id, w.community, w.actor, w.occurred_at,
-           w.causation, w.data
+           w.causation, w.data, w.traceparent
     from wanted w join ticket t on t.id = w.partition
 )
 select id, base from ticket
@@ -51,7 +53,10 @@ WRITTEN = "select id, partition, position from log where stream = $1 and version
 FREE = "select id from log_partition where id = any($1::smallint[]) for update skip locked"
 WAIT = "select from log_partition where id = $1 for update"
 
-COLUMNS = "partition, position, stream, version, type, id, community, actor, occurred_at, recorded_at, causation, data"
+COLUMNS = (
+    "partition, position, stream, version, type, id, community, actor, occurred_at, recorded_at, causation, data, "
+    "traceparent"
+)
 LOAD = f"select {COLUMNS} from log where stream = $1 and version > $2 order by version"  # noqa: S608 - our own words
 FOLLOW = f"select {COLUMNS} from log where partition = $1 and position > $2 order by position limit $3"  # noqa: S608
 HEADS = "select position from log_partition order by id"
@@ -90,6 +95,7 @@ async def insert(connection: Driver, requests: Sequence[tuple[Append, Sequence[i
                     request.occurred_at,
                     request.causation,
                     event.data,
+                    request.traceparent,
                 )
                 for index, event in enumerate(write.events, 1)
             ]

@@ -122,14 +122,20 @@ def test_the_envelope_is_cloudevents() -> None:
 @given(
     actor=st.none() | st.uuids(),
     causation=st.none() | st.uuids(),
+    trace=st.none() | st.just("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
     amount=st.integers(-(2**63), 2**63 - 1),
     occurred_at=st.datetimes(timezones=st.just(UTC)),
 )
 def test_a_record_survives_the_wire(
-    actor: UUID | None, causation: UUID | None, amount: int, occurred_at: datetime
+    actor: UUID | None, causation: UUID | None, trace: str | None, amount: int, occurred_at: datetime
 ) -> None:
     record = msgspec.structs.replace(
-        RECORD, actor=actor, causation=causation, occurred_at=occurred_at, data=encode_data(Deposited(amount))
+        RECORD,
+        actor=actor,
+        causation=causation,
+        occurred_at=occurred_at,
+        data=encode_data(Deposited(amount)),
+        traceparent=trace,
     )
 
     assert from_wire(to_wire(record)) == record

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -57,6 +58,20 @@ class LogConformance:
             None,
             b'{"amount":1}',
         )
+
+    async def test_a_trace_comes_back_with_every_event_of_its_append_and_with_no_other(self, log: Log) -> None:
+        trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        alone = replace(one(1, 0), traceparent=trace)
+        several = replace(
+            request(Write(stream(2), 0, (event(), event())), Write(stream(3), 0, (event(),))), traceparent=trace
+        )
+
+        await asyncio.gather(log.append(alone), log.append(several), log.append(one(4, 0)))
+
+        found = {n: [r.traceparent for r in await log.load(stream(n))] for n in (1, 2, 3, 4)}
+        assert found == {1: [trace], 2: [trace, trace], 3: [trace], 4: [None]}
+        followed = [r for p in range(log.partitions) for r in await log.follow(p, 0, 10)]
+        assert {r.stream: r.traceparent for r in followed}[stream(2)] == trace
 
     async def test_a_stream_is_loaded_after_a_version(self, log: Log) -> None:
         await log.append(one(1, 0, events=5))
