@@ -22,6 +22,7 @@ from shared.decider import Decider
 from shared.errors import Conflict, NotFound, PreconditionFailed, Problem, TooLarge
 from shared.event import Catalogue, Event, encode_data, wire_name
 from shared.log.port import LARGEST_EVENT, Append, Log, NewEvent, Position, Secret, VersionConflict, Write, derived_id
+from shared.tracing import appending
 
 S = TypeVar("S")
 E = TypeVar("E", bound=Event)
@@ -148,20 +149,17 @@ class Commands:
         act: Act,
         secrets: Sequence[Secret],
     ) -> list[Outcome[Any]]:
-        request = Append(
-            act.community,
-            act.actor,
-            act.occurred_at,
-            act.causation,
-            tuple(
-                Write(step.stream, known.version, _new(act, step.stream, known.version, events))
-                for step, known, events in zip(steps, before, decided, strict=True)
-                if events
-            ),
-            tuple(secrets),
+        writes = tuple(
+            Write(step.stream, known.version, _new(act, step.stream, known.version, events))
+            for step, known, events in zip(steps, before, decided, strict=True)
+            if events
         )
         try:
-            positions = iter(await self.log.append(request))
+            with appending(self.log.service) as trace:
+                request = Append(
+                    act.community, act.actor, act.occurred_at, act.causation, writes, tuple(secrets), trace
+                )
+                positions = iter(await self.log.append(request))
         except BaseException:
             # Refused, lost or cancelled: whatever the stream holds now, it may not be what we believed.
             for step in steps:

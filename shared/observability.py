@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from shared.settings import Settings
+from shared.tracing import trace_ids
 
 REQUESTS = Histogram(
     "guildhall_request_seconds",
@@ -31,6 +32,7 @@ def set_up_logs(settings: Settings, service: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _service(service),
+        _trace,
     ]
     rendered: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if settings.log_format == "json":
@@ -50,6 +52,11 @@ def set_up_logs(settings: Settings, service: str) -> None:
     root.setLevel(settings.log_level.upper())
     for name in _SILENT:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _trace(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    event.update(trace_ids())
+    return event
 
 
 def _service(name: str) -> Any:

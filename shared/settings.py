@@ -41,6 +41,13 @@ class Settings(BaseSettings):
     directory_wait: float = Field(2.0, ge=0, description="How long a service waits for a directory that is behind.")
     body_limit: int = Field(1_000_000, ge=1_000, description="Largest request body, except a backfill's.")
     shutdown_grace: float = Field(8.0, gt=0, description="Time open requests get at a stop.")
+    otlp_endpoint: str = Field(
+        "", description="Where traces are sent (OTLP over HTTP, without `/v1/traces`); empty for none."
+    )
+    service_urls: str = Field(
+        "",
+        description="Where services answer: `name=address` with commas, or one with `{service}`; for `doctor`.",
+    )
     log_level: str = Field("info", description="debug, info, warning or error.")
     log_format: str = Field("json", description="json, or console for people.")
 

@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -25,6 +26,7 @@ from shared.relay.producer import EventTooLarge, Producer
 from shared.relay.state import Progress, RelayState
 from shared.settings import Settings
 from shared.stream.topics import TopicProblem
+from shared.tracing import carried
 
 SLICE = 1000
 """Events read from the log at once."""
@@ -177,7 +179,9 @@ class _Session:
                     if not records:
                         records = await self._log.follow(partition, self._positions[partition], SLICE)
                     assert records[0].position == self._positions[partition] + 1, "the log has a hole"
+                    began = time.time_ns()
                     sent = await self._producer.send(partition, records)
+                carried("relay", islice(records, sent), began)
                 self._positions[partition] = self._moved[partition] = records[sent - 1].position
                 records = records[sent:]
                 self._checkpoint_due.set()

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from shared.observability import set_up_logs
 from shared.service.service import Only, Service, create_app
 from shared.settings import Settings
+from shared.tracing import close_tracing, set_up_tracing
 
 DRAIN = 0.5
 """Seconds between saying "not ready" and closing the door, for whoever sends requests here to hear of it."""
@@ -73,6 +74,7 @@ class _Server(uvicorn.Server):
 def serve(service: Service, settings: Settings, *, only: Only | None = None) -> int:
     """Run until a signal stops it; the exit status."""
     set_up_logs(settings, service.name)
+    set_up_tracing(settings, service.name)
     app = create_app(service, settings, only=only)
     config = uvicorn.Config(
         app,
@@ -94,4 +96,6 @@ def serve(service: Service, settings: Settings, *, only: Only | None = None) -> 
         asyncio.run(server.serve())
     except SystemExit:  # uvicorn's way to say that it could not start; why is in the log
         return 1
+    finally:
+        close_tracing()
     return 0 if server.started else 1

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared import migrate
+from shared import migrate, tracing
 from shared.access import permissions as access
 from shared.access.directory import SOURCE, directory_view
 from shared.access.jwks import Keys
@@ -25,7 +25,7 @@ from shared.commands import Commands
 from shared.db import create_engine
 from shared.event import Catalogue
 from shared.http import health, openapi, problems
-from shared.http.middleware import Around, JsonBodies
+from shared.http.middleware import QUIET, Around, JsonBodies
 from shared.log.postgres import CONNECTIONS, PostgresLog
 from shared.service.runtime import Runtime
 from shared.settings import Settings
@@ -105,7 +105,11 @@ def create_app(service: Service, settings: Settings, *, only: Only | None = None
         version="1",
         description=service.description,
         servers=[{"url": settings.public_url}],
-        telemetry={"operation_spans": False},
+        telemetry={
+            "tracer_provider": tracing.provider(),
+            "operation_spans": False,
+            "exclude": lambda scope: scope.get("path") in QUIET,
+        },
         lifespan=lifespan,
         openapi_url="/openapi.json" if serves else None,
         docs_url="/docs" if serves else None,

@@ -69,6 +69,8 @@ class Folded:
     beyond: set[int] = field(default_factory=set)
     """Partitions of which messages were left out because of the limits; they must be read again."""
     parked: set[tuple[str, UUID]] = field(default_factory=set)
+    traced: list[Recorded] = field(default_factory=list)
+    """Those of the events folded that carry a trace."""
 
     @property
     def gaps(self) -> dict[int, int]:
@@ -138,6 +140,8 @@ class Folder:
             step.recorded_at = record.recorded_at
             step.offset = message.offset
             folded.events += 1
+            if record.traceparent is not None:
+                folded.traced.append(record)
         self._move(folded, only)
         return folded
 

@@ -19,6 +19,7 @@ from prometheus_client import Counter, Gauge
 from shared.errors import Unavailable
 from shared.stream.source import BEGINNING, Mark, Message, Source
 from shared.tasks import only_own_cancellation
+from shared.tracing import carried
 from shared.views.folding import Folded, Folder
 from shared.views.gaps import Gaps
 from shared.views.store import Overtaken, Refused, ViewStore
@@ -167,7 +168,7 @@ class _Feed:
         refused: str | None = None,
     ) -> None:
         """Write what these messages come to. What the store refuses is narrowed down to the event, and parked."""
-        folder = self._folder
+        folder, began = self._folder, time.time_ns()
         try:
             folded = folder.fold(messages, only=only, refused=refused, limits=limits)
             batch = folded.batch
@@ -186,6 +187,8 @@ class _Feed:
                 await self._commit(messages, limits, only, str(error))
             return
         folder.written(folded, token)
+        if folded.traced:
+            carried("project", folded.traced, began, **{"guildhall.views": ",".join(only or folder.names)})
         self._tell(folded)
         for partition, missing in folded.gaps.items():
             await self._search(partition, missing)
