@@ -24,6 +24,10 @@ def database_url(settings: Settings, service: str) -> str:
     return url.set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
 
 
+OVERFLOW = 2
+"""Connections an engine may open beyond its pool, for a moment."""
+
+
 def create_engine(settings: Settings, service: str, *, connections: int | None = None) -> AsyncEngine:
     """An engine whose every wait is bounded: connecting, locks, statements, idle transactions."""
     milliseconds = {
@@ -43,7 +47,7 @@ def create_engine(settings: Settings, service: str, *, connections: int | None =
     engine = create_async_engine(
         database_url(settings, service),
         pool_size=connections or settings.database_connections,
-        max_overflow=2,
+        max_overflow=OVERFLOW,
         pool_timeout=settings.database_timeout,
         pool_recycle=1800,
         pool_use_lifo=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -12,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from shared import migrate
 from shared.db import driver
-from shared.http import context
+from shared.http import context, gauges
 from shared.observability import metrics_page
 from shared.service.runtime import Runtime
 
@@ -31,8 +32,8 @@ from watermark group by view, source order by view, source
 
 @router.get("/livez")
 async def livez() -> dict[str, str]:
-    """The event loop turns."""
-    return {"status": "alive"}
+    """The event loop turns; with this machine's clock, for whoever compares clocks."""
+    return {"status": "alive", "time": datetime.now(UTC).isoformat()}
 
 
 @router.get("/readyz")
@@ -45,7 +46,9 @@ async def readyz(request: Request) -> JSONResponse:
 
 
 @router.get("/metrics")
-async def metrics() -> Response:
+async def metrics(request: Request) -> Response:
+    """For Prometheus; docs/operations.md lists what there is."""
+    await gauges.refresh(context.runtime_of(request))
     page, media_type = metrics_page()
     return Response(page, media_type=media_type)
 

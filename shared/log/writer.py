@@ -16,6 +16,7 @@ from typing import Any
 
 import asyncpg
 import structlog
+from prometheus_client import Counter, Gauge, Histogram
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import Driver, Held
@@ -42,6 +43,17 @@ LOST = (
 """The connection broke: what was under way may or may not have been committed."""
 GIVEN_UP = (asyncpg.DeadlockDetectedError, asyncpg.TransactionTimeoutError)
 """The store gave up on it: nothing was committed."""
+
+COMMITS = Histogram(
+    "guildhall_log_append_seconds",
+    "Time of one of the writer's transactions, which holds all the appends that waited.",
+    ["service"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
+EVENTS = Counter("guildhall_log_events", "Events that this process appended.", ["service"])
+HELD_UP = Gauge(
+    "guildhall_log_held_up_partitions", "Partitions whose lock does not come, as this process sees it.", ["service"]
+)
 
 _logger = structlog.get_logger(__name__)
 
@@ -120,6 +132,8 @@ class LogWriter:
         self._brief = Held(engine, BRIEF, _wait_for(self._briefly))
         self._patient = Held(engine, PATIENT)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._commits, self._events = COMMITS.labels(service), EVENTS.labels(service)
+        HELD_UP.labels(service).set_function(lambda: len(self._held_up))
 
     def start(self) -> None:
         self._begin(self._write(), f"log-writer-{self._service}")
@@ -207,6 +221,7 @@ class LogWriter:
             await asyncio.sleep(0.05)
 
     async def _write_batch(self, connections: Held, batch: Sequence[_Pending]) -> None:
+        began = time.perf_counter()
         async with connections.borrow() as connection:
             fresh = []
             for pending in batch:
@@ -215,6 +230,7 @@ class LogWriter:
                 else:
                     fresh.append(pending)
             await self._try_together(connection, fresh)
+        self._commits.observe(time.perf_counter() - began)
         for wake in self._appended:
             wake()
 
@@ -235,6 +251,7 @@ class LogWriter:
                 return
             await _refuse(connection, batch[0], error)
         else:
+            self._events.inc(sum(map(len, positions)))
             for pending, where in zip(batch, positions, strict=True):
                 pending.resolve(where)
 

@@ -30,7 +30,7 @@ class Runtime:
 
     `relay` and `readers` are what this process's worker runs at the moment; `failing` names the parts of
     it that were begun again just now, with the error. `draining` is set when the process begins to stop.
-    `revision` is the schema this code is written for.
+    `revision` is the schema this code is written for. `pools` are this process's engines by what they are for.
     """
 
     service: str
@@ -48,6 +48,7 @@ class Runtime:
     relay: Relay | None = None
     failing: dict[str, str] = field(default_factory=dict)
     readers: list[Readers] = field(default_factory=list)
+    pools: dict[str, AsyncEngine] = field(default_factory=dict)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

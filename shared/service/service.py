@@ -168,11 +168,11 @@ async def _running(service: Service, settings: Settings, only: Only | None) -> A
             progress=progress,
             views=service.views,
             revision=frozenset(migrate.newest(service)),
+            pools={"api": engine},
         )
         if service.events is not None:
-            log = PostgresLog(
-                await _engine(stack, settings, service.name, CONNECTIONS), service.name, settings.partitions
-            )
+            runtime.pools["log"] = await _engine(stack, settings, service.name, CONNECTIONS)
+            log = PostgresLog(runtime.pools["log"], service.name, settings.partitions)
             await log.start()
             stack.push_async_callback(log.close)
             runtime.log = log
@@ -181,6 +181,7 @@ async def _running(service: Service, settings: Settings, only: Only | None) -> A
             from shared.service.worker import run_worker  # an API alone needs no Kafka client
 
             worker_engine = await _engine(stack, settings, service.name, settings.database_connections)
+            runtime.pools["worker"] = worker_engine
             await stack.enter_async_context(run_worker(service, runtime, worker_engine))
         yield runtime
         runtime.draining.set()

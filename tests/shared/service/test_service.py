@@ -122,7 +122,7 @@ async def test_a_service_stays_ready_without_its_broker_and_says_what_limps(clie
 
     assert (ready.status_code, ready.json()["ready"], ready.json()["reasons"]) == (200, True, [])
     assert any("relay" in reason for reason in ready.json()["degraded"])
-    assert (await client.get("/livez")).json() == {"status": "alive"}
+    assert (await client.get("/livez")).json()["status"] == "alive"
 
 
 async def test_metrics_name_what_goes_on(client: httpx.AsyncClient) -> None:
@@ -130,6 +130,19 @@ async def test_metrics_name_what_goes_on(client: httpx.AsyncClient) -> None:
     page = (await client.get("/metrics")).text
 
     assert "guildhall_relay" in page
+    for sample in (
+        'guildhall_database_up{service="member"} 1.0',
+        'guildhall_database_connections{pool="log",service="member",state="limit"}',
+        'guildhall_log_position{partition="0",service="member"}',
+        'guildhall_relay_checkpoint_position{partition="11",service="member"} 0.0',
+        'guildhall_lease_held{lease="views",service="member"} 1.0',
+        'guildhall_view_position{partition="0",service="member",source="member",view="size"}',
+        'guildhall_view_lag_events{service="member",view="size"} 0.0',
+        'guildhall_view_lag_seconds{service="member",view="size"} 0.0',
+        "process_open_fds",
+        "process_resident_memory_bytes",
+    ):
+        assert sample in page, sample
     assert 'guildhall_request_seconds_count{operation="get_size",service="member",status="404"}' in page
 
 
@@ -149,10 +162,13 @@ async def test_without_its_database_a_service_lives_and_is_not_ready(settings: S
         httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://toy") as client,
     ):
         ready = await client.get("/readyz")
+        page = (await client.get("/metrics")).text
         asked = await call(client, "GET", "square/size")
         written = await call(client, "POST", "square")
 
     assert (ready.status_code, ready.json()["reasons"]) == (503, ["The database does not answer."])
+    assert 'guildhall_database_up{service="member"} 0.0' in page
+    assert "guildhall_log_position{" not in page
     assert (asked.status_code, written.status_code) == (503, 503)
 
 

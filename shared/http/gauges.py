@@ -1,0 +1,103 @@
+"""What a process says of itself at /metrics, and what its database says of all: measured when it is asked for.
+
+What several processes share is told by each of them alike, from the database, so that it is there whoever lives: take
+the maximum over processes, not the sum. A database that does not answer leaves these out and says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from prometheus_client import Gauge
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import QueuePool
+
+from shared.db import OVERFLOW, Driver, driver
+from shared.lease import AWAY
+from shared.service.runtime import Runtime
+
+PATIENCE = 2.0
+"""Seconds the database has to answer; a scrape waits no longer."""
+
+UP = Gauge("guildhall_database_up", "1 while the database answers this process.", ["service"])
+POOL = Gauge(
+    "guildhall_database_connections",
+    "Connections of this process to its database: `in_use`, `idle`, and `limit`, the most there may be.",
+    ["service", "pool", "state"],
+)
+HEAD = Gauge("guildhall_log_position", "Last position of the log.", ["service", "partition"])
+CHECKPOINT = Gauge(
+    "guildhall_relay_checkpoint_position", "Position up to which the relay has noted that Kafka has the log.",
+    ["service", "partition"],
+)  # fmt: skip
+RELAY_AGE = Gauge(
+    "guildhall_relay_lag_seconds", "Age of the oldest event that is not relayed; 0 when none is.", ["service"]
+)
+POSITION = Gauge("guildhall_view_position", "Last position folded.", ["service", "view", "source", "partition"])
+LAG_EVENTS = Gauge(
+    "guildhall_view_lag_events", "Events not folded yet; NaN while the broker has never said.", ["service", "view"]
+)
+LAG_SECONDS = Gauge("guildhall_view_lag_seconds", "Age of what a view lacks; 0 when nothing is.", ["service", "view"])
+LEASE_HELD = Gauge("guildhall_lease_held", "1 while some process leads under this lease.", ["service", "lease"])
+LEASE_EPOCH = Gauge("guildhall_lease_epoch", "Grows when a lease passes to another process.", ["service", "lease"])
+
+_FROM_DATABASE = (
+    HEAD, CHECKPOINT, RELAY_AGE, POSITION, LAG_EVENTS, LAG_SECONDS, LEASE_HELD, LEASE_EPOCH,
+)  # fmt: skip
+
+LOG = """
+select p.id, p.position, coalesce(c.position, 0) as relayed,
+       case when coalesce(c.position, 0) < p.position
+            then extract(epoch from clock_timestamp() - l.recorded_at)::float8 end as age
+from log_partition p left join relay_checkpoint c on c.partition = p.id
+left join log l on l.partition = p.id and l.position = coalesce(c.position, 0) + 1
+"""
+LEASES = "select name, epoch, holder is not null and expires_at > clock_timestamp() as held from lease"
+WATERMARKS = "select view, source, partition, position from watermark"
+
+
+async def refresh(runtime: Runtime) -> None:
+    """Set the gauges to what is so now."""
+    for name, engine in runtime.pools.items():
+        _pool(runtime.service, name, engine)
+    for gauge in _FROM_DATABASE:
+        gauge.clear()  # what is not known now is left out, not repeated
+    try:
+        async with asyncio.timeout(PATIENCE):
+            async with driver(runtime.engine) as connection:
+                await _tables(connection, runtime)
+            for view in runtime.views:
+                found = await runtime.watch.freshness(view)
+                events = float("nan") if found.lag_events is None else found.lag_events
+                LAG_EVENTS.labels(runtime.service, view.name).set(events)
+                LAG_SECONDS.labels(runtime.service, view.name).set(found.lag_seconds)
+    except AWAY:
+        for gauge in _FROM_DATABASE:
+            gauge.clear()
+        UP.labels(runtime.service).set(0)
+    else:
+        UP.labels(runtime.service).set(1)
+
+
+async def _tables(connection: Driver, runtime: Runtime) -> None:
+    service = runtime.service
+    if runtime.log is not None:
+        oldest = 0.0
+        for row in await connection.fetch(LOG):
+            HEAD.labels(service, row["id"]).set(row["position"])
+            CHECKPOINT.labels(service, row["id"]).set(row["relayed"])
+            oldest = max(oldest, row["age"] or 0.0)
+        RELAY_AGE.labels(service).set(oldest)
+    for row in await connection.fetch(LEASES):
+        LEASE_HELD.labels(service, row["name"]).set(row["held"])
+        LEASE_EPOCH.labels(service, row["name"]).set(row["epoch"])
+    for row in await connection.fetch(WATERMARKS):
+        POSITION.labels(service, row["view"], row["source"], row["partition"]).set(row["position"])
+
+
+def _pool(service: str, name: str, engine: AsyncEngine) -> None:
+    pool = engine.pool
+    assert isinstance(pool, QueuePool)
+    POOL.labels(service, name, "in_use").set(pool.checkedout())
+    POOL.labels(service, name, "idle").set(pool.checkedin())
+    POOL.labels(service, name, "limit").set(pool.size() + OVERFLOW)
