@@ -11,6 +11,13 @@ from pathlib import Path
 from typing import Any
 
 Route = dict[str, Any]
+BODY_LIMIT = 2_000_000
+"""Bytes of a request that are kept to be sent anew; more than any service takes."""
+REPEATABLE: list[Route] = [
+    {"method": ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]},
+    {"header": {"Idempotency-Key": ["*"]}},
+]
+"""Requests that take effect once however often they arrive."""
 CONTRACT = Path(__file__).parents[2] / "contracts" / "gateway.json"
 
 
@@ -58,14 +65,27 @@ def named(host: str, port: int) -> Route:
     return {"dynamic_upstreams": {"source": "a", "name": host, "port": str(port), "refresh": "2s"}}
 
 
-def _proxy(upstream: Route) -> Route:
-    return {
+def streams(template: str) -> bool:
+    """Whether requests to a path are answered while they are still being sent."""
+    return template.endswith("/backfill")
+
+
+def _proxy(upstream: Route, *, streaming: bool = False) -> Route:
+    proxy: Route = {
         "handler": "reverse_proxy",
         **upstream,
         "flush_interval": -1,  # server-sent events and NDJSON answers pass line by line
-        # A service that is being started again is waited for; only a refused connection is tried anew.
-        "load_balancing": {"try_duration": "3s", "try_interval": "100ms"},
+        # A service that is being started again is waited for, and what may be repeated is sent anew if the service
+        # ends while it answers; else only a refused connection is tried again.
+        "load_balancing": {"try_duration": "3s", "try_interval": "100ms", "retry_match": REPEATABLE},
+        # Shorter than a service keeps idle connections, or a request meets a closing door.
+        "transport": {"protocol": "http", "keep_alive": {"idle_timeout": "5s"}},
     }
+    if not streaming:
+        # Read whole first: else a body that is still being read while its service ends breaks the caller's connection
+        # (Go panics with "invalid concurrent Body.Read call"), and nothing could be sent anew.
+        proxy["request_buffers"] = BODY_LIMIT
+    return proxy
 
 
 def _answer(body: str, kind: str, status: int = 200) -> Route:
@@ -132,8 +152,10 @@ def routes(
     for service in services:
         made += _service_documents(service, upstreams[service])
     for service, templates in owners(paths):
-        matchers = [{"path_regexp": {"pattern": pattern(template)}} for template in templates]
-        made.append({"match": matchers, "handle": [_proxy(upstreams[service])], "terminal": True})
+        for streaming, some in groupby(templates, key=streams):
+            matchers = [{"path_regexp": {"pattern": pattern(template)}} for template in some]
+            proxy = _proxy(upstreams[service], streaming=streaming)
+            made.append({"match": matchers, "handle": [proxy], "terminal": True})
     made.append({"handle": [problem(404, "not-found", "Not found", "No service owns this path.")]})
     return made
 

@@ -66,3 +66,15 @@ def test_the_index_names_every_service() -> None:
     page = routes.index("http://o", ["member", "content"])
     assert "/docs/member" in page
     assert "/openapi/content.json" in page
+
+
+def test_what_may_be_repeated_is_kept_to_be_sent_anew_and_what_streams_is_not_held_up(tmp_path: Path) -> None:
+    paths = {"content": ["/v1/communities/{community}/content/backfill", "/v1/communities/{community}/threads"]}
+    made = routes.routes("http://o", {"content": routes.local(1)}, paths)
+    proxies = [(str(route["match"]), route["handle"][0]) for route in made if "path_regexp" in str(route.get("match"))]
+    proxies = [(match, step) for match, step in proxies if "/v1/" in match]
+    assert {("backfill" in match, "request_buffers" in step) for match, step in proxies} == {
+        (True, False),
+        (False, True),
+    }
+    assert all(step["load_balancing"]["retry_match"] == routes.REPEATABLE for _, step in proxies)
