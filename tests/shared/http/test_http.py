@@ -6,9 +6,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 
 from shared.db import driver
+from shared.errors import Unavailable
+from shared.http.problems import as_problem
 from tests.conftest import FreshDatabase
 from tests.shared.issuer import bearer, write_key_set
 from tests.shared.toy_api import Api, toy_api
@@ -221,6 +224,12 @@ async def test_a_lost_connection_is_unavailable_and_the_next_request_works(api: 
 
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     assert (await api.call("GET", f"{SQUARE}/accounts")).status_code == 200
+
+
+def test_a_connection_whose_server_has_just_died_is_the_database_away() -> None:
+    # What asyncpg raises between the server's last words and the end of the connection.
+    error = asyncpg.InternalClientError("cannot switch to state 11; another operation (2) is in progress")
+    assert isinstance(as_problem(error), Unavailable)
 
 
 async def test_a_database_that_does_not_answer_is_unavailable_in_time(api: Api) -> None:
