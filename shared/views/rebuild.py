@@ -185,8 +185,8 @@ class _Rebuild:
         """Where the live view stands still and the rebuilt one has arrived; None when it did not come to that."""
         try:
             rows = await connection.fetch(HOLD_STILL, self._view.name)
-        except asyncpg.LockNotAvailableError:
-            return None
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+            return None  # the live view is being written, and its own order of locks is another one
         live = {(row["source"], row["partition"]): row["position"] for row in rows}
         until = time.monotonic() + HOLD
         while time.monotonic() < until:

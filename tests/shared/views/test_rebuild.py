@@ -215,3 +215,24 @@ async def test_one_view_is_rebuilt_by_one_at_a_time(engine: AsyncEngine, store: 
     report, _ = await asyncio.gather(*both)
     assert report.taken_over
     assert len(await store.rows(ITEM)) == 14
+
+
+async def test_a_live_view_that_locks_its_marks_in_another_order_is_waited_for(
+    engine: AsyncEngine, store: PostgresViewStore
+) -> None:
+    books = a_history(Books(PARTITIONS), 20)
+    await fill(store, books)
+    mark = "select from watermark where view = 'board' and source = $1 and partition = $2 for update"
+    waiting = "select count(*) from pg_locks where not granted"
+    async with driver(engine) as live, driver(engine) as other:
+        # It is the rebuild that the database ends, not the one that was there first.
+        await live.execute("set deadlock_timeout = '5s'; begin")
+        await live.execute(mark, "beta", PARTITIONS - 1)
+        rebuilding = asyncio.create_task(rebuild(BOARD, engine, remake(books)))
+        while not await other.fetchval(waiting):
+            await asyncio.sleep(0.01)
+
+        await live.execute(mark, "alpha", 0)
+        await live.execute("rollback; reset deadlock_timeout")
+
+        assert (await rebuilding).equal
