@@ -9,19 +9,33 @@ from urllib.parse import quote
 class Problem(Exception):
     """What went wrong, in words a caller can act on.
 
-    `detail` says what happened and what to do. `pointer` is a JSON pointer (RFC 6901) to the field at fault,
-    where there is one. `code` is stable and becomes the problem's `type`.
+    `detail` says what happened and what to do. What is at fault is named by `pointer`, a JSON pointer (RFC 6901) into
+    the body, "" for the whole of it, or by `query` or `header`, the name of a parameter. `code` is stable and becomes
+    the problem's `type`.
     """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
     title: ClassVar[str] = "Internal error"
 
-    def __init__(self, detail: str, *, pointer: str | None = None, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        detail: str,
+        *,
+        pointer: str | None = None,
+        query: str | None = None,
+        header: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.pointer = pointer
         self.retry_after = retry_after
+        self._place: dict[str, str] | None = None
+        if pointer is not None:
+            self._place = {"pointer": pointer}
+        elif query is not None or header is not None:
+            self._place = {"parameter": query or header or "", "in": "header" if query is None else "query"}
 
     def body(self) -> dict[str, object]:
         """The problem as RFC 9457 has it: `type`, `title`, `status`, `detail`, and `errors` by field."""
@@ -31,8 +45,8 @@ class Problem(Exception):
             "status": self.status,
             "detail": self.detail,
         }
-        if self.pointer is not None:
-            problem["errors"] = [{"pointer": self.pointer, "detail": self.detail}]
+        if self._place is not None:
+            problem["errors"] = [{**self._place, "detail": self.detail}]
         return problem
 
 

@@ -21,7 +21,7 @@ def opened(cursor: str, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True), type=kind)
     except (binascii.Error, ValueError) as error:
-        raise BadRequest("The `cursor` is not one that this list gave. Begin without it.") from error
+        raise BadRequest("The `cursor` is not one that this list gave. Begin without it.", query="cursor") from error
 
 
 def following(request: Request, content: msgspec.Struct) -> str:

@@ -18,7 +18,7 @@ from shared.access.permissions import Here
 from shared.backfill.command import BackfillCommand, Line, LineContext
 from shared.commands import Act, Outcome
 from shared.errors import BadRequest, Conflict, Forbidden, Invalid, NotFound, Problem, TooLarge
-from shared.http.middleware import check_json
+from shared.http.bodies import check_json
 from shared.http.problems import as_problem
 from shared.identity import member_id
 from shared.service.runtime import Runtime
@@ -80,7 +80,7 @@ class Clerk:
             raise TooLarge("The line is longer than 256 KiB.")
         given = check_json(raw)
         if not isinstance(given, dict):
-            raise BadRequest("A line is one JSON object.")
+            raise BadRequest("A line is one JSON object.", pointer="")
         source = given.get("source")
         job.answer["source"] = source if isinstance(source, str) and len(source) <= 200 else None
         name = given.get("command")

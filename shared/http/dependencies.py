@@ -132,7 +132,9 @@ async def store(request: Request) -> Store:
     runtime = context.runtime_of(request)
     keys = request.headers.getlist("idempotency-key")
     if keys and (len(keys) > 1 or not _KEY.fullmatch(keys[0])):
-        raise BadRequest("`Idempotency-Key` is one header of 1 to 255 printable ASCII characters.")
+        raise BadRequest(
+            "`Idempotency-Key` is one header of 1 to 255 printable ASCII characters.", header="Idempotency-Key"
+        )
     # The same key for another operation is another key; slug or id of the community make no difference.
     operation = f"{request.method} {_IN_COMMUNITY.sub('', request.url.path)}"
 
@@ -228,7 +230,7 @@ async def if_match(
     if value is None or value.strip() == "*":
         return None
     if (found := _TAG.fullmatch(value.strip())) is None:
-        raise BadRequest("`If-Match` is one ETag as this API gave it, or `*`.")
+        raise BadRequest("`If-Match` is one ETag as this API gave it, or `*`.", header="If-Match")
     return int(found[1])
 
 

@@ -1,4 +1,4 @@
-"""Around every request: an id, a deadline, one line in the log, safe headers, and no body that would harm what follows.
+"""Around every request: an id, a deadline, one line in the log, and safe headers.
 
 Plain ASGI throughout: what wraps requests in tasks or queues hides that a client has gone.
 """
@@ -10,18 +10,16 @@ import re
 import time
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Any
 from uuid import UUID
 
-import msgspec
 import structlog
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
-from shared.errors import BadRequest, Invalid, NotFound, Problem, TooLarge, Unavailable, UnsupportedMedia
+from shared.errors import Unavailable
 from shared.http import context, problems
+from shared.http.bodies import streamed
 from shared.http.context import RequestContext
 from shared.http.positions import format_positions
 from shared.observability import REQUESTS
@@ -37,16 +35,8 @@ SAFE_HEADERS = [
 ]
 _CLOSED = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-_WRITES = {"POST", "PUT", "PATCH", "DELETE"}
-_SUSPECT = re.compile(rb"\\u0000|\d{19}")
-_LARGEST = 2**63 - 1
 
 _access = structlog.get_logger("guildhall.access")
-
-
-def streamed(path: str) -> bool:
-    """Whether a path takes a body of any length, line by line, and any time."""
-    return path.endswith("/backfill")
 
 
 class Around:
@@ -71,7 +61,10 @@ class Around:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *self._headers(request, scope, status)]
+                given = message.get("headers", ())
+                if status == HTTPStatus.NO_CONTENT:
+                    given = [(name, value) for name, value in given if name != b"content-type"]  # of nothing
+                message["headers"] = [*given, *self._headers(request, scope, status)]
             await send(message)
 
         try:
@@ -136,110 +129,3 @@ def _request_id(scope: Scope) -> str:
                 return str(given)
     fresh: UUID = uuid7()
     return str(fresh)
-
-
-class JsonBodies:
-    """Lets through JSON bodies that every part behind can hold, and refuses the rest with what is wrong with them.
-
-    Beyond the grammar (no NaN, no broken UTF-8, no half surrogates) it refuses nesting that overflows a stack,
-    NUL characters, and numbers beyond 64 bits.
-    """
-
-    def __init__(self, app: ASGIApp, *, limit: int) -> None:
-        self._app = app
-        self._limit = limit
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        try:
-            _check_target(scope)
-            headers = Request(scope).headers
-            if headers.get("content-encoding", "identity").lower() != "identity":
-                raise UnsupportedMedia("Send the body without Content-Encoding.")
-            if scope["method"] in _WRITES and not streamed(scope["path"]):
-                body = await self._body(headers.get("content-length"), receive)
-                if body:
-                    _check_type(headers.get("content-type", ""))
-                    check_json(body)
-                receive = _replay(body, receive)
-        except Problem as problem:
-            await problems.answer(problem, context.in_scope(scope).id)(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
-
-    async def _body(self, length: str | None, receive: Receive) -> bytes:
-        too_large = TooLarge(f"The body is larger than {self._limit} bytes.")
-        if length is not None and length.isdecimal() and int(length[:20]) > self._limit:
-            raise too_large
-        parts, size = [], 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise BadRequest("The body ended early.")
-            part = message.get("body", b"")
-            size += len(part)
-            if size > self._limit:
-                raise too_large
-            parts.append(part)
-            if not message.get("more_body", False):
-                return b"".join(parts)
-
-
-def _check_target(scope: Scope) -> None:
-    if "\x00" in scope["path"]:
-        raise NotFound("There is nothing at this path.")
-    if b"%00" in scope.get("query_string", b""):
-        raise Invalid("The query holds a NUL character. Leave it out.")
-
-
-def _check_type(value: str) -> None:
-    kind = value.partition(";")[0].strip().lower()
-    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
-        raise UnsupportedMedia("Send JSON, as `Content-Type: application/json`.")
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """Hand out the body once more; what comes after it is the client's going away."""
-    given = False
-
-    async def replay() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replay
-
-
-def check_json(body: bytes) -> Any:
-    """The value, decoded. Raises `BadRequest` for what is not JSON, `Invalid` for what cannot be stored."""
-    try:
-        value = msgspec.json.decode(body)
-    except RecursionError:
-        raise BadRequest("The body is nested too deeply.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadRequest(f"The body is not JSON: {error}.") from None
-    if _SUSPECT.search(body):
-        _check_values(value)
-    return value
-
-
-def _check_values(value: Any) -> None:
-    """Look at every value, without recursion."""
-    waiting: list[tuple[str, Any]] = [("", value)]
-    while waiting:
-        where, found = waiting.pop()
-        if isinstance(found, dict):
-            for name, inner in found.items():
-                if "\x00" in name:
-                    raise Invalid("A name holds a NUL character. Leave it out.", pointer=where or "/")
-                waiting.append((f"{where}/{name.replace('~', '~0').replace('/', '~1')}", inner))
-        elif isinstance(found, list):
-            waiting += [(f"{where}/{index}", inner) for index, inner in enumerate(found)]
-        elif isinstance(found, str) and "\x00" in found:
-            raise Invalid("The text holds a NUL character. Leave it out.", pointer=where)
-        elif isinstance(found, int) and not -_LARGEST <= found <= _LARGEST:
-            raise Invalid("The number is beyond 64 bits.", pointer=where)

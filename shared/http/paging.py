@@ -127,7 +127,7 @@ def _open(cursor: str, bound: bytes, secret: bytes, order: Order) -> list[Any]:
         sealed = b""
     mac, payload = sealed[:_MAC], sealed[_MAC:]
     if not hmac.compare_digest(mac, _mac(payload, bound, secret)):
-        raise BadRequest("The `cursor` is not one of this list with these filters. Begin without it.")
+        raise BadRequest("The `cursor` is not one of this list with these filters. Begin without it.", query="cursor")
     values = msgspec.json.decode(payload)
     return [_typed(value, column) for value, (column, _) in zip(values, order, strict=True)]
 

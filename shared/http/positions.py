@@ -30,7 +30,9 @@ def parse_positions(values: Iterable[str], *, header: str, partitions: int) -> d
         for part in value[:_LONGEST].split(","):
             found = _ONE.fullmatch(part.strip())
             if found is None or len(value) > _LONGEST or int(found[2]) >= partitions or int(found[3]) > _MOST:
-                raise BadRequest(f"`{header}` is made of positions as this API gave them, such as `content/3/1045`.")
+                raise BadRequest(
+                    f"`{header}` is made of positions as this API gave them, such as `content/3/1045`.", header=header
+                )
             place = (found[1], int(found[2]))
             positions[place] = max(int(found[3]), positions.get(place, 0))
     return positions

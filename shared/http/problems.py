@@ -16,12 +16,18 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from shared.access.tokens import InvalidToken
 from shared.errors import BadRequest, Invalid, NotFound, Problem, TooLarge, Unauthenticated, Unavailable
 from shared.http import context
 
 MEDIA_TYPE = "application/problem+json"
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+MOST_NAMED = 50
+"""Broken rules that one answer names."""
+LONGEST_NAME = 100
+"""Characters of a field's name in an answer; a longer one is told by what it is in."""
 
 _AWAY = (
     PoolTimeout,
@@ -97,9 +103,11 @@ class Violations(Invalid):
 
     def __init__(self, errors: Sequence[Any]) -> None:
         super().__init__("The request breaks its schema.")
-        self.violations = [_violation(error) for error in errors]
-        if len(self.violations) == 1:
+        self.violations = [_violation(error) for error in errors[:MOST_NAMED]]
+        if len(errors) == 1:
             self.detail = f"The request breaks its schema: {self.violations[0]['detail']}."
+        elif len(errors) > MOST_NAMED:
+            self.detail = f"The request breaks its schema in {len(errors)} places; here are the first {MOST_NAMED}."
 
     def body(self) -> dict[str, object]:
         return {**super().body(), "errors": self.violations}
@@ -112,6 +120,8 @@ def _violation(error: Mapping[str, Any]) -> dict[str, str]:
         # A parameter is one word; what follows it are the alternatives of its type.
         return {"parameter": path[0] if path else "", "in": where, "detail": detail}
     parts = path if where == "body" else [where, *path]
+    if parts and len(parts[-1]) > LONGEST_NAME:  # a name of the caller's own making
+        parts = parts[:-1]
     return {"pointer": "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts), "detail": detail}
 
 
@@ -132,13 +142,21 @@ def _of_status(error: HTTPException) -> Problem:
             return BadRequest("The request cannot be read.")
 
 
+def _methods(request: Request) -> set[str]:
+    """What the request's path takes; the router itself names the methods of the first route only."""
+    asked = [{**request.scope, "method": method} for method in _METHODS]
+    return {
+        scope["method"] for scope in asked if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+    }
+
+
 async def _handle(request: Request, error: Exception) -> Response:
     problem = as_problem(error)
     if problem is None:
         raise error
     response = answer(problem, context.of(request).id)
-    if isinstance(error, HTTPException):
-        response.headers.update(error.headers or {})
+    if problem.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["allow"] = ", ".join(sorted(_methods(request)))
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _logger.warning("not available", reason=type(_cause(error)).__name__)
     return response

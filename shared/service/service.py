@@ -25,7 +25,8 @@ from shared.commands import Commands
 from shared.db import create_engine
 from shared.event import Catalogue
 from shared.http import health, openapi, problems
-from shared.http.middleware import QUIET, Around, JsonBodies
+from shared.http.bodies import JsonBodies
+from shared.http.middleware import QUIET, Around
 from shared.log.postgres import CONNECTIONS, PostgresLog
 from shared.service.runtime import Runtime
 from shared.settings import Settings

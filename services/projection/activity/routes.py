@@ -96,12 +96,13 @@ async def get_activity(
     last = last or today_in(zone)
     first = first or max(last - timedelta(days=_DEFAULT_DAYS - 1), EARLIEST)
     if first > last:
-        raise Invalid(f"`from` ({first}) is after `to` ({last}).")
+        raise Invalid(f"`from` ({first}) is after `to` ({last}).", query="from")
     start, end = number_of(first), number_of(last)
     points = sum(1 for _ in periods(start, end, step))
     if points > POINTS:
         raise Invalid(
-            f"This asks for {points} items; a series has at most {POINTS}. Choose a longer step or fewer days."
+            f"This asks for {points} items; a series has at most {POINTS}. Choose a longer step or fewer days.",
+            query="step",
         )
     book, _ = asked.books.of(asked.here.community.id, zone)
     calendar = await book.calendar(asked.engine, start, end)

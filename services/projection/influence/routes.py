@@ -161,7 +161,7 @@ async def _influence(
 ) -> tuple[Influence, dict[str, Any]]:
     """Influence at the end of a day, and what every answer says about that; a next page is of its first one's day."""
     if continued is not None and as_of not in (None, date_of(continued)):
-        raise BadRequest("The `cursor` is of another day than `as_of`. Begin without it.")
+        raise BadRequest("The `cursor` is of another day than `as_of`. Begin without it.", query="cursor")
     zone = await asked.zone()
     day = number_of(_not_later(as_of, zone)) if continued is None else min(continued, number_of(today_in(zone)))
     _, book = asked.books.of(asked.here.community.id, zone)
@@ -177,7 +177,7 @@ async def _influence(
 def _not_later(as_of: Day | None, zone: ZoneInfo) -> Day:
     today = today_in(zone)
     if as_of is not None and as_of > today:
-        raise Invalid(f"`as_of` ({as_of}) is in the future; it is {today} in {zone.key}.")
+        raise Invalid(f"`as_of` ({as_of}) is in the future; it is {today} in {zone.key}.", query="as_of")
     return as_of or today
 
 

@@ -61,7 +61,7 @@ async def get_suggestion_metrics(
 ) -> SuggestionMetrics:
     """Of all suggestions, or of those submitted in a range of days of the community's time zone."""
     if first is not None and last is not None and first > last:
-        raise Invalid(f"`from` ({first}) is after `to` ({last}).")
+        raise Invalid(f"`from` ({first}) is after `to` ({last}).", query="from")
     zone = await asked.zone()
     submitted = SUGGESTION.c.submitted_at
     conditions = [SUGGESTION.c.community == asked.here.community.id, present(SUGGESTION)]

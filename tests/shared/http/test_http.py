@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
+import tracemalloc
 from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
 
 from shared.db import driver
-from shared.errors import Unavailable
+from shared.errors import Invalid, Unavailable
+from shared.http.bodies import check_json
 from shared.http.problems import as_problem
 from tests.conftest import FreshDatabase
 from tests.shared.issuer import bearer, write_key_set
@@ -110,8 +113,13 @@ async def test_a_change_happens_only_to_the_version_that_was_seen(api: Api, tag:
         (b'{"amount": 5, "note": "  "}', 422),
         (b'{"amount": 5, "note": "123456789012345678901"}', 422),
         (b'{"amount": 5, "role": "owner"}', 422),
-        (b"[" * 1_900, 400),
-        (b'{"a":' * 390, 400),
+        (b"[" * 1_900, 422),
+        (b'{"a":' * 390, 422),
+        (b'{"amount": ' + b"[" * 33 + b"]" * 33 + b"}", 422),
+        (b'{"amount": [' + b"1," * 900 + b"1]}", 422),
+        (b'{"amount": 5, "note": "' + b"[,{" * 600 + b'"}', 422),
+        (b'{"amount": 5, "note": "\\"[,{[,{[,{[,{[,{[,{[,{[,{[,{[,{"}', 422),
+        (b'{"' + b"x" * 1_900 + b'": 1}', 422),
         (b"\xef\xbb\xbf{}", 400),
         (b'{"amount": 5' + b" " * 2_000 + b"}", 413),
     ],
@@ -190,7 +198,50 @@ async def test_paths_and_queries_that_mean_nothing_are_problems(api: Api, method
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
     if status == 405:
-        assert answer.headers["allow"]
+        assert answer.headers["allow"] == "GET, POST"
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "named"),
+    [
+        ("/accounts?cursor=made-up", {}, ("cursor", "query")),
+        ("/accounts?owner=%00", {}, ("owner", "query")),
+        ("/accounts?limit=0", {}, ("limit", "query")),
+        ("/accounts", {"guildhall-after": "anything"}, ("Guildhall-After", "header")),
+    ],
+)
+async def test_a_refusal_names_the_parameter_at_fault(
+    api: Api, target: str, headers: dict[str, str], named: tuple[str, str]
+) -> None:
+    answer = await api.call("GET", SQUARE + target, headers=headers)
+
+    assert [(error["parameter"], error["in"]) for error in answer.json()["errors"]] == [named]
+
+
+async def test_a_refusal_names_a_bounded_number_of_broken_rules_by_names_of_bounded_length(api: Api) -> None:
+    account = await opened(api)
+    many = await api.call("POST", f"{SQUARE}/accounts/{account}/deposits", json={f"k{n}": 1 for n in range(150)})
+    long = await api.call("POST", f"{SQUARE}/accounts/{account}/deposits", json={"amount": 1, "k" * 1_500: 1})
+
+    assert len(many.json()["errors"]) == 50
+    assert "151 places" in many.json()["detail"]
+    assert long.json()["errors"][0]["pointer"] == ""
+
+
+async def test_a_body_of_many_values_is_refused_before_anything_is_built_of_it() -> None:
+    body = b"[" + b"{}," * 330_000 + b"{}]"
+    tracemalloc.start()
+    with pytest.raises(Invalid, match="more than 1000 values"):
+        check_json(body)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert peak < 2 * len(body)
+
+
+@pytest.mark.parametrize("text", ["[" * 5_000, "," * 5_000, '"' * 5_000, "\\" * 5_000, '[{,"\\' * 900])
+def test_what_a_text_holds_is_not_counted_as_values(text: str) -> None:
+    assert check_json(json.dumps({"text": text}).encode()) == {"text": text}
 
 
 async def test_every_answer_has_an_id_and_safe_headers(api: Api) -> None:

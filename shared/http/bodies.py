@@ -1,0 +1,160 @@
+"""No body passes that would harm what follows: bounded in bytes, values and depth, JSON that everything can hold."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.errors import BadRequest, Invalid, NotFound, Problem, TooLarge, UnsupportedMedia
+from shared.http import context, problems
+
+MOST_VALUES = 1_000
+"""Values in one body, of all its lists and objects together; no operation takes more than some hundred."""
+DEEPEST = 32
+"""Lists and objects inside each other; no operation takes more than four."""
+
+_WRITES = {"POST", "PUT", "PATCH", "DELETE"}
+_SUSPECT = re.compile(rb"\\u0000|\d{19}")
+_LARGEST = 2**63 - 1
+_STRING = re.compile(rb'"[^"]*+"?')
+_NO_BRACKETS = bytes(sorted(set(range(256)) - set(b"[]{}")))
+
+
+def streamed(path: str) -> bool:
+    """Whether a path takes a body of any length, line by line, and any time."""
+    return path.endswith("/backfill")
+
+
+class JsonBodies:
+    """Lets through JSON bodies that every part behind can hold, and refuses the rest with what is wrong with them.
+
+    Beyond the grammar (no NaN, no broken UTF-8, no half surrogates) it refuses NUL characters, numbers beyond 64 bits,
+    and more values or deeper ones than any operation takes.
+    """
+
+    def __init__(self, app: ASGIApp, *, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            _check_target(scope)
+            headers = Request(scope).headers
+            if headers.get("content-encoding", "identity").lower() != "identity":
+                raise UnsupportedMedia("Send the body without Content-Encoding.")
+            if scope["method"] in _WRITES and not streamed(scope["path"]):
+                body = await self._body(headers.get("content-length"), receive)
+                if body:
+                    _check_type(headers.get("content-type", ""))
+                    check_json(body)
+                receive = _replay(body, receive)
+        except Problem as problem:
+            await problems.answer(problem, context.in_scope(scope).id)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    async def _body(self, length: str | None, receive: Receive) -> bytes:
+        too_large = TooLarge(f"The body is larger than {self._limit} bytes.")
+        if length is not None and length.isdecimal() and int(length[:20]) > self._limit:
+            raise too_large
+        parts, size = [], 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise BadRequest("The body ended early.", pointer="")
+            part = message.get("body", b"")
+            size += len(part)
+            if size > self._limit:
+                raise too_large
+            parts.append(part)
+            if not message.get("more_body", False):
+                return b"".join(parts)
+
+
+def _check_target(scope: Scope) -> None:
+    if "\x00" in scope["path"]:
+        raise NotFound("There is nothing at this path.")
+    for part in scope["query_string"].split(b"&") if b"%00" in scope["query_string"] else ():
+        if b"%00" in part:
+            name = part.partition(b"=")[0][: problems.LONGEST_NAME].decode("latin-1")
+            raise Invalid("The query holds a NUL character. Leave it out.", query=name)
+
+
+def _check_type(value: str) -> None:
+    kind = value.partition(";")[0].strip().lower()
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        raise UnsupportedMedia("Send JSON, as `Content-Type: application/json`.")
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Hand out the body once more; what comes after it is the client's going away."""
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+def check_json(body: bytes) -> Any:
+    """The value, decoded. Raises `BadRequest` for what is not JSON, `Invalid` for what cannot be stored."""
+    _check_shape(body)
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest(f"The body is not JSON: {str(error).rstrip('.')}.", pointer="") from None
+    if _SUSPECT.search(body):
+        _check_values(value)
+    return value
+
+
+def _check_shape(body: bytes) -> None:
+    """Refuse too many values and too deep ones while they are bytes: decoded, a megabyte of `{}` is forty of dicts."""
+    if _marks(body) <= DEEPEST:
+        return
+    plain = body.replace(rb"\\", b"").replace(rb"\"", b"")
+    too_many = Invalid(f"The body holds more than {MOST_VALUES} values.", pointer="")
+    if plain.count(b'"') > 4 * MOST_VALUES:  # a value and its name are at most two strings
+        raise too_many
+    bare = _STRING.sub(b"", plain)
+    if _marks(bare) > MOST_VALUES:
+        raise too_many
+    depth = 0
+    for bracket in bare.translate(None, _NO_BRACKETS):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > DEEPEST:
+            raise Invalid(f"The body is nested more than {DEEPEST} deep.", pointer="")
+
+
+def _marks(text: bytes) -> int:
+    """About as many as there are values: each begins a list or an object, or follows a comma."""
+    return text.count(b",") + text.count(b"[") + text.count(b"{")
+
+
+def _check_values(value: Any) -> None:
+    """Look at every value, without recursion."""
+    waiting: list[tuple[str, Any]] = [("", value)]
+    while waiting:
+        where, found = waiting.pop()
+        if isinstance(found, dict):
+            for name, inner in found.items():
+                if "\x00" in name:
+                    raise Invalid("A name holds a NUL character. Leave it out.", pointer=where)
+                waiting.append((f"{where}/{name.replace('~', '~0').replace('/', '~1')}", inner))
+        elif isinstance(found, list):
+            waiting += [(f"{where}/{index}", inner) for index, inner in enumerate(found)]
+        elif isinstance(found, str) and "\x00" in found:
+            raise Invalid("The text holds a NUL character. Leave it out.", pointer=where)
+        elif isinstance(found, int) and not -_LARGEST <= found <= _LARGEST:
+            raise Invalid("The number is beyond 64 bits.", pointer=where)
