@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar, cast
@@ -21,11 +20,14 @@ from uuid_utils.compat import uuid7
 from shared.decider import Decider
 from shared.errors import Conflict, NotFound, PreconditionFailed, Problem, TooLarge
 from shared.event import Catalogue, Event, encode_data, wire_name
+from shared.history import History
 from shared.log.port import LARGEST_EVENT, Append, Log, NewEvent, Position, Secret, VersionConflict, Write, derived_id
 from shared.tracing import appending
+from shared.turns import Turns
 
 S = TypeVar("S")
 E = TypeVar("E", bound=Event)
+F = TypeVar("F", bound=Event)
 
 ATTEMPTS = 8
 """How often a command is decided before it is given up as contended."""
@@ -45,13 +47,19 @@ class Act:
 class Outcome(Generic[S]):
     """A stream's state after a command or a look; `events` are the new ones, none where nothing had to change.
 
-    `version` counts the stream's events, `position` is where the last of them stands.
+    `version` counts the stream's events, `position` is where the last of them stands, `history` tells their times.
     """
 
     state: S
     version: int
     events: tuple[Event, ...]
     position: Position | None
+    history: History
+
+    @property
+    def begun(self) -> bool:
+        """Whether the stream began with this command, so that nobody can have answered to it yet."""
+        return 0 < self.version == len(self.events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +70,26 @@ class Step(Generic[S, E]):
     stream: UUID
     decide: Callable[[S], list[E]]
     expect: int | None = None
+    new: bool = False
+    """Its id was made just now, so nobody can have written to it: it is decided on without a look."""
 
 
 @dataclass(slots=True)
-class _Cached:
+class _Known:
+    """A stream as it was when it was last read or written."""
+
     kind: str
     community: UUID | None
     state: Any
-    version: int
-    position: Position | None
+    position: Position | None = None
+    history: History = field(default_factory=History)
 
+    @property
+    def version(self) -> int:
+        return self.history.version
 
-@dataclass(slots=True)
-class _Turn:
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    waiting: int = 0
+    def outcome(self, events: tuple[Event, ...] = ()) -> Outcome[Any]:
+        return Outcome(self.state, self.version, events, self.position, self.history)
 
 
 class Commands:
@@ -85,9 +98,9 @@ class Commands:
     def __init__(self, log: Log, catalogue: Catalogue, *, cache: int = 10_000) -> None:
         self.log = log
         self._catalogue = catalogue
-        self._cache: OrderedDict[UUID, _Cached] = OrderedDict()
+        self._cache: OrderedDict[UUID, _Known] = OrderedDict()
         self._capacity = cache
-        self._turns: dict[UUID, _Turn] = {}
+        self._turns = Turns()
 
     async def load(self, decider: Decider[S, E], stream: UUID, *, community: UUID | None = None) -> Outcome[S]:
         """The stream as it is now; version 0 where it has no events.
@@ -96,7 +109,15 @@ class Commands:
         named: an id alone must not reach into somebody else's.
         """
         found = await self._refresh(decider, stream, community)
-        return Outcome(found.state, found.version, (), found.position)
+        return found.outcome()
+
+    async def happened_at(self, stream: UUID, kind: type[F], moment: datetime) -> list[F]:
+        """The stream's events of that kind that happened then. So a backfill knows a line that was brought in before,
+        whatever became of it since.
+        """
+        then = [record for record in await self.log.load(stream) if record.occurred_at == moment]
+        events = [self._catalogue.decode(record.type, record.data) for record in then]
+        return [event for event in events if isinstance(event, kind)]
 
     async def execute(
         self,
@@ -107,23 +128,29 @@ class Commands:
         act: Act,
         secrets: Sequence[Secret] = (),
         expect: int | None = None,
+        new: bool = False,
     ) -> Outcome[S]:
         """Decide on a stream and write what follows, with the secrets in the same transaction.
 
-        `expect` is the version the caller has seen: `PreconditionFailed` when the stream is at another one.
-        Raises what `decide` raises, `Conflict` when others keep being first, `Unavailable` as `Log.append`.
+        `expect` is the version the caller has seen: `PreconditionFailed` when the stream is at another one; `new` as in
+        `Step`. Raises what `decide` raises, `Conflict` when others keep being first, `Unavailable` as `Log.append`.
         """
-        (outcome,) = await self.execute_together([Step(decider, stream, decide, expect)], act=act, secrets=secrets)
+        (outcome,) = await self.execute_together([Step(decider, stream, decide, expect, new)], act=act, secrets=secrets)
         return cast("Outcome[S]", outcome)
 
     async def execute_together(
         self, steps: Sequence[Step[Any, Any]], *, act: Act, secrets: Sequence[Secret] = ()
     ) -> list[Outcome[Any]]:
         """Decide on several streams and write all that follows or nothing; each stream stands once in `steps`."""
-        async with self._turn_on({step.stream for step in steps}):
+        async with self._turns.on({step.stream for step in steps}):
             for attempt in range(ATTEMPTS):
                 fresh = attempt > 0 or not all(self._cached(step) for step in steps)
-                before = [await self._current(step, act.community, fresh=fresh) for step in steps]
+                before = [
+                    _Known(step.decider.name, act.community, step.decider.initial)
+                    if step.new and not attempt
+                    else await self._current(step, act.community, fresh=fresh)
+                    for step in steps
+                ]
                 try:
                     decided = [_decide(step, known) for step, known in zip(steps, before, strict=True)]
                 except Problem:
@@ -133,7 +160,7 @@ class Commands:
                 if not fresh and not all(decided):
                     continue
                 if not any(decided):
-                    return [Outcome(known.state, known.version, (), known.position) for known in before]
+                    return [known.outcome() for known in before]
                 try:
                     return await self._append(steps, before, decided, act, secrets)
                 except VersionConflict:
@@ -144,7 +171,7 @@ class Commands:
     async def _append(
         self,
         steps: Sequence[Step[Any, Any]],
-        before: Sequence[_Cached],
+        before: Sequence[_Known],
         decided: Sequence[list[Event]],
         act: Act,
         secrets: Sequence[Secret],
@@ -170,15 +197,16 @@ class Commands:
             state, position = step.decider.fold(events, known.state), known.position
             for _ in events:
                 position = next(positions)
-            after = _Cached(step.decider.name, act.community, state, known.version + len(events), position)
+            history = known.history.then((event, act.occurred_at) for event in events)
+            after = _Known(step.decider.name, act.community, state, position, history)
             self._remember(step.stream, after)
-            outcomes.append(Outcome(after.state, after.version, tuple(events), after.position))
+            outcomes.append(after.outcome(tuple(events)))
         return outcomes
 
     def _cached(self, step: Step[Any, Any]) -> bool:
         return step.stream in self._cache
 
-    async def _current(self, step: Step[Any, Any], community: UUID, *, fresh: bool) -> _Cached:
+    async def _current(self, step: Step[Any, Any], community: UUID, *, fresh: bool) -> _Known:
         known = None if fresh else self._cache.get(step.stream)
         if known is None:
             known = await self._refresh(step.decider, step.stream, community)
@@ -193,9 +221,9 @@ class Commands:
                 )
         return known
 
-    async def _refresh(self, decider: Decider[Any, Any], stream: UUID, community: UUID | None) -> _Cached:
+    async def _refresh(self, decider: Decider[Any, Any], stream: UUID, community: UUID | None) -> _Known:
         """What is known of a stream, brought up to date by the events that were written since."""
-        known = self._cache.get(stream) or _Cached(decider.name, community, decider.initial, 0, None)
+        known = self._cache.get(stream) or _Known(decider.name, community, decider.initial)
         _check(known, decider, community)
         records = await self.log.load(stream, known.version)
         if records:
@@ -203,19 +231,19 @@ class Commands:
             if any(wire_name(type(event)) not in decider.types for event in events):
                 raise _no_such(decider)
             last = records[-1]
-            known = _Cached(
+            known = _Known(
                 decider.name,
                 last.community,
                 decider.fold(events, known.state),
-                last.version,
                 Position(last.partition, last.position),
+                known.history.then(zip(events, (record.occurred_at for record in records), strict=True)),
             )
             _check(known, decider, community)
         if known.version:
             self._remember(stream, known)
         return known
 
-    def _remember(self, stream: UUID, known: _Cached) -> None:
+    def _remember(self, stream: UUID, known: _Known) -> None:
         present = self._cache.get(stream)
         if present is None or present.version <= known.version:
             self._cache[stream] = known
@@ -223,28 +251,8 @@ class Commands:
         if len(self._cache) > self._capacity:
             self._cache.popitem(last=False)
 
-    @asynccontextmanager
-    async def _turn_on(self, streams: set[UUID]) -> AsyncIterator[None]:
-        """Wait until it is this command's turn on each stream, in one order so that none wait for each other."""
-        async with AsyncExitStack() as stack:
-            for stream in sorted(streams):
-                await stack.enter_async_context(self._one_turn(stream))
-            yield
 
-    @asynccontextmanager
-    async def _one_turn(self, stream: UUID) -> AsyncIterator[None]:
-        turn = self._turns.setdefault(stream, _Turn())
-        turn.waiting += 1
-        try:
-            async with turn.lock:
-                yield
-        finally:
-            turn.waiting -= 1
-            if not turn.waiting:
-                del self._turns[stream]
-
-
-def _decide(step: Step[Any, Any], known: _Cached) -> list[Event]:
+def _decide(step: Step[Any, Any], known: _Known) -> list[Event]:
     return cast("list[Event]", step.decide(known.state))
 
 
@@ -260,7 +268,7 @@ def _new(act: Act, stream: UUID, version: int, events: Sequence[Event]) -> tuple
     return tuple(made)
 
 
-def _check(known: _Cached, decider: Decider[Any, Any], community: UUID | None) -> None:
+def _check(known: _Known, decider: Decider[Any, Any], community: UUID | None) -> None:
     """The stream is what the caller takes it for, and where. Raises `NotFound` otherwise."""
     if known.kind != decider.name or (community is not None and known.community not in (None, community)):
         raise _no_such(decider)

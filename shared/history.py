@@ -1,26 +1,16 @@
-"""A stream with when things happened in it: its state and events as decisions know them, its records with their times.
+"""When things happened in a stream: how many of each kind of event there are, and when the first and the last came.
 
+Small enough to be kept beside the state, so that an answer which shows times needs no second look into the log.
 Imports no I/O, so that a decision may be given an `Occasion`.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from functools import cache
-from typing import Any, Generic, TypeVar
-from uuid import UUID
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from shared.decider import Decider
-from shared.errors import NotFound
-from shared.event import Catalogue, Event, Recorded, events_of, wire_name
-from shared.log.port import Log
-
-S = TypeVar("S")
-E = TypeVar("E", bound=Event)
-F = TypeVar("F", bound=Event)
+from shared.event import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,57 +25,35 @@ class Occasion:
 
 
 @dataclass(frozen=True, slots=True)
-class History(Generic[S]):
-    """What became of one thing. `events` and `records` are all there are, one of each per version."""
+class History:
+    """When the events of one stream happened, in UTC. `_last` has the last of each kind and its version."""
 
-    state: S
-    events: Sequence[Event]
-    records: Sequence[Recorded]
+    version: int = 0
+    _began: datetime | None = None
+    _last: Mapping[type[Event], tuple[int, Occasion]] = field(default_factory=dict)
 
-    @property
-    def version(self) -> int:
-        return len(self.records)
+    def then(self, happened: Iterable[tuple[Event, datetime]]) -> History:
+        """The same stream after more events."""
+        version, began, last = self.version, self._began, dict(self._last)
+        for event, moment in happened:
+            kind, at = type(event), moment.astimezone(UTC)
+            began = began or at
+            before = last.get(kind)
+            version += 1
+            last[kind] = version, Occasion(before[1].number + 1 if before else 1, at)
+        return History(version, began, last)
 
     @property
     def began_at(self) -> datetime:
         """When its first event happened; there must be one."""
-        return self.records[0].occurred_at
+        assert self._began is not None, "nothing has happened in this stream"
+        return self._began
 
     def last_at(self, *kinds: type[Event]) -> datetime | None:
         """When the last event of those kinds happened; None where none did."""
-        return next((at for event, at in reversed(self._times()) if isinstance(event, kinds)), None)
+        found = [self._last[kind] for kind in kinds if kind in self._last]
+        return max(found, key=lambda last: last[0])[1].at if found else None
 
     def last_occasion(self, kind: type[Event]) -> Occasion | None:
         """The last event of that kind; None where there is none."""
-        times = [at for event, at in self._times() if isinstance(event, kind)]
-        return Occasion(len(times), times[-1]) if times else None
-
-    def events_at(self, kind: type[F], moment: datetime) -> list[F]:
-        """The events of that kind that happened then. So a backfill knows a line that was brought in before, whatever
-        became of it since.
-        """
-        return [event for event, at in self._times() if isinstance(event, kind) and at == moment]
-
-    def _times(self) -> list[tuple[Event, datetime]]:
-        return [(event, record.occurred_at) for event, record in zip(self.events, self.records, strict=True)]
-
-
-async def read_history(log: Log, community: UUID, decider: Decider[S, E], stream: UUID) -> History[S]:
-    """The stream as it is now, in one query, never from memory; version 0 where it has no events.
-
-    Raises `NotFound` when it is of another kind than the decider's, or another community's.
-    """
-    records = await log.load(stream)
-    catalogue = _catalogue(decider.evolve)
-    # The decider's own types are in the catalogue, so what is decoded is what it evolves by.
-    events: list[E] = [catalogue.decode(record.type, record.data) for record in records]  # type: ignore[misc]
-    foreign = any(wire_name(type(event)) not in decider.types for event in events)
-    if foreign or any(record.community != community for record in records):
-        raise NotFound(f"There is no such {decider.name}.")
-    return History(decider.fold(events), events, records)
-
-
-@cache
-def _catalogue(evolve: Callable[[Any, Any], Any]) -> Catalogue:
-    """All events of the decider's service, old versions among them: they stand in one module."""
-    return Catalogue.of(sys.modules[events_of(evolve)[0].__module__])
+        return self._last[kind][1] if kind in self._last else None

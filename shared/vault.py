@@ -45,6 +45,23 @@ class PostgresVault:
         return {row["ref"]: msgspec.json.decode(row["content"]) for row in rows}
 
 
+class OwnWords:
+    """A request's `Vault`: what the request itself has written is at hand, everything else is read."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self._written: dict[tuple[UUID, UUID], bytes] = {}
+
+    def wrote(self, secrets: Iterable[Secret]) -> None:
+        """These rows were written together with their events."""
+        self._written |= {(row.community, row.ref): row.content for row in secrets}
+
+    async def read(self, community: UUID, refs: Iterable[UUID]) -> dict[UUID, Any]:
+        wanted = set(refs)
+        own = {ref: msgspec.json.decode(row) for ref in wanted if (row := self._written.get((community, ref)))}
+        return own | await self._vault.read(community, wanted - own.keys())
+
+
 class MemoryVault:
     """Implements `Vault` on a dictionary, such as `MemoryLog.vault`."""
 

@@ -83,3 +83,9 @@ async def refer(
 async def read(vault: Vault, community: UUID, text: Text | None) -> dict[str, Any] | None:
     """The words behind a reference; None where there are none or they were erased."""
     return (await vault.read(community, [text.ref])).get(text.ref) if text else None
+
+
+async def read_all(vault: Vault, community: UUID, texts: Sequence[Text | None]) -> list[dict[str, Any]]:
+    """The words behind each of those references, in one look; empty where there are none or they were erased."""
+    kept = await vault.read(community, [text.ref for text in texts if text])
+    return [kept.get(text.ref, {}) if text else {} for text in texts]

@@ -22,7 +22,6 @@ from services.content.threads.domain import THREAD, Thread, existing, open_threa
 from services.content.wording import TITLE, Wording, words_for
 from shared.backfill.command import BackfillCommand, Line, LineContext, Source
 from shared.commands import Outcome
-from shared.history import read_history
 from shared.wording import Draft
 from shared.words import words
 
@@ -165,11 +164,11 @@ def _accepting_thread_id(context: LineContext, line: AcceptanceLine) -> UUID:
 
 async def _accept(context: LineContext, line: AcceptanceLine) -> Outcome[Thread]:
     thread_id, reply_id = _accepting_thread_id(context, line), context.id("reply", line.reply)
-    past = await read_history(context.commands.log, context.community.id, THREAD, thread_id)
-    existing(past.state)
-    if any(event.reply_id == reply_id for event in past.events_at(AnswerAccepted, line.occurred_at)):
-        return await context.load(THREAD, thread_id)  # even where another was accepted since
-    reply, given = (await context.load(REPLY, reply_id)).state, past.last_occasion(AnswerAccepted)
+    thread = await context.load(THREAD, thread_id)
+    existing(thread.state)
+    if any(event.reply_id == reply_id for event in await context.happened(thread_id, AnswerAccepted)):
+        return thread  # even where another was accepted since
+    reply, given = (await context.load(REPLY, reply_id)).state, thread.history.last_occasion(AnswerAccepted)
     return await context.execute(THREAD, thread_id, lambda state: accept(state, reply, _actor(context), given))
 
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from services.content.texts import Revision
+from shared.commands import Outcome
 from shared.decider import Decider
 from shared.errors import KeyReused
 from shared.event import Event, Text
@@ -86,9 +87,9 @@ async def edit_of(
 
 async def carry_out(
     store: Store, decider: Decider[S, E], stream: UUID, decide: Callable[[S], list[E]], new: Edit, expect: int | None
-) -> None:
+) -> Outcome[S]:
     """Carry an edit out; what one that is repeated expected to see was true at its first time."""
-    await store.execute(decider, stream, decide, secrets=new.secrets, expect=None if new.repeated else expect)
+    return await store.execute(decider, stream, decide, secrets=new.secrets, expect=None if new.repeated else expect)
 
 
 async def read(vault: Vault, community: UUID, refs: Iterable[UUID | None]) -> Mapping[UUID, Wording]:

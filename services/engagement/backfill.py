@@ -17,7 +17,6 @@ from services.engagement.target_lookup import BACKFILL_LATENCY, BACKFILL_PATIENC
 from shared.backfill.command import BackfillCommand, Line, LineContext, Source
 from shared.commands import Outcome
 from shared.errors import Invalid
-from shared.history import read_history
 
 
 class ReactionLine(Line):
@@ -49,8 +48,7 @@ def _stream(context: LineContext, line: ReactionLine) -> UUID:
 
 async def _react(context: LineContext, line: ReactionLine) -> Outcome[Reaction]:
     stream = _stream(context, line)
-    past = await read_history(context.commands.log, context.community.id, REACTION, stream)
-    if past.events_at(ReactionAdded, line.occurred_at):
+    if await context.happened(stream, ReactionAdded):
         return await context.load(REACTION, stream)  # even where it was withdrawn since
     target = await target_lookup(context.runtime).look_up(
         context.community.id,

@@ -14,7 +14,6 @@ from services.feedback.votes.domain import VOTE, Vote, vote, vote_id
 from shared.backfill.command import BackfillCommand, Line, LineContext, Source
 from shared.commands import Outcome
 from shared.errors import Invalid
-from shared.history import read_history
 from shared.wording import first_draft
 from shared.words import words
 
@@ -58,8 +57,7 @@ def _vote_stream(context: LineContext, line: VoteLine) -> UUID:
 
 async def _vote(context: LineContext, line: VoteLine) -> Outcome[Vote]:
     voter, stream = _voter(context), _vote_stream(context, line)
-    past = await read_history(context.commands.log, context.community.id, VOTE, stream)
-    if past.events_at(SuggestionVoted, line.occurred_at):
+    if await context.happened(stream, SuggestionVoted):
         return await context.load(VOTE, stream)  # even where it was withdrawn since, or the suggestion settled
     suggestion = (await context.load(SUGGESTION, context.id("suggestion", line.suggestion))).state
     return await context.execute(VOTE, stream, lambda state: vote(state, suggestion, voter))

@@ -10,7 +10,6 @@ from services.member.membership.domain import MEMBERSHIP, Membership, join, memb
 from shared.backfill.command import BackfillCommand, Line, LineContext
 from shared.commands import Outcome
 from shared.errors import Invalid
-from shared.history import read_history
 
 
 class JoinLine(Line):
@@ -27,8 +26,7 @@ async def _join(context: LineContext, line: JoinLine) -> Outcome[Membership]:
     # Whatever the admission is today: whoever brings a community in says that they were let in elsewhere. `via` is
     # `open` (or `rejoining`), since `application` would promise an ApplicationAccepted that nobody here decided.
     member, stream = _member(context), _stream(context, line)
-    past = await read_history(context.commands.log, context.community.id, MEMBERSHIP, stream)
-    if past.events_at(MemberJoined, line.occurred_at):
+    if await context.happened(stream, MemberJoined):
         return await context.load(MEMBERSHIP, stream)  # even who has left since
     return await context.execute(MEMBERSHIP, stream, lambda state: join(state, member))
 

@@ -24,6 +24,7 @@ from shared.words import Answer, Body, words
 
 S = TypeVar("S")
 E = TypeVar("E", bound=Event)
+F = TypeVar("F", bound=Event)
 
 Source = Annotated[str, words(200)]
 """The id a thing has where it comes from, such as `stackexchange:post:17`."""
@@ -76,6 +77,10 @@ class LineContext:
         self, steps: Sequence[Step[Any, Any]], *, secrets: Sequence[Secret] = ()
     ) -> list[Outcome[Any]]:
         return await self.commands.execute_together(steps, act=self.act, secrets=secrets)
+
+    async def happened(self, stream: UUID, kind: type[F]) -> list[F]:
+        """As `Commands.happened_at`, at the line's time."""
+        return await self.commands.happened_at(stream, kind, self.act.occurred_at)
 
     async def load(self, decider: Decider[S, E], stream: UUID) -> Outcome[S]:
         return await self.commands.load(decider, stream, community=self.community.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
+from uuid import UUID
 
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
@@ -33,6 +34,8 @@ class RequestContext:
     """Of the stream the answer shows; becomes its ETag."""
     positions: dict[int, Position] = field(default_factory=dict)
     """Where what this request wrote stands, by partition; becomes `Guildhall-Position`."""
+    made: set[UUID] = field(default_factory=set)
+    """Ids that were made in this request and that nobody else can know."""
     settled: bool = False
     """Whether what the caller asked to wait for has been waited for."""
 

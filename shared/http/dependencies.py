@@ -17,13 +17,12 @@ from shared.commands import Act, Commands, Outcome, Step
 from shared.decider import Decider
 from shared.errors import BadRequest, Unauthenticated
 from shared.event import Event
-from shared.history import History, read_history
 from shared.http import context
 from shared.http.context import RequestContext
 from shared.http.positions import parse_positions
 from shared.http.reading import Reading
 from shared.log.port import Secret
-from shared.vault import Vault
+from shared.vault import OwnWords
 from shared.views.freshness import Freshness
 from shared.views.view import View
 
@@ -40,9 +39,10 @@ class Store:
     """
 
     commands: Commands
-    vault: Vault
+    vault: OwnWords
     request: RequestContext
-    id_for: Callable[[UUID], UUID]
+    key: str | None
+    """What the caller tells apart operations by: the operation and its `Idempotency-Key`; None without one."""
     now: datetime
     community: UUID | None = None
     """Another one than the path's."""
@@ -72,9 +72,11 @@ class Store:
         expect: int | None = None,
     ) -> Outcome[S]:
         """As `Commands.execute`."""
-        outcome = await self.commands.execute(decider, stream, decide, act=self.act, secrets=secrets, expect=expect)
-        self._answered([outcome])
-        self.tag(outcome.version)
+        new = stream in self.request.made
+        outcome = await self.commands.execute(
+            decider, stream, decide, act=self.act, secrets=secrets, expect=expect, new=new
+        )
+        self._answered([outcome], secrets)
         return outcome
 
     async def execute_together(
@@ -82,18 +84,12 @@ class Store:
     ) -> list[Outcome[Any]]:
         """As `Commands.execute_together`; the ETag is the first step's."""
         outcomes = await self.commands.execute_together(steps, act=self.act, secrets=secrets)
-        self._answered(outcomes)
-        if outcomes:
-            self.tag(outcomes[0].version)
+        self._answered(outcomes, secrets)
         return outcomes
 
     async def load(self, decider: Decider[S, E], stream: UUID) -> Outcome[S]:
         """A stream as it is now. A route that shows it passes its version to `tag`."""
         return await self.commands.load(decider, stream, community=self._where()[0])
-
-    async def history(self, decider: Decider[S, E], stream: UUID) -> History[S]:
-        """As `load`, with when things happened."""
-        return await read_history(self.commands.log, self._where()[0], decider, stream)
 
     def tag(self, version: int) -> None:
         """Send this version as the answer's ETag."""
@@ -104,9 +100,17 @@ class Store:
         location = "/".join(["/v1/communities", *map(str, (self._where()[0], *path))])
         self.request.headers.append((b"location", location.encode("ascii")))
 
-    def new_id(self) -> UUID:
-        """The id of what a POST creates: the same at every repetition with the same `Idempotency-Key`."""
-        return self.id_for(self._where()[1])
+    def new_id(self, veil: Callable[[UUID], UUID] | None = None) -> UUID:
+        """The id of what a POST creates: the same at every repetition with the same `Idempotency-Key`.
+
+        `veil` makes the id of one from which nobody is to learn who made it.
+        """
+        made = uuid7() if self.key is None else uuid5(self._where()[1], self.key)
+        if veil is not None:
+            made = veil(made)
+        if self.key is None:
+            self.request.made.add(made)
+        return made
 
     def _where(self) -> tuple[UUID, UUID]:
         request = self.request
@@ -116,7 +120,10 @@ class Store:
             raise Unauthenticated("This operation acts in no community.")
         return self.community, request.caller.member_in(self.community)
 
-    def _answered(self, outcomes: Sequence[Outcome[Any]]) -> None:
+    def _answered(self, outcomes: Sequence[Outcome[Any]], secrets: Sequence[Secret]) -> None:
+        self.tag(outcomes[0].version)
+        if any(outcome.events for outcome in outcomes):
+            self.vault.wrote(secrets)
         for outcome in outcomes:
             where = outcome.position
             if where is not None:
@@ -137,11 +144,8 @@ async def store(request: Request) -> Store:
         )
     # The same key for another operation is another key; slug or id of the community make no difference.
     operation = f"{request.method} {_IN_COMMUNITY.sub('', request.url.path)}"
-
-    def new_id(member: UUID) -> UUID:
-        return uuid5(member, f"{operation}\x1f{keys[0]}") if keys else uuid7()
-
-    return Store(runtime.commands, runtime.vault, context.of(request), new_id, datetime.now(UTC))
+    key = f"{operation}\x1f{keys[0]}" if keys else None
+    return Store(runtime.commands, OwnWords(runtime.vault), context.of(request), key, datetime.now(UTC))
 
 
 Commanding = Annotated[Store, Depends(store)]

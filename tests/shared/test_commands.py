@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from shared.commands import Act, Commands, Step
 from shared.errors import Conflict, NotFound, PreconditionFailed, TooLarge
+from shared.event import Recorded
 from shared.log.memory import MemoryLog
 from shared.log.port import Position, Secret, partition_of
 from shared.vault import MemoryVault, secret
@@ -130,6 +135,38 @@ async def test_a_version_that_the_caller_has_not_seen_is_refused(log: MemoryLog,
     with pytest.raises(PreconditionFailed):
         await commands.execute(ACCOUNT, ONE, close, act=ACT, expect=1)
     assert (await commands.execute(ACCOUNT, ONE, close, act=ACT, expect=2)).events == (AccountClosed(),)
+
+
+async def test_a_stream_that_is_known_to_be_new_is_written_without_a_look(log: MemoryLog, commands: Commands) -> None:
+    looked: list[UUID] = []
+
+    async def load(stream: UUID, after: int = 0) -> Sequence[Recorded]:
+        looked.append(stream)
+        return await MemoryLog.load(log, stream, after)
+
+    log.load = load  # type: ignore[method-assign]
+    outcome = await commands.execute(ACCOUNT, ONE, open_account, act=ACT, new=True)
+
+    assert (outcome.version, outcome.begun, looked) == (1, True, [])
+
+
+async def test_a_stream_that_was_wrongly_taken_for_new_is_looked_at_after_all(commands: Commands) -> None:
+    await commands.execute(ACCOUNT, ONE, open_account, act=ACT)
+
+    outcome = await commands.execute(ACCOUNT, ONE, open_account, act=ACT, new=True)
+
+    assert (outcome.events, outcome.version, outcome.begun) == ((), 1, False)
+
+
+async def test_an_outcome_tells_when_things_happened_as_the_log_has_it(log: MemoryLog, commands: Commands) -> None:
+    await commands.execute(ACCOUNT, ONE, open_account, act=ACT)
+    later = replace(ACT, occurred_at=NOON + timedelta(hours=1))
+    outcome = await commands.execute(ACCOUNT, ONE, partial(deposit, 3), act=later)
+
+    assert (outcome.history.began_at, outcome.history.last_at(Deposited)) == (NOON, later.occurred_at)
+    assert (await Commands(log, CATALOGUE).load(ACCOUNT, ONE)).history == outcome.history
+    assert await commands.happened_at(ONE, Deposited, later.occurred_at) == [Deposited(3)]
+    assert await commands.happened_at(ONE, Deposited, NOON) == []
 
 
 async def test_steps_on_several_streams_are_written_together(commands: Commands) -> None:

@@ -33,12 +33,12 @@ async def accept_answer(
 ) -> None:
     """By the thread's author or a moderator. It takes the place of another that was accepted before."""
     reply = (await store.load(REPLY, body.reply_id)).state
-    given = (await store.history(THREAD, thread_id)).last_occasion(AnswerAccepted)
+    given = (await store.load(THREAD, thread_id)).history.last_occasion(AnswerAccepted)
     await store.execute(THREAD, thread_id, lambda state: accept(state, reply, actor(here), given), expect=expect)
 
 
 @router.delete("", status_code=204, operation_id="withdraw_acceptance", summary="Withdraw the acceptance")
 async def withdraw_acceptance(thread_id: ThreadPath, here: Contributor, store: Commanding, expect: IfMatch) -> None:
     """By the thread's author or a moderator; where nothing is accepted, nothing happens."""
-    given = (await store.history(THREAD, thread_id)).last_occasion(AnswerAccepted)
+    given = (await store.load(THREAD, thread_id)).history.last_occasion(AnswerAccepted)
     await store.execute(THREAD, thread_id, lambda state: withdraw(state, actor(here), given), expect=expect)

@@ -11,7 +11,7 @@ from pydantic.config import JsonDict
 
 from services.content.channels.domain import Channel, existing
 from services.content.views.channel_list import channel_list
-from shared.history import History
+from shared.commands import Outcome
 from shared.http.dependencies import Store
 from shared.http.reading import Reading
 from shared.words import Answer
@@ -41,18 +41,23 @@ class ChannelAnswer(Answer):
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
 
-async def show(found: History[Channel], store: Store, db: Reading) -> ChannelAnswer:
+async def show(found: Outcome[Channel], store: Store, db: Reading) -> ChannelAnswer:
     """A channel by its stream, its version as the ETag; with the number of threads that the list has counted."""
     opened = existing(found.state)
     store.tag(found.version)
-    row, channel, community = channel_list.c, opened.channel_id, store.act.community
-    threads = await db.execute(sa.select(row.threads).where(row.community == community, row.channel == channel))
+    channel = opened.channel_id
     return ChannelAnswer(
         id=channel,
         name=found.state.name,
         purpose=opened.purpose,
         posting=opened.posting,
         archived=found.state.archived,
-        threads=threads.scalar_one_or_none() or 0,
-        opened_at=found.began_at,
+        threads=0 if found.begun else await _threads(db, store.act.community, channel),
+        opened_at=found.history.began_at,
     )
+
+
+async def _threads(db: Reading, community: UUID, channel: UUID) -> int:
+    row = channel_list.c
+    counted = await db.execute(sa.select(row.threads).where(row.community == community, row.channel == channel))
+    return counted.scalar_one_or_none() or 0

@@ -71,17 +71,17 @@ _SHOWN = ("name", "purpose", "posting", "archived", "threads", "opened_at")
 async def post_channel(body: NewChannel, here: Administrator, store: Commanding, db: Db) -> ChannelAnswer:
     """With an `Idempotency-Key`, a repetition finds what the first try opened."""
     channel_id, purpose = store.new_id(), body.purpose or ""
-    await store.execute(
+    opened = await store.execute(
         CHANNEL, channel_id, lambda state: open_channel(state, channel_id, body.name, body.posting, purpose)
     )
-    shown = await show(await store.history(CHANNEL, channel_id), store, db)
+    shown = await show(opened, store, db)
     store.created("channels", channel_id)
     return shown
 
 
 @router.get("/{channel_id}", operation_id="get_channel", summary="Show a channel")
 async def get_channel(channel_id: ChannelPath, here: Reader, store: Commanding, db: Db) -> ChannelAnswer:
-    return await show(await store.history(CHANNEL, channel_id), store, db)
+    return await show(await store.load(CHANNEL, channel_id), store, db)
 
 
 @router.patch("/{channel_id}", operation_id="rename_channel", summary="Rename a channel")
@@ -93,8 +93,8 @@ async def patch_channel(
     db: Db,
     expect: IfMatch,
 ) -> ChannelAnswer:
-    await store.execute(CHANNEL, channel_id, lambda state: rename(state, body.name), expect=expect)
-    return await show(await store.history(CHANNEL, channel_id), store, db)
+    renamed = await store.execute(CHANNEL, channel_id, lambda state: rename(state, body.name), expect=expect)
+    return await show(renamed, store, db)
 
 
 @router.post("/{channel_id}/archive", operation_id="archive_channel", summary="Archive a channel")
@@ -102,5 +102,4 @@ async def archive_channel(
     channel_id: ChannelPath, here: Administrator, store: Commanding, db: Db, expect: IfMatch
 ) -> ChannelAnswer:
     """For good: it takes no new threads, replies and comments, and can still be read."""
-    await store.execute(CHANNEL, channel_id, archive, expect=expect)
-    return await show(await store.history(CHANNEL, channel_id), store, db)
+    return await show(await store.execute(CHANNEL, channel_id, archive, expect=expect), store, db)

@@ -14,7 +14,7 @@ from pydantic.config import JsonDict
 from services.content.comments.domain import Comment, existing
 from services.content.events import CommentEdited
 from services.content.wording import Wording, read, words_of
-from shared.history import History
+from shared.commands import Outcome
 from shared.http.dependencies import Store
 from shared.vault import Vault
 from shared.words import Answer
@@ -48,7 +48,7 @@ class CommentAnswer(Answer):
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
 
-async def show(found: History[Comment], store: Store) -> CommentAnswer:
+async def show(found: Outcome[Comment], store: Store) -> CommentAnswer:
     """A comment by its stream, its version as the ETag."""
     state = found.state
     posted = existing(state)
@@ -62,8 +62,8 @@ async def show(found: History[Comment], store: Store) -> CommentAnswer:
         author_id=posted.author_id,
         body=wording.body,
         deleted=state.deleted,
-        posted_at=found.began_at,
-        edited_at=found.last_at(CommentEdited),
+        posted_at=found.history.began_at,
+        edited_at=found.history.last_at(CommentEdited),
     )
 
 

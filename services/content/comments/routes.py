@@ -118,8 +118,10 @@ async def _place(store: Store, thread_id: UUID, reply: Reply | None) -> Place:
 async def _comment(place: Place, body: NewComment, here: Here, store: Store) -> CommentAnswer:
     comment_id = store.new_id()
     sent = words_for(here.community.id, here.id, comment_id, Wording(body=body.body))
-    await begin(store, COMMENT, comment_id, lambda state: post(state, comment_id, place, actor(here), sent.text), sent)
-    shown = await show(await store.history(COMMENT, comment_id), store)
+    posted = await begin(
+        store, COMMENT, comment_id, lambda state: post(state, comment_id, place, actor(here), sent.text), sent
+    )
+    shown = await show(posted, store)
     store.created("comments", comment_id)
     return shown
 
@@ -127,7 +129,7 @@ async def _comment(place: Place, body: NewComment, here: Here, store: Store) -> 
 @router.get("/comments/{comment_id}", operation_id="get_comment", summary="Show a comment")
 async def get_comment(comment_id: CommentPath, here: Reader, store: Commanding) -> CommentAnswer:
     """A deleted one, too, without its words."""
-    return await show(await store.history(COMMENT, comment_id), store)
+    return await show(await store.load(COMMENT, comment_id), store)
 
 
 @router.patch("/comments/{comment_id}", operation_id="edit_comment", summary="Edit a comment")
@@ -138,8 +140,10 @@ async def patch_comment(
     state = (await store.load(COMMENT, comment_id)).state
     author = existing(state).author_id
     new = await edit_of(store.vault, here.community.id, author, state.text, store.new_id(), body=body.body)
-    await carry_out(store, COMMENT, comment_id, lambda state: edit(state, actor(here), new.revision), new, expect)
-    return await show(await store.history(COMMENT, comment_id), store)
+    edited = await carry_out(
+        store, COMMENT, comment_id, lambda state: edit(state, actor(here), new.revision), new, expect
+    )
+    return await show(edited, store)
 
 
 @router.delete("/comments/{comment_id}", status_code=204, operation_id="delete_comment", summary="Delete a comment")

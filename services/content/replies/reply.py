@@ -15,7 +15,7 @@ from services.content.events import AnswerAccepted, ReplyEdited
 from services.content.replies.domain import Reply, existing
 from services.content.views.discussion import reply_list
 from services.content.wording import Wording, read, words_of
-from shared.history import History
+from shared.commands import Outcome
 from shared.http.dependencies import Store
 from shared.http.reading import Reading
 from shared.vault import Vault
@@ -52,13 +52,11 @@ class ReplyAnswer(Answer):
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
 
-async def show(found: History[Reply], accepted: AnswerAccepted | None, store: Store, db: Reading) -> ReplyAnswer:
+async def show(found: Outcome[Reply], accepted: AnswerAccepted | None, store: Store, db: Reading) -> ReplyAnswer:
     """A reply by its stream, its version as the ETag; `accepted` is what its thread has accepted."""
     state, community = found.state, store.act.community
     posted = existing(state)
     store.tag(found.version)
-    row = reply_list.c
-    comments = await db.execute(sa.select(row.comments).where(row.community == community, row.reply == posted.reply_id))
     wording = Wording() if state.deleted else await words_of(store.vault, community, state.text)
     return ReplyAnswer(
         id=posted.reply_id,
@@ -68,10 +66,16 @@ async def show(found: History[Reply], accepted: AnswerAccepted | None, store: St
         body=wording.body,
         deleted=state.deleted,
         accepted=accepted is not None and accepted.reply_id == posted.reply_id,
-        comments=comments.scalar_one_or_none() or 0,
-        posted_at=found.began_at,
-        edited_at=found.last_at(ReplyEdited),
+        comments=0 if found.begun else await _comments(db, community, posted.reply_id),
+        posted_at=found.history.began_at,
+        edited_at=found.history.last_at(ReplyEdited),
     )
+
+
+async def _comments(db: Reading, community: UUID, reply: UUID) -> int:
+    row = reply_list.c
+    counted = await db.execute(sa.select(row.comments).where(row.community == community, row.reply == reply))
+    return counted.scalar_one_or_none() or 0
 
 
 async def show_rows(

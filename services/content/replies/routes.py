@@ -75,10 +75,10 @@ async def post_reply(
     thread = (await store.load(THREAD, thread_id)).state
     channel = (await store.load(CHANNEL, existing_thread(thread).channel_id)).state
     sent = words_for(at, here.id, reply_id, Wording(body=body.body))
-    await begin(
+    posted = await begin(
         store, REPLY, reply_id, lambda state: post(state, reply_id, thread, channel, actor(here), sent.text), sent
     )
-    shown = await show(await store.history(REPLY, reply_id), thread.accepted, store, db)
+    shown = await show(posted, thread.accepted, store, db)
     store.created("replies", reply_id)
     return shown
 
@@ -86,7 +86,7 @@ async def post_reply(
 @router.get("/replies/{reply_id}", operation_id="get_reply", summary="Show a reply")
 async def get_reply(reply_id: ReplyPath, here: Reader, store: Commanding, db: Db) -> ReplyAnswer:
     """A deleted one, too, without its words."""
-    found = await store.history(REPLY, reply_id)
+    found = await store.load(REPLY, reply_id)
     thread = (await store.load(THREAD, existing(found.state).thread_id)).state
     return await show(found, thread.accepted, store, db)
 
@@ -105,15 +105,15 @@ async def patch_reply(
     posted = existing(state)
     thread = (await store.load(THREAD, posted.thread_id)).state
     new = await edit_of(store.vault, here.community.id, posted.author_id, state.text, store.new_id(), body=body.body)
-    await carry_out(store, REPLY, reply_id, lambda state: edit(state, actor(here), new.revision), new, expect)
-    return await show(await store.history(REPLY, reply_id), thread.accepted, store, db)
+    edited = await carry_out(store, REPLY, reply_id, lambda state: edit(state, actor(here), new.revision), new, expect)
+    return await show(edited, thread.accepted, store, db)
 
 
 @router.delete("/replies/{reply_id}", status_code=204, operation_id="delete_reply", summary="Delete a reply")
 async def delete_reply(reply_id: ReplyPath, here: Contributor, store: Commanding, expect: IfMatch) -> None:
     """By its author or a moderator, for good. If it is the accepted answer, the acceptance is withdrawn with it."""
     thread_id = existing((await store.load(REPLY, reply_id)).state).thread_id
-    given = (await store.history(THREAD, thread_id)).last_occasion(AnswerAccepted)
+    given = (await store.load(THREAD, thread_id)).history.last_occasion(AnswerAccepted)
     await store.execute_together(
         [
             Step(REPLY, reply_id, lambda state: delete(state, actor(here)), expect),

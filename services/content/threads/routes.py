@@ -61,14 +61,14 @@ async def post_thread(body: NewThread, here: Contributor, store: Commanding, db:
     at, thread_id = here.community.id, store.new_id()
     channel = (await store.load(CHANNEL, body.channel_id)).state
     sent = words_for(at, here.id, thread_id, Wording(body.title, body.body))
-    await begin(
+    opened = await begin(
         store,
         THREAD,
         thread_id,
         lambda state: open_thread(state, thread_id, channel, actor(here), sent.text, tuple(body.tags)),
         sent,
     )
-    shown = await show(await store.history(THREAD, thread_id), store, db)
+    shown = await show(opened, store, db)
     store.created("threads", thread_id)
     return shown
 
@@ -76,7 +76,7 @@ async def post_thread(body: NewThread, here: Contributor, store: Commanding, db:
 @router.get("/{thread_id}", operation_id="get_thread", summary="Show a thread")
 async def get_thread(thread_id: ThreadPath, here: Reader, store: Commanding, db: Db) -> ThreadAnswer:
     """A deleted one, too, without its words."""
-    return await show(await store.history(THREAD, thread_id), store, db)
+    return await show(await store.load(THREAD, thread_id), store, db)
 
 
 @router.patch("/{thread_id}", operation_id="edit_thread", summary="Edit a thread")
@@ -95,8 +95,10 @@ async def patch_thread(
         store.vault, here.community.id, author, state.text, store.new_id(), title=body.title, body=body.body
     )
     tags = None if new.repeated or body.tags is None else tuple(body.tags)
-    await carry_out(store, THREAD, thread_id, lambda state: edit(state, actor(here), new.revision, tags), new, expect)
-    return await show(await store.history(THREAD, thread_id), store, db)
+    edited = await carry_out(
+        store, THREAD, thread_id, lambda state: edit(state, actor(here), new.revision, tags), new, expect
+    )
+    return await show(edited, store, db)
 
 
 @router.delete("/{thread_id}", status_code=204, operation_id="delete_thread", summary="Delete a thread")

@@ -15,7 +15,7 @@ from services.content.events import ThreadEdited
 from services.content.threads.domain import Thread, existing
 from services.content.views.thread_list import thread_activity, thread_list
 from services.content.wording import Wording, read, words_of
-from shared.history import History
+from shared.commands import Outcome
 from shared.http.dependencies import Store
 from shared.http.reading import Reading
 from shared.vault import Vault
@@ -61,19 +61,12 @@ class ThreadAnswer(Answer):
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
 
-async def show(found: History[Thread], store: Store, db: Reading) -> ThreadAnswer:
+async def show(found: Outcome[Thread], store: Store, db: Reading) -> ThreadAnswer:
     """A thread by its stream, its version as the ETag; with what the list has counted."""
-    state, community = found.state, store.act.community
+    state, history, community = found.state, found.history, store.act.community
     opened = existing(state)
     store.tag(found.version)
-    row, last = thread_list.c, thread_activity.c
-    counted = (
-        await db.execute(
-            sa.select(row.replies, row.comments, last.at)
-            .outerjoin(thread_activity, sa.and_(last.community == row.community, last.thread == row.thread))
-            .where(row.community == community, row.thread == opened.thread_id)
-        )
-    ).one_or_none()
+    counted = None if found.begun else (await db.execute(_counted(community, opened.thread_id))).one_or_none()
     wording = Wording() if state.deleted else await words_of(store.vault, community, state.text)
     return ThreadAnswer(
         id=opened.thread_id,
@@ -86,9 +79,18 @@ async def show(found: History[Thread], store: Store, db: Reading) -> ThreadAnswe
         accepted_reply_id=state.accepted.reply_id if state.accepted else None,
         replies=counted.replies if counted else 0,
         comments=counted.comments if counted else 0,
-        opened_at=found.began_at,
-        edited_at=found.last_at(ThreadEdited),
-        active_at=(counted.at if counted else None) or found.began_at,
+        opened_at=history.began_at,
+        edited_at=history.last_at(ThreadEdited),
+        active_at=(counted.at if counted else None) or history.began_at,
+    )
+
+
+def _counted(community: UUID, thread: UUID) -> sa.Select[tuple[int, int, datetime | None]]:
+    row, last = thread_list.c, thread_activity.c
+    return (
+        sa.select(row.replies, row.comments, last.at)
+        .outerjoin(thread_activity, sa.and_(last.community == row.community, last.thread == row.thread))
+        .where(row.community == community, row.thread == thread)
     )
 
 

@@ -10,14 +10,15 @@ from fastapi import APIRouter, Path, Query
 from pydantic import ConfigDict
 
 from services.engagement.events import ReactionAdded
-from services.engagement.reactions.domain import REACTION, react, reaction_id, withdraw
+from services.engagement.reactions.domain import REACTION, Reaction, react, reaction_id, withdraw
 from services.engagement.reactions.kinds import SIGNS, Kind
 from services.engagement.reactions.reaction import REACTION as EXAMPLE
 from services.engagement.reactions.reaction import ReactionAnswer, ReactionsAnswer
-from services.engagement.target_lookup import Targets
+from services.engagement.target_lookup import TargetLookup, Targets
 from services.engagement.views.reactions import REACTIONS, reaction_count, reaction_list
-from shared.access.permissions import Contributor, Reader
-from shared.http.dependencies import Commanding, Db, fresh
+from shared.access.permissions import Contributor, Here, Reader
+from shared.commands import Outcome
+from shared.http.dependencies import Commanding, Db, Store, fresh
 from shared.http.paging import Order, Page, page
 from shared.views.freshness import Freshness
 from shared.views.view import present
@@ -81,13 +82,12 @@ async def list_reactions(
 @router.post("", status_code=201, operation_id="add_reaction", summary="React to something")
 async def post_reaction(body: NewReaction, here: Contributor, store: Commanding, targets: Targets) -> ReactionAnswer:
     """As `PUT`, with a body. A kind that the caller has given already changes nothing and is answered as it stands."""
-    await put_reaction(body.target_id, body.kind, here, store, targets)
-    stream = reaction_id(body.target_id, here.id, body.kind)
-    reacted_at = (await store.history(REACTION, stream)).last_at(ReactionAdded)
+    given = await _give(body.target_id, body.kind, here, store, targets)
+    reacted_at = given.history.last_at(ReactionAdded)
     assert reacted_at is not None, "it was given just now or before"
     store.created("reactions", body.target_id, body.kind)
     return ReactionAnswer(
-        id=stream,
+        id=reaction_id(body.target_id, here.id, body.kind),
         target_id=body.target_id,
         actor_id=here.id,
         kind=body.kind,
@@ -101,10 +101,14 @@ async def put_reaction(
     target_id: TargetPath, kind: KindPath, here: Contributor, store: Commanding, targets: Targets
 ) -> None:
     """One of each kind per member; also to one's own work, which earns nothing. Given already, it changes nothing."""
+    await _give(target_id, kind, here, store, targets)
+
+
+async def _give(target_id: UUID, kind: Kind, here: Here, store: Store, targets: TargetLookup) -> Outcome[Reaction]:
     stream = reaction_id(target_id, here.id, kind)
     aim = await targets.look_up(here.community.id, target_id)
     positive = SIGNS[kind]
-    await store.execute(
+    return await store.execute(
         REACTION, stream, lambda state: react(state, stream, aim, here.id, str(kind), positive=positive)
     )
 
@@ -113,5 +117,5 @@ async def put_reaction(
 async def delete_reaction(target_id: TargetPath, kind: KindPath, here: Contributor, store: Commanding) -> None:
     """Also from what was deleted since; where there is none, nothing happens."""
     stream = reaction_id(target_id, here.id, kind)
-    given = (await store.history(REACTION, stream)).last_occasion(ReactionAdded)
+    given = (await store.load(REACTION, stream)).history.last_occasion(ReactionAdded)
     await store.execute(REACTION, stream, lambda state: withdraw(state, given))

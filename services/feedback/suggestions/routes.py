@@ -62,18 +62,18 @@ class Decision(Body):
 @router.post("", status_code=201, operation_id="submit_suggestion", summary="Submit a suggestion")
 async def submit_suggestion(body: Submission, here: Contributor, store: Commanding, db: Db) -> SuggestionAnswer:
     """With an `Idempotency-Key`, a repetition finds what the first try submitted."""
-    suggestion_id = veiled(store.new_id(), here)
+    suggestion_id = store.new_id(lambda made: veiled(made, here))
     author, sender = (None, store.anonymously()) if body.anonymous else (here.id, store)
     content = {"title": body.title, "body": body.body}
     sent = first_draft(here.community.id, author, suggestion_id, content, len(body.body or ""))
-    await begin(
+    submitted = await begin(
         sender,
         SUGGESTION,
         suggestion_id,
         lambda state: submit(state, suggestion_id, author, sent.text, anonymous=body.anonymous),
         sent,
     )
-    shown = await show(suggestion_id, here, store, db)
+    shown = await show(suggestion_id, submitted, here, store, db)
     store.created("suggestions", suggestion_id)
     return shown
 
@@ -87,7 +87,7 @@ async def get_suggestion(
     freshness: Annotated[Freshness, fresh(SUGGESTION_BOARD)],
 ) -> SuggestionShown:
     """As it is now, with the caller's vote; the number of votes is as far as the board is."""
-    shown = await show(suggestion_id, here, store, db)
+    shown = await show(suggestion_id, await store.load(SUGGESTION, suggestion_id), here, store, db)
     return SuggestionShown(**shown.model_dump(), freshness=freshness)
 
 
@@ -109,8 +109,8 @@ async def answer_suggestion(
     def answered(state: Suggestion) -> list[SuggestionEvent]:
         return answer(state, text) if text else []
 
-    await store.execute(SUGGESTION, suggestion_id, answered, secrets=secrets, expect=expect)
-    return await show(suggestion_id, here, store, db)
+    found = await store.execute(SUGGESTION, suggestion_id, answered, secrets=secrets, expect=expect)
+    return await show(suggestion_id, found, here, store, db)
 
 
 @router.post("/{suggestion_id}/plan", operation_id="plan_suggestion", summary="Plan to do what is suggested")
@@ -172,5 +172,7 @@ async def _decided(
         len(reason or ""),
         before.state.reason,
     )
-    await store.execute(SUGGESTION, suggestion_id, lambda state: decide(state, text), secrets=secrets, expect=expect)
-    return await show(suggestion_id, here, store, db)
+    found = await store.execute(
+        SUGGESTION, suggestion_id, lambda state: decide(state, text), secrets=secrets, expect=expect
+    )
+    return await show(suggestion_id, found, here, store, db)

@@ -16,14 +16,15 @@ from services.feedback.events import (
     SuggestionPlanned,
     SuggestionSubmitted,
 )
-from services.feedback.suggestions.domain import SUGGESTION, State, existing
+from services.feedback.suggestions.domain import State, Suggestion, existing
 from services.feedback.views.suggestion_board import suggestion_board
 from services.feedback.votes.domain import VOTE, vote_id
 from shared.access.permissions import Here
+from shared.commands import Outcome
 from shared.http.dependencies import Store
 from shared.http.reading import Reading
 from shared.views.freshness import Freshness
-from shared.wording import read
+from shared.wording import read_all
 from shared.words import Answer
 
 EXAMPLE: JsonDict = {
@@ -72,36 +73,41 @@ class SuggestionShown(SuggestionAnswer):
     freshness: Freshness
 
 
-async def show(suggestion_id: UUID, here: Here, store: Store, db: Reading) -> SuggestionAnswer:
+async def show(
+    suggestion_id: UUID, found: Outcome[Suggestion], here: Here, store: Store, db: Reading
+) -> SuggestionAnswer:
     """A suggestion by its stream, its version as the ETag; with the caller's vote and the votes that the board has
     counted.
     """
     at = here.community.id
-    found = await store.history(SUGGESTION, suggestion_id)
-    state = found.state
+    state, history = found.state, found.history
     existing(state)
     store.tag(found.version)
-    my_vote = await store.load(VOTE, vote_id(suggestion_id, here.id))
-    votes = await db.execute(
-        sa.select(suggestion_board.c.votes).where(
-            suggestion_board.c.community == at, suggestion_board.c.suggestion == suggestion_id
-        )
-    )
-    text = await read(store.vault, at, state.text) or {}
-    reason = await read(store.vault, at, state.reason) or {}
-    answer = await read(store.vault, at, state.answer) or {}
+    votes, my_vote = (0, False) if found.begun else await _votes(suggestion_id, here, store, db)
+    text, reason, answer = await read_all(store.vault, at, [state.text, state.reason, state.answer])
     return SuggestionAnswer(
         id=suggestion_id,
         author_id=state.author_id,
         anonymous=state.anonymous,
         title=text.get("title"),
         body=text.get("body"),
-        submitted_at=found.began_at,
+        submitted_at=history.began_at,
         state=state.state,
-        state_since=found.last_at(*_SETTLES_STATE) or found.began_at,
+        state_since=history.last_at(*_SETTLES_STATE) or history.began_at,
         reason=reason.get("text"),
         answer=answer.get("text"),
-        answered_at=found.last_at(SuggestionAnswered),
-        votes=votes.scalar_one_or_none() or 0,
-        my_vote=my_vote.state.cast,
+        answered_at=history.last_at(SuggestionAnswered),
+        votes=votes,
+        my_vote=my_vote,
     )
+
+
+async def _votes(suggestion_id: UUID, here: Here, store: Store, db: Reading) -> tuple[int, bool]:
+    """The votes that the board has counted, and whether the caller's is one that stands."""
+    mine = await store.load(VOTE, vote_id(suggestion_id, here.id))
+    counted = await db.execute(
+        sa.select(suggestion_board.c.votes).where(
+            suggestion_board.c.community == here.community.id, suggestion_board.c.suggestion == suggestion_id
+        )
+    )
+    return counted.scalar_one_or_none() or 0, mine.state.cast

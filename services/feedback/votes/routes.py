@@ -25,5 +25,5 @@ async def vote_for_suggestion(suggestion_id: SuggestionPath, here: Contributor, 
 async def withdraw_vote(suggestion_id: SuggestionPath, here: Contributor, store: Commanding) -> None:
     """While the suggestion is open or planned."""
     suggestion, stream = (await store.load(SUGGESTION, suggestion_id)).state, vote_id(suggestion_id, here.id)
-    given = (await store.history(VOTE, stream)).last_occasion(SuggestionVoted)
+    given = (await store.load(VOTE, stream)).history.last_occasion(SuggestionVoted)
     await store.execute(VOTE, stream, lambda state: withdraw(state, suggestion, here.id, given))

@@ -25,7 +25,7 @@ from services.member.communities.domain import (
 from services.member.membership.domain import MEMBERSHIP, join_as_founder, membership_id
 from shared.access.directory import Admission, Visibility
 from shared.access.permissions import Administrator, Authenticated, Here, Permission, Reader, requires
-from shared.commands import Step
+from shared.commands import Outcome, Step
 from shared.http.dependencies import Commanding, IfMatch, Store
 from shared.identity import community_id
 from shared.words import Answer, Body
@@ -94,17 +94,15 @@ class CommunityAnswer(Answer):
     model_config = ConfigDict(json_schema_extra={"examples": [ANSWERED]})
 
 
-async def show(store: Store) -> CommunityAnswer:
+def show(community: UUID, found: Outcome[Community], store: Store) -> CommunityAnswer:
     """A community by its stream, its version as the ETag. Raises `NotFound` for one that was never founded."""
-    community = store.act.community
-    found = await store.history(COMMUNITY, community)
     description = standing(found.state)
     store.tag(found.version)
     return CommunityAnswer(
         id=community,
         slug=found.state.slug,
         archived=found.state.archived,
-        founded_at=found.began_at,
+        founded_at=found.history.began_at,
         **asdict(description),
     )
 
@@ -117,20 +115,19 @@ async def found_community(body: Founding, caller: Authenticated, store: Commandi
     founder = caller.member_in(community)
     description = Description(**body.model_dump(exclude={"slug"}))
     there = store.within(community)
-    await there.execute_together(
+    founded, _ = await there.execute_together(
         [
             Step(COMMUNITY, community, lambda state: found(state, body.slug, description, founder)),
             Step(MEMBERSHIP, membership_id(community, founder), lambda state: join_as_founder(state, founder)),
         ]
     )
-    shown = await show(there)
     there.created()
-    return shown
+    return show(community, founded, there)
 
 
 @router.get("", operation_id="get_community", summary="Show a community")
 async def get_community(here: Reader, store: Commanding) -> CommunityAnswer:
-    return await show(store)
+    return show(here.community.id, await store.load(COMMUNITY, here.community.id), store)
 
 
 @router.patch("", operation_id="describe_community", summary="Change a community's description")
@@ -141,8 +138,7 @@ async def describe_community(body: Changes, here: Administrator, store: Commandi
     def changed(state: Community) -> list[CommunityEvent]:
         return describe(state, replace(state.description, **changes)) if state.description else []
 
-    await store.execute(COMMUNITY, here.community.id, changed, expect=expect)
-    return await show(store)
+    return show(here.community.id, await store.execute(COMMUNITY, here.community.id, changed, expect=expect), store)
 
 
 @router.post("/archive", operation_id="archive_community", summary="Archive a community")
@@ -150,5 +146,4 @@ async def archive_community(
     here: Annotated[Here, Depends(requires(Permission.OWN, even_archived=True))], store: Commanding, expect: IfMatch
 ) -> CommunityAnswer:
     """From then on it can only be read. Its slug stays taken."""
-    await store.execute(COMMUNITY, here.community.id, archive, expect=expect)
-    return await show(store)
+    return show(here.community.id, await store.execute(COMMUNITY, here.community.id, archive, expect=expect), store)

@@ -20,9 +20,10 @@ from services.member.membership.domain import MEMBERSHIP, Membership, Status, me
 from services.member.profiles.domain import PROFILE, profile_id
 from services.member.roles.domain import holder
 from shared.access.permissions import ROLE_PERMISSIONS, Here, Permission
+from shared.commands import Outcome
 from shared.errors import NotFound
 from shared.http.dependencies import Store
-from shared.wording import read
+from shared.wording import read, read_all
 from shared.words import Answer
 
 MEMBER_EXAMPLE: JsonDict = {
@@ -88,14 +89,18 @@ def ranked(roles: Iterable[str], status: str) -> list[str]:
     return sorted(held, key=lambda role: (-len(ROLE_PERMISSIONS.get(role, ())), role))
 
 
-async def show(member: UUID, here: Here, store: Store) -> MemberAnswer:
+async def look_up(member: UUID, here: Here, store: Store) -> MemberAnswer:
+    """As `show`, of the stream as it is now."""
+    return await show(member, await store.load(MEMBERSHIP, membership_id(here.community.id, member)), here, store)
+
+
+async def show(member: UUID, found: Outcome[Membership], here: Here, store: Store) -> MemberAnswer:
     """A member by their stream, its version as the ETag. Raises `NotFound` for whoever never came, and for an
     applicant, except to moderators and to themselves.
     """
     at = here.community.id
-    found = await store.history(MEMBERSHIP, membership_id(at, member))
     store.tag(found.version)
-    state, since = found.state, found.last_at(*_SETTLES_STATUS)
+    state, since = found.state, found.history.last_at(*_SETTLES_STATUS)
     insider = member == here.id or Permission.MODERATE in here.permissions
     if since is None or (state.status in ("applicant", "declined") and not insider):
         raise NotFound("There is no such member.")
@@ -116,8 +121,5 @@ async def show(member: UUID, here: Here, store: Store) -> MemberAnswer:
 async def _application(state: Membership, here: Here, store: Store) -> Application | None:
     if state.status not in ("applicant", "declined"):
         return None
-    answers = await read(store.vault, here.community.id, state.answers)
-    reason = await read(store.vault, here.community.id, state.reason)
-    return Application.model_validate(
-        {"answers": (answers or {}).get("answers"), "reason": (reason or {}).get("reason")}
-    )
+    answers, reason = await read_all(store.vault, here.community.id, [state.answers, state.reason])
+    return Application.model_validate({"answers": answers.get("answers"), "reason": reason.get("reason")})

@@ -20,7 +20,7 @@ from services.member.membership.domain import (
     leave,
     membership_id,
 )
-from services.member.membership.member import MemberAnswer, MemberPath, show, whom
+from services.member.membership.member import MemberAnswer, MemberPath, look_up, show, whom
 from shared.access.permissions import Here, Moderator, Newcomer, Permission, Reader, requires
 from shared.http.dependencies import Commanding, IfMatch
 from shared.wording import refer
@@ -64,7 +64,7 @@ async def join_community(here: Newcomer, store: Commanding, body: Joining | None
     at, stream = here.community.id, membership_id(here.community.id, here.id)
     community = await store.load(COMMUNITY, at)
     if admits(community.state) == "open":
-        await store.execute(MEMBERSHIP, stream, lambda state: join(state, here.id))
+        found = await store.execute(MEMBERSHIP, stream, lambda state: join(state, here.id))
     else:
         before = await store.load(MEMBERSHIP, stream)
         given = [answer.model_dump() for answer in body.answers] if body and body.answers else None
@@ -76,8 +76,8 @@ async def join_community(here: Newcomer, store: Commanding, body: Joining | None
             sum(len(answer["answer"]) for answer in given or ()),
             before.state.answers,
         )
-        await store.execute(MEMBERSHIP, stream, lambda state: apply(state, here.id, text), secrets=secrets)
-    shown = await show(here.id, here, store)
+        found = await store.execute(MEMBERSHIP, stream, lambda state: apply(state, here.id, text), secrets=secrets)
+    shown = await show(here.id, found, here, store)
     store.created("members", here.id)
     return shown
 
@@ -85,7 +85,7 @@ async def join_community(here: Newcomer, store: Commanding, body: Joining | None
 @router.get("/me", operation_id="get_own_membership", summary="Show what one is here oneself")
 async def get_own_membership(here: Anybody, store: Commanding) -> MemberAnswer:
     """For applicants and former members, too; 404 for who never came."""
-    return await show(here.id, here, store)
+    return await look_up(here.id, here, store)
 
 
 @router.delete("/me", status_code=204, operation_id="leave_community", summary="Leave a community")
@@ -104,14 +104,14 @@ async def leave_community(here: Anybody, store: Commanding, expect: IfMatch) -> 
 @router.get("/{member}", operation_id="get_member", summary="Show a member")
 async def get_member(member: MemberPath, here: Reader, store: Commanding) -> MemberAnswer:
     """Applicants are shown to moderators and to themselves only."""
-    return await show(whom(member, here), here, store)
+    return await look_up(whom(member, here), here, store)
 
 
 @router.post("/{member}/acceptance", operation_id="accept_member", summary="Accept an application")
 async def accept_member(member: UUID, here: Moderator, store: Commanding, expect: IfMatch) -> MemberAnswer:
     stream = membership_id(here.community.id, member)
-    await store.execute(MEMBERSHIP, stream, lambda state: accept(state, member), expect=expect)
-    return await show(member, here, store)
+    found = await store.execute(MEMBERSHIP, stream, lambda state: accept(state, member), expect=expect)
+    return await show(member, found, here, store)
 
 
 @router.post("/{member}/decline", operation_id="decline_member", summary="Decline an application")
@@ -135,5 +135,5 @@ async def decline_member(
     def decided(state: Membership) -> list[MembershipEvent]:
         return decline(state, member, text)
 
-    await store.execute(MEMBERSHIP, stream, decided, secrets=secrets, expect=expect)
-    return await show(member, here, store)
+    found = await store.execute(MEMBERSHIP, stream, decided, secrets=secrets, expect=expect)
+    return await show(member, found, here, store)

@@ -1,0 +1,46 @@
+"""A history tells when things happened in a stream, the same whether it was built at once or event by event."""
+
+from __future__ import annotations
+
+from datetime import timedelta, timezone
+
+import pytest
+
+from shared.history import History, Occasion
+from tests.shared.toy import ALICE, NOON, AccountClosed, AccountOpened, Deposited
+
+LATER, LAST = NOON + timedelta(hours=1), NOON + timedelta(hours=2)
+HAPPENED = [(AccountOpened(ALICE), NOON), (Deposited(1), LATER), (Deposited(2), LAST), (AccountClosed(), LATER)]
+
+
+def test_a_history_knows_the_first_time_and_the_last_of_each_kind() -> None:
+    history = History().then(HAPPENED)
+
+    assert (history.version, history.began_at) == (4, NOON)
+    assert history.last_occasion(Deposited) == Occasion(2, LAST)
+    assert history.last_at(AccountOpened) == NOON
+    assert History().last_occasion(Deposited) is None
+
+
+def test_the_last_of_several_kinds_is_the_last_in_the_stream_whatever_its_time() -> None:
+    assert History().then(HAPPENED).last_at(Deposited, AccountClosed) == LATER
+    assert History().last_at(Deposited, AccountClosed) is None
+
+
+def test_a_history_may_be_continued_event_by_event() -> None:
+    history = History()
+    for happened in HAPPENED:
+        history = history.then([happened])
+
+    assert history == History().then(HAPPENED)
+
+
+def test_times_are_told_in_utc_as_the_log_tells_them() -> None:
+    elsewhere = NOON.astimezone(timezone(timedelta(hours=5)))
+
+    assert History().then([(AccountOpened(ALICE), elsewhere)]).began_at.isoformat() == "2026-03-01T12:00:00+00:00"
+
+
+def test_a_stream_without_events_did_not_begin() -> None:
+    with pytest.raises(AssertionError, match="nothing has happened"):
+        _ = History().began_at
