@@ -33,8 +33,10 @@ values ($1, 1, $2, clock_timestamp() + $3 * interval '1 second')
 on conflict (name) do update
     set epoch = lease.epoch + 1, holder = excluded.holder, expires_at = excluded.expires_at
     where lease.holder is null or lease.expires_at <= clock_timestamp()
+       or lease.expires_at > clock_timestamp() + $3 * interval '1 second'
 returning epoch
 """
+"""The last condition: no lease lasts longer than one taken now, unless the clock was set back since it was taken."""
 RENEW = """
 update lease set expires_at = clock_timestamp() + $4 * interval '1 second'
 where name = $1 and epoch = $2 and holder = $3 returning epoch

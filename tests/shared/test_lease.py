@@ -73,6 +73,18 @@ async def test_a_lease_that_ran_out_passes_on_and_one_that_is_renewed_does_not(e
             await renew(connection, first)
 
 
+async def test_a_lease_from_before_the_clock_was_set_back_is_not_waited_for(engine: AsyncEngine) -> None:
+    async with driver(engine) as connection:
+        dead = await acquire(connection, "relay")
+        assert dead is not None
+        await connection.execute("update lease set expires_at = expires_at + interval '1 hour'")
+
+        assert await acquire(connection, "relay") is not None
+
+        with pytest.raises(LeaseLost):
+            await renew(connection, dead)
+
+
 async def test_releasing_a_lost_lease_does_not_touch_the_new_one(engine: AsyncEngine) -> None:
     async with driver(engine) as connection:
         first = await acquire(connection, "relay", duration=0)
