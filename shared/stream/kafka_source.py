@@ -252,9 +252,18 @@ class KafkaSource:
             checking, self._checking = self._checking, None
             if (problem := checking.result()) is not None:
                 raise TimeoutError(problem)
+            self._look_again()
         elif self._checking is None and self._waited - self._checked >= self._silence / 2:
             self._checked = self._waited
             self._checking = asyncio.create_task(self._ask(), name=f"watch-{self.topic}")
+
+    def _look_again(self) -> None:
+        """Read the last record of silent partitions once more: it tells whether the topic is still the same."""
+        for partition, place in self._places.items():
+            if self._waited - place.moved >= self._silence:
+                place.moved = self._waited
+                if (offset := place.check()) is not None:
+                    self._consumer.seek(TopicPartition(self.topic, partition), offset)
 
     async def _ask(self) -> str | None:
         """What is wrong with the consumer, if anything is."""

@@ -34,6 +34,7 @@ class Place:
         self.moved = now
         self.hole: int | None = None
         self._searching = True
+        self._checking = False
         self._from_beginning = mark.offset is None
         self._passed = 0 if mark.offset is None else mark.position
         self._last: Any = None
@@ -48,6 +49,11 @@ class Place:
 
     def sift(self, records: Sequence[Fetched]) -> Sequence[Fetched]:
         """Those of the records to hand out. Raises `Elsewhere` when they are to be read from the beginning."""
+        if self._checking:
+            self._checking = False
+            if not self._stands_here(records[0]):
+                raise Elsewhere
+            records = records[1:]
         if self._searching:
             records = self._search(records)
         if records:
@@ -74,11 +80,30 @@ class Place:
         # One repeat is enough for the reader to learn how far the topic has been looked through.
         return [] if repeat is None or self.hole is not None else [repeat]
 
+    def check(self) -> int | None:
+        """Where to read once more whether the last record is still there; None where none is known.
+
+        A topic that was made again may end just where the old one did: nothing comes then, and nothing seems missing.
+        """
+        offset = self.mark.offset if self._last is None else self._last.offset
+        if self._last is None and self._from_beginning:
+            return None
+        self._checking = True
+        return int(offset)
+
+    def _stands_here(self, record: Fetched) -> bool:
+        """Whether this is the record that was last read at its offset; a mark may be that of a repeat."""
+        position = _position(record)
+        if self._last is not None:
+            return position == _position(self._last)
+        return position is None or position <= self.mark.position
+
     def restart(self, offset: int) -> None:
         """Search from the topic's beginning, which is at `offset`."""
         self.mark = self.here
         self.next = offset
         self._searching, self._from_beginning, self._passed, self._last = True, True, 0, None
+        self._checking = False
 
 
 def _position(record: Fetched) -> int | None:
