@@ -15,7 +15,7 @@ from pyroaring import BitMap
 
 from shared.db import Driver
 from shared.views.merge import Merged
-from shared.views.sql import lock_statement, read_statement, write_statement
+from shared.views.sql import lock_sets_statement, new_sets_statement, write_sets_statement
 from shared.views.view import Key
 
 Member: TypeAlias = tuple[UUID, UUID]
@@ -97,21 +97,29 @@ async def write_sets(
     """Unite these members with what the rows hold, under their locks. Within a transaction."""
     if column not in table.info["include"]:
         raise KeyError(f"{table.name}: {column} is no column of a set")
-    keys = list(sets)
-    lock = lock_statement(table, generation)
-    await connection.execute(lock.sql, *lock.arguments(keys))
-    read = read_statement(table, generation, column)
-    rows = await connection.fetch(read.sql, *read.arguments((*key, n) for n, key in enumerate(keys)))
-    changed: list[Sequence[Any]] = []
-    for n, held in rows:
-        key = keys[n]
-        here = BitMap.deserialize(held) if held else BitMap()
-        united = here | BitMap([ordinals[key[0], member] for member in sets[key]])
-        if len(united) > len(here):
-            changed.append((*key, canonical(united)))
-    if changed:
-        write = write_statement(table, generation, column)
-        await connection.execute(write.sql, *write.arguments(changed))
+    lock = lock_sets_statement(table, generation, column)
+    todo = list(sets)
+    while todo:
+        missing = dict.fromkeys(todo)
+        changed: list[Sequence[Any]] = []
+        for n, held in await connection.fetch(lock.sql, *lock.arguments((*key, n) for n, key in enumerate(todo))):
+            key = todo[n]
+            del missing[key]
+            united = BitMap.deserialize(held) if held else BitMap()
+            before = len(united)
+            united.update(ordinals[key[0], member] for member in sets[key])
+            if len(united) > before:
+                changed.append((*key, canonical(united)))
+        if changed:
+            write = write_sets_statement(table, generation, column)
+            await connection.execute(write.sql, *write.arguments(changed))
+        if not missing:
+            return
+        made = new_sets_statement(table, generation, column)
+        rows = [(*key, canonical(BitMap([ordinals[key[0], m] for m in sets[key]]))) for key in missing]
+        done = await connection.execute(made.sql, *made.arguments(rows))
+        # Fewer: another worker has made some meanwhile. Which ones is seen by looking again.
+        todo = [] if done == f"INSERT 0 {len(rows)}" else list(missing)
 
 
 def canonical(ordinals: BitMap) -> bytes:

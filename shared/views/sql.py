@@ -88,7 +88,7 @@ class Statement:
         return columns
 
 
-def _insert(table: sa.Table, generation: str, names: Sequence[str], conflict: str) -> Statement:
+def _insert(table: sa.Table, generation: str, names: Sequence[str], conflict: str, only: str = "") -> Statement:
     columns = tuple(_column(table, name) for name in names)
     name = quoted(table.name + generation)
     keys = ", ".join(_column(table, key).name for key in table.info["key"])
@@ -97,10 +97,15 @@ def _insert(table: sa.Table, generation: str, names: Sequence[str], conflict: st
     values = ", ".join(f"u.{column.name}{column.cast}" for column in columns)
     sql = (
         f"insert into {name} as t ({into}) select {values} from unnest({arrays}) as u({into})"  # noqa: S608 - our names
-        f" order by {', '.join(f'u.{_column(table, key).name}' for key in table.info['key'])}"
-        f" on conflict ({keys}) do update set {conflict}"
+        f"{only} order by {', '.join(f'u.{_column(table, key).name}' for key in table.info['key'])}"
+        f" on conflict ({keys}) do {conflict}"
     )
     return Statement(sql, columns)
+
+
+def _same_key(table: sa.Table, alias: str) -> str:
+    keys = [_column(table, name) for name in table.info["key"]]
+    return " and ".join(f"{alias}.{key.name} = u.{key.name}{key.cast}" for key in keys)
 
 
 @lru_cache(maxsize=1024)
@@ -108,46 +113,56 @@ def add_statement(table: sa.Table, generation: str) -> Statement:
     """Rows: the key, then an amount for each of the table's `add` columns."""
     names = [quoted(name) for name in table.info["add"]]
     sums = ", ".join(f"{name} = t.{name} + excluded.{name}" for name in names)
-    return _insert(table, generation, [*table.info["key"], *table.info["add"]], sums)
+    return _insert(table, generation, [*table.info["key"], *table.info["add"]], f"update set {sums}")
 
 
 @lru_cache(maxsize=1024)
 def put_statement(table: sa.Table, generation: str, columns: tuple[str, ...]) -> Statement:
-    """Rows: the key, those columns, version, gone."""
+    """Rows: the key, those columns, version, gone.
+
+    A row that has been put with this version or a newer one is left out before it is locked: versions only grow, so
+    what a look without a lock says of it stays true. An old put then costs a look, and makes no other worker wait.
+    """
     names = [*columns, "version", "gone"]
+    newer = f"select from {quoted(table.name + generation)} s where {_same_key(table, 's')} and s.version >= u.version"
     sets = ", ".join(f"{quoted(name)} = excluded.{quoted(name)}" for name in names)
-    return _insert(table, generation, [*table.info["key"], *names], f"{sets} where t.version < excluded.version")
+    return _insert(
+        table,
+        generation,
+        [*table.info["key"], *names],
+        f"update set {sets} where t.version < excluded.version",
+        f" where not exists ({newer})",
+    )
 
 
 @lru_cache(maxsize=1024)
-def lock_statement(table: sa.Table, generation: str) -> Statement:
-    """Rows: the key. Makes those that are missing and locks them all, changing none."""
-    key = quoted(table.info["key"][0])
-    return _insert(table, generation, table.info["key"], f"{key} = excluded.{key} where false")
-
-
-@lru_cache(maxsize=1024)
-def read_statement(table: sa.Table, generation: str, column: str) -> Statement:
-    """Rows: the key and its number. Answers the number and the column."""
-    template = f"select u.n, t.{quoted(column)} from {{t}} t join {{u}} on {{on}}"  # noqa: S608 - our names
+def lock_sets_statement(table: sa.Table, generation: str, column: str) -> Statement:
+    """Rows: the key and its number. Answers the number and the set of the rows that are there, and locks them."""
+    order = ", ".join(f"t.{_column(table, key).name}" for key in table.info["key"])
+    template = f"select u.n, t.{quoted(column)} from {{t}} t join {{u}} on {{on}} order by {order} for update of t"  # noqa: S608 - our names
     return _joined(table, generation, template, "n", "integer")
 
 
 @lru_cache(maxsize=1024)
-def write_statement(table: sa.Table, generation: str, column: str) -> Statement:
-    """Rows: the key and the column's new value."""
+def new_sets_statement(table: sa.Table, generation: str, column: str) -> Statement:
+    """Rows: the key and the set. Makes those that are still missing."""
+    return _insert(table, generation, [*table.info["key"], column], "nothing")
+
+
+@lru_cache(maxsize=1024)
+def write_sets_statement(table: sa.Table, generation: str, column: str) -> Statement:
+    """Rows: the key and the set that takes the place of the one there."""
     template = f"update {{t}} t set {quoted(column)} = u.value from {{u}} where {{on}}"  # noqa: S608 - our names
     return _joined(table, generation, template, "value", "bytea")
 
 
 def _joined(table: sa.Table, generation: str, template: str, extra: str, kind: str) -> Statement:
-    keys = [_column(table, name) for name in table.info["key"]]
-    columns = (*keys, Column(extra, kind))
+    columns = (*(_column(table, name) for name in table.info["key"]), Column(extra, kind))
     arrays = ", ".join(f"${n}::{column.parameter}[]" for n, column in enumerate(columns, 1))
     sql = template.format(
         t=quoted(table.name + generation),
         u=f"unnest({arrays}) as u({', '.join(column.name for column in columns)})",
-        on=" and ".join(f"t.{key.name} = u.{key.name}{key.cast}" for key in keys),
+        on=_same_key(table, "t"),
     )
     return Statement(sql, columns)
 

@@ -1,7 +1,7 @@
 """Read models in PostgreSQL: a batch is one short transaction, and the watermarks go first.
 
 Watermarks are moved by compare-and-set, so a worker that was overtaken stops before it has written anything; then
-tables follow in the order of their names and rows in the order of their keys, so that workers do not deadlock often.
+tables follow in one order and rows in the order of their keys, so that workers do not deadlock often.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ class PostgresViewStore:
         members = members_of(changes.values())
         ordinals = await self._ordinals.of(connection, members) if members else {}
         tables = [(table, generation) for generation, merged in changes.items() for table in merged]
-        for table, generation in sorted(tables, key=lambda each: each[0].name + each[1]):
+        for table, generation in sorted(tables, key=_least_shared_first):
             await _write_table(connection, table, generation, changes[generation][table], ordinals)
         return ordinals
 
@@ -245,6 +245,16 @@ class PostgresViewStore:
                 values[column] = frozenset(members[values["community"], ordinal] for ordinal in bitmap)
             found.append(values)
         return found
+
+
+def _least_shared_first(written: tuple[sa.Table, str]) -> tuple[int, str, str]:
+    """The order in which tables are written, the same for all workers.
+
+    The fewer columns a key has, the more events fall on one of its rows: what workers wait for comes last, so that
+    it is locked for the shortest time.
+    """
+    table, generation = written
+    return -len(table.info["key"]), table.name, generation
 
 
 async def _write_table(

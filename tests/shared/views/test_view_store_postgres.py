@@ -13,10 +13,19 @@ from shared.db import create_engine, driver
 from shared.settings import Settings
 from shared.views.store import Batch
 from shared.views.store_postgres import PostgresViewStore
-from shared.views.view import add, include
+from shared.views.view import add, include, put
 from tests.conftest import FreshDatabase
-from tests.shared.board import DAILY, METADATA, TABLES, community, day, member
-from tests.shared.views.view_store_conformance import HERE, TODAY, ViewStoreConformance, apply, at, changes, step
+from tests.shared.board import DAILY, FIRST, METADATA, NOON, TABLES, community, day, member
+from tests.shared.views.view_store_conformance import (
+    HERE,
+    ROW,
+    TODAY,
+    ViewStoreConformance,
+    apply,
+    at,
+    changes,
+    step,
+)
 
 TRUNCATE = f"truncate watermark, parked, member_ordinal, vote_count, {', '.join(table.name for table in TABLES)}"
 
@@ -71,6 +80,18 @@ async def test_workers_on_other_partitions_lose_no_member_and_no_number(engine: 
     assert [row["ordinal"] for row in ordinals] == list(range(1, 51))
     for each in stores:
         await each.close()
+
+
+async def test_a_put_that_is_too_old_waits_for_nobody(engine: AsyncEngine, store: PostgresViewStore) -> None:
+    await apply(store, put(FIRST, ROW, 5, at=NOON))
+
+    async with driver(engine) as another, another.transaction():
+        await another.execute("select from first_vote for update")
+        async with asyncio.timeout(1):
+            await apply(store, put(FIRST, ROW, 4, at=None))
+
+    (row,) = await store.rows(FIRST)
+    assert (row["version"], row["at"]) == (5, NOON)
 
 
 async def test_the_bytes_of_a_set_depend_on_its_members_alone(engine: AsyncEngine, store: PostgresViewStore) -> None:
