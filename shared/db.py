@@ -119,6 +119,7 @@ class Held:
         self._set_up = set_up
         self._slots = asyncio.Semaphore(size)
         self._idle: list[tuple[AsyncConnection, Driver]] = []
+        self._closed = False
 
     @asynccontextmanager
     async def borrow(self) -> AsyncIterator[Driver]:
@@ -129,11 +130,11 @@ class Held:
                 yield raw
             except BaseException as error:
                 if _usable_after(error, raw):
-                    self._idle.append((connection, raw))
+                    await self._give_back(connection, raw)
                 else:
                     await _let_go(connection, raw, error)
                 raise
-            self._idle.append((connection, raw))
+            await self._give_back(connection, raw)
 
     async def _take(self) -> tuple[AsyncConnection, Driver]:
         while self._idle:
@@ -151,7 +152,14 @@ class Held:
             raise
         return connection, raw
 
+    async def _give_back(self, connection: AsyncConnection, raw: Driver) -> None:
+        self._idle.append((connection, raw))
+        if self._closed:
+            await self.close()
+
     async def close(self) -> None:
+        """Let go of them; of one that is in use as soon as it is given back."""
+        self._closed = True
         while self._idle:
             connection, raw = self._idle.pop()
             if self._set_up is None:

@@ -1,12 +1,13 @@
 """The log in PostgreSQL: a position is given inside the transaction that writes the event, so none is ever missing.
 
-`writer.py` appends; here is the rest of the port.
+`writer.py` appends, `loader.py` loads streams; here is the rest of the port.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from uuid import UUID
 
 import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,8 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.db import Held
 from shared.errors import Unavailable
 from shared.event import Recorded
+from shared.log.loader import StreamLoader
 from shared.log.port import Append, Position
-from shared.log.sql import FOLLOW, HEADS, LOAD
+from shared.log.sql import FOLLOW, HEADS
 from shared.log.writer import BRIEF, GIVEN_UP, LOST, PATIENT, LogWriter
 
 READERS = 3
@@ -40,12 +42,14 @@ class PostgresLog:
         self._deadline = deadline
         self._writer = LogWriter(engine, service, partitions, batch, self.appended)
         self._readers = Held(engine, READERS)
+        self._loader = StreamLoader(service, self._fetch)
 
     async def start(self) -> None:
         self._writer.start()
 
     async def close(self) -> None:
         await self._writer.close()
+        await self._loader.close()
         await self._readers.close()
 
     async def append(self, request: Append) -> list[Position]:
@@ -57,8 +61,8 @@ class PostgresLog:
                 "The log did not answer in time. It is not known whether this was written; repeat it.", retry_after=1
             ) from None
 
-    async def load(self, stream: object, after: int = 0) -> Sequence[Recorded]:
-        return [Recorded(self.service, *row) for row in await self._fetch(LOAD, stream, after)]
+    async def load(self, stream: UUID, after: int = 0) -> Sequence[Recorded]:
+        return await self._loader.load(stream, after)
 
     async def follow(self, partition: int, after: int, limit: int) -> Sequence[Recorded]:
         return [Recorded(self.service, *row) for row in await self._fetch(FOLLOW, partition, after, limit)]

@@ -73,6 +73,58 @@ async def held_up(settings: Settings, partition: int) -> AsyncIterator[None]:
         await frozen.close()
 
 
+async def test_streams_that_are_asked_for_at_the_same_time_are_each_answered(log: PostgresLog) -> None:
+    for number in range(40):
+        await log.append(one(number, 0))
+        if number % 2:
+            await log.append(one(number, 1))
+
+    found = await asyncio.gather(*(log.load(stream(n % 50), after) for after in (0, 1) for n in range(100)))
+
+    versions = [[record.version for record in records] for records in found]
+    assert versions[:50] == [[1, 2] if n % 2 else [1] for n in range(40)] + [[]] * 10
+    assert versions[100:150] == [[2] if n % 2 else [] for n in range(40)] + [[]] * 10
+    assert all(record.stream == stream(n % 50) for n, records in enumerate(found) for record in records)
+    assert versions[50:100] == versions[:50]
+
+
+async def test_a_look_shows_what_was_written_before_it_was_asked_for_however_many_are_under_way(
+    log: PostgresLog,
+) -> None:
+    async def write_and_look(number: int) -> list[int]:
+        seen = []
+        for version in range(5):
+            await log.append(one(number, version))
+            seen.append(len(await log.load(stream(number))))
+        return seen
+
+    assert await asyncio.gather(*map(write_and_look, range(30))) == [[1, 2, 3, 4, 5]] * 30
+
+
+async def test_who_goes_while_waiting_for_a_look_takes_nobody_along(log: PostgresLog) -> None:
+    await log.append(one(1, 0))
+    looks = [asyncio.create_task(log.load(stream(1))) for _ in range(60)]
+    await asyncio.sleep(0)
+    for look in looks[::2]:
+        look.cancel()
+    done = await asyncio.gather(*looks, return_exceptions=True)
+
+    assert all(isinstance(found, asyncio.CancelledError) for found in done[::2])
+    assert [len(found) for found in done[1::2] if not isinstance(found, BaseException)] == [1] * 30
+    assert len(await log.load(stream(1))) == 1
+
+
+async def test_who_waits_for_a_look_when_the_log_is_closed_hears_of_it(engine: AsyncEngine) -> None:
+    log = PostgresLog(engine, "toy")
+    looks = [asyncio.create_task(log.load(stream(n))) for n in range(60)]
+    await asyncio.sleep(0)
+    await log.close()
+    done = await asyncio.gather(*looks, return_exceptions=True)
+
+    assert all(found == [] or isinstance(found, Unavailable) for found in done)
+    assert sum(isinstance(found, Unavailable) for found in done) >= 50
+
+
 async def test_secrets_are_kept_only_with_their_events(log: PostgresLog, engine: AsyncEngine) -> None:
     vault = PostgresVault(engine)
     words = Secret(COMMUNITY, ALICE, stream(99), b'{"body":"hello"}')
