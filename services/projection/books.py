@@ -12,6 +12,8 @@ from services.projection.activity.daybook import DayBook
 from services.projection.influence.book import InfluenceBook
 
 _COMMUNITIES = 64
+_ROWS = 20_000_000
+"""Fact rows that all books hold together, some 50 bytes each; one book may hold more."""
 
 
 class Books:
@@ -25,10 +27,13 @@ class Books:
         if key not in self._books:
             days = DayBook(community, zone)
             self._books[key] = (days, InfluenceBook(days))
-            if len(self._books) > _COMMUNITIES:
-                self._books.popitem(last=False)
         self._books.move_to_end(key)
+        while len(self._books) > 1 and (len(self._books) > _COMMUNITIES or self._rows() > _ROWS):
+            self._books.popitem(last=False)
         return self._books[key]
+
+    def _rows(self) -> int:
+        return sum(influence.rows for _, influence in self._books.values())
 
 
 def books(request: Request) -> Books:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from datetime import date, timedelta
-from uuid import uuid5
+from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,11 +13,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.content.events import ThreadOpened
 from services.projection.activity.arithmetic import Step, activity
+from services.projection.activity.daybook import DayBook
 from services.projection.app import SERVICE
 from services.projection.books import Books
 from services.projection.days import date_of, number_of
-from shared.db import create_engine
+from services.projection.influence.book import InfluenceBook
+from services.projection.read_models.responses import RESPONSES
+from shared.db import create_engine, driver
 from shared.event import Recorded
+from shared.views import generations
+from shared.views.freshness import Freshness
 from shared.views.merge import Merged, merge
 from shared.views.store import Batch
 from shared.views.store_postgres import PostgresViewStore
@@ -68,10 +74,10 @@ async def check_influence(engine: AsyncEngine, books: Books, life: Life, zone: Z
     got = await book.influence(engine, number_of(day))
     expected = oracle.influence(life.responses, life.actions, zone, day)
     before = oracle.influence(life.responses, life.actions, zone, day - timedelta(days=30))
-    ranked = [got.facts.id_of(number) for number in got.standing.ranking]
+    ranked = [got.roster.id_of(number) for number in got.standing.ranking]
     assert set(ranked) == {member for member, e in expected.items() if e.in_population}
     for member, e in expected.items():
-        number = got.facts.number_of(member)
+        number = got.roster.place_of(member)
         assert number is not None
         assert (got.standing.reach[number], got.standing.resonance[number]) == (e.reach, e.resonance)
         assert abs(got.standing.authority[number] - e.authority) <= 1
@@ -117,3 +123,88 @@ async def test_an_action_that_is_no_response_brings_its_member_into_the_ranking(
 async def test_an_empty_community_has_quiet_days_and_no_ranking(engine: AsyncEngine) -> None:
     await check_activity(engine, Books(), Life(0), PARIS, FIRST, 3)
     await check_influence(engine, Books(), Life(0), PARIS, FIRST)
+
+
+def far(position: int, lag: int = 0) -> Freshness:
+    return Freshness(positions={"content": [position], "engagement": [7]}, lag_events=lag, lag_seconds=0.0)
+
+
+async def scores_of(book: InfluenceBook, engine: AsyncEngine, day: int) -> dict[UUID, int]:
+    found = await book.influence(engine, day)
+    return {found.roster.id_of(n): int(found.standing.score[n]) for n in found.standing.ranking}
+
+
+async def test_a_large_community_is_answered_from_what_is_kept_which_says_so_while_the_next_is_made(
+    engine: AsyncEngine,
+) -> None:
+    life, day = Life(5), number_of(FIRST) + 60
+    await fold(engine, life.goes_on(60))
+    book = InfluenceBook(DayBook(COMMUNITY, PARIS), large=1)
+    first = await book.influence(engine, day, far(60), patient=False)
+    assert first.freshness == far(60)
+
+    await fold(engine, life.goes_on(40))
+    kept = await book.influence(engine, day, far(100, lag=2), patient=False)
+    assert kept.standing is first.standing
+    assert kept.freshness is not None
+    assert (kept.freshness.positions, kept.freshness.lag_events) == (far(60).positions, 42)
+    assert kept.freshness.lag_seconds > 0
+
+    async with asyncio.timeout(20):
+        while (renewed := await book.influence(engine, day, far(100), patient=False)).standing is first.standing:
+            await asyncio.sleep(0.01)
+    assert renewed.freshness == far(100)
+    exact = InfluenceBook(DayBook(COMMUNITY, PARIS))
+    assert await scores_of(book, engine, day) == await scores_of(exact, engine, day)
+
+
+async def test_who_waits_for_a_write_is_never_answered_from_what_is_kept(engine: AsyncEngine) -> None:
+    life, day = Life(6), number_of(FIRST) + 60
+    book = InfluenceBook(DayBook(COMMUNITY, PARIS), large=1)
+    for position in (60, 61, 62):
+        await fold(engine, life.goes_on(60 if position == 60 else 1))
+        found = await book.influence(engine, day, far(position), patient=True)
+        assert found.freshness == far(position)
+        exact = InfluenceBook(DayBook(COMMUNITY, PARIS))
+        assert await scores_of(book, engine, day) == await scores_of(exact, engine, day)
+
+
+async def test_what_is_kept_is_not_answered_after_a_long_silence(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life, day = Life(8), number_of(FIRST) + 60
+    monkeypatch.setattr("services.projection.influence.book.MOST_BEHIND", 0.0)
+    book = InfluenceBook(DayBook(COMMUNITY, PARIS), large=1)
+    for position in (60, 90):
+        await fold(engine, life.goes_on(60 if position == 60 else 30))
+        found = await book.influence(engine, day, far(position), patient=False)
+        assert found.freshness == far(position)
+
+
+async def test_a_standing_goes_on_being_made_when_who_asked_for_it_has_gone(engine: AsyncEngine) -> None:
+    await fold(engine, Life(9).goes_on(60))
+    book, day = InfluenceBook(DayBook(COMMUNITY, PARIS)), number_of(FIRST) + 60
+    impatient = asyncio.create_task(book.influence(engine, day))
+    while not book.renewing():
+        await asyncio.sleep(0)
+    impatient.cancel()
+    async with asyncio.timeout(20):
+        while book.renewing():
+            await asyncio.sleep(0.01)
+    assert book.rows > 0
+
+
+async def test_a_rebuilt_view_is_read_anew_though_it_counts_the_same(engine: AsyncEngine) -> None:
+    life, day = Life(10), number_of(FIRST) + 60
+    await fold(engine, life.goes_on(60))
+    days = DayBook(COMMUNITY, PARIS)
+    book = InfluenceBook(days)
+    before = await scores_of(book, engine, day)
+    await generations.make(engine, RESPONSES)
+    async with driver(engine) as db, db.transaction():
+        await db.execute("insert into response_change__next select * from response_change")
+        await db.execute("insert into response__next select community, slot, receiver, sender, kind, 9 from response")
+        await generations.take_over(db, RESPONSES)
+    after = await scores_of(book, engine, day)
+    assert after != before
+    assert after == await scores_of(InfluenceBook(days), engine, day)

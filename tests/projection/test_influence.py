@@ -9,9 +9,10 @@ import numpy as np
 from hypothesis import given
 
 from services.projection.days import number_of, slot_of
-from services.projection.influence.book import History
-from services.projection.influence.explanation import explain
-from services.projection.influence.facts import NOTHING, ROW, Rows, SlotFacts
+from services.projection.influence.explanation import Contributions
+from services.projection.influence.facts import ROW, Rows
+from services.projection.influence.ledger import Ledger
+from services.projection.influence.roster import NOBODY, UNKNOWN, Roster
 from services.projection.influence.scoring import Standing, standing
 from services.projection.policies import KINDS, STANDARD, STANDARD_1, Policies, ScoringPolicy
 from tests.projection import oracle
@@ -37,38 +38,42 @@ def rows_of(history: Sequence[Response]) -> Rows:
     return np.array(rows, ROW)
 
 
-def kept(history: Sequence[Response], actions: Sequence[Action] = ()) -> SlotFacts:
+def ledger_of(
+    history: Sequence[Response], zone: ZoneInfo, actions: Sequence[Action] = (), policies: Policies = STANDARD
+) -> Ledger:
     rows = rows_of(history)
-    everybody = np.array([a.member.bytes for a in actions if a.member], "S16")
-    return NOTHING.with_days(set((rows["known"] // 96).tolist()), rows).with_members(everybody)
+    ledger = Ledger(zone, policies)
+    ledger.replace(set((rows["known"] // 96).tolist()), rows)
+    ledger.include(np.array([a.member.bytes for a in actions if a.member], "S16"))
+    return ledger
 
 
 def standing_of(
     history: Sequence[Response], actions: Sequence[Action], zone: ZoneInfo, day: date, policies: Policies = STANDARD
-) -> tuple[SlotFacts, Standing]:
-    facts = kept(history, actions)
+) -> tuple[Roster, Standing]:
+    ledger = ledger_of(history, zone, actions, policies)
     window = (day - timedelta(days=364), day)
     active = {
-        facts.number_of(a.member)
+        ledger.roster.place_of(a.member)
         for a in actions
         if a.member is not None and window[0] <= a.at.astimezone(zone).date() <= window[1]
     }
-    numbers = np.array(sorted(n for n in active if n is not None), np.int64)
-    return facts, standing(History(facts, zone, policies).earned(number_of(day)), numbers, policies, number_of(day))
+    places = np.array(sorted(n for n in active if n is not None), np.int64)
+    return ledger.roster, standing(ledger.earned(number_of(day)), ledger.roster, places, policies, number_of(day))
 
 
 @given(histories, doings, zones, askings)
 def test_influence_is_what_its_definition_says(
     history: list[Response], actions: list[Action], zone: ZoneInfo, day: date
 ) -> None:
-    facts, got = standing_of(history, actions, zone, day)
+    roster, got = standing_of(history, actions, zone, day)
     expected = oracle.influence(history, actions, zone, day)
 
-    population = {facts.id_of(n) for n in got.population}
+    population = {roster.id_of(n) for n in got.population}
     assert population == {member for member, e in expected.items() if e.in_population}
     assert int(got.authority.sum()) == 100_000 * len(population)
-    for number in range(facts.unknown):
-        e = expected.get(facts.id_of(number), oracle.Influence(0, 0, Fraction(0), False))
+    for number in range(len(roster)):
+        e = expected.get(roster.id_of(number), oracle.Influence(0, 0, Fraction(0), False))
         assert (got.reach[number], got.resonance[number]) == (e.reach, e.resonance)
         assert abs(got.authority[number] - e.authority) <= 1
         assert got.score[number] == 5000 * e.reach + e.resonance + got.authority[number]
@@ -78,10 +83,12 @@ def test_influence_is_what_its_definition_says(
 def test_an_explanation_adds_up_to_the_score_to_the_last_unit(
     history: list[Response], actions: list[Action], zone: ZoneInfo, day: date
 ) -> None:
-    facts, got = standing_of(history, actions, zone, day)
-    for number in range(facts.unknown):
-        items = explain(got, number)
-        assert sum(item.thousandths for item in items) == got.score[number]
+    roster, got = standing_of(history, actions, zone, day)
+    for number in range(len(roster)):
+        contributions = Contributions(got, number)
+        items = contributions.items()
+        assert sum(item.thousandths for item in items) == contributions.total == got.score[number]
+        assert [contributions.items(n, n + 1) for n in range(len(contributions))] == [[item] for item in items]
         reached = {item.sender for item in items if item.part == "reach"}
         assert len(reached) == got.reach[number]
         assert sum(i.thousandths for i in items if i.part == "authority") == got.authority[number]
@@ -95,10 +102,10 @@ def test_the_past_does_not_move_by_what_comes_later(
     known = [r for r in then if r.withdrawn_at is None or r.withdrawn_at.astimezone(zone).date() <= day]
     unknown_yet = [Response(r.at, r.kind, r.sender, r.receiver) for r in then if r not in known]
     afterwards = [r for r in later if r.at.astimezone(zone).date() > day]
-    facts, got = standing_of([*known, *unknown_yet], [], zone, day)
-    facts_later, got_later = standing_of([*then, *afterwards], [], zone, day)
-    for number in range(facts.unknown):
-        number_later = facts_later.number_of(facts.id_of(number))
+    roster, got = standing_of([*known, *unknown_yet], [], zone, day)
+    roster_later, got_later = standing_of([*then, *afterwards], [], zone, day)
+    for number in range(len(roster)):
+        number_later = roster_later.place_of(roster.id_of(number))
         assert number_later is not None
         assert got.score[number] == got_later.score[number_later]
 
@@ -109,24 +116,24 @@ def test_facts_may_be_replaced_day_by_day(
 ) -> None:
     rows = rows_of(history)
     days = rows["known"] // 96
-    facts = kept(stale)
-    everything = {*days.tolist(), *(facts.known // 96).tolist()}
-    for one in sorted(everything):
-        facts = facts.with_days({one}, rows[days == one])
-    once, piecemeal = kept(history), facts
+    once, piecemeal = ledger_of(history, zone), ledger_of(stale, zone)
+    piecemeal.earned(number_of(day))
+    for one in sorted({*days.tolist(), *(rows_of(stale)["known"] // 96).tolist()}):
+        piecemeal.replace({one}, rows[days == one])
+    assert once.rows == piecemeal.rows
     none = np.zeros(0, np.int64)
     whole, parts = (
-        standing(History(facts, zone, STANDARD).earned(number_of(day)), none, STANDARD, number_of(day))
-        for facts in (once, piecemeal)
+        standing(ledger.earned(number_of(day)), ledger.roster, none, STANDARD, number_of(day))
+        for ledger in (once, piecemeal)
     )
-    assert {once.id_of(n): int(whole.score[n]) for n in whole.population} == {
-        piecemeal.id_of(n): int(parts.score[n]) for n in parts.population
+    assert {once.roster.id_of(n): int(whole.score[n]) for n in whole.population} == {
+        piecemeal.roster.id_of(n): int(parts.score[n]) for n in parts.population
     }
 
 
 def scores(history: Sequence[Response], day: date = DAY) -> dict[object, tuple[int, int]]:
-    facts, got = standing_of(history, [], UTC_ZONE, day)
-    return {facts.id_of(n): (int(got.reach[n]), int(got.resonance[n])) for n in range(facts.unknown)}
+    roster, got = standing_of(history, [], UTC_ZONE, day)
+    return {roster.id_of(n): (int(got.reach[n]), int(got.resonance[n])) for n in range(len(roster))}
 
 
 def test_an_accepted_answer_earns_its_author_fifteen_and_the_asker_two() -> None:
@@ -161,8 +168,8 @@ def test_a_negative_row_is_rounded_toward_zero_like_any_other() -> None:
 
 
 def test_resonance_stays_after_a_year_while_reach_and_authority_go() -> None:
-    facts, got = standing_of([Response(NOON, "share", ALICE, BOB)], [], UTC_ZONE, DAY + timedelta(days=365))
-    bob = facts.number_of(BOB)
+    roster, got = standing_of([Response(NOON, "share", ALICE, BOB)], [], UTC_ZONE, DAY + timedelta(days=365))
+    bob = roster.place_of(BOB)
     assert bob is not None
     assert len(got.population) == len(got.ranking) == 0
     assert (got.reach[bob], got.resonance[bob], got.authority[bob]) == (0, 481, 0)
@@ -177,17 +184,17 @@ def test_a_policy_counts_from_its_effective_date_and_leaves_the_days_before_as_t
     history = [Response(NOON, "reply", ALICE, BOB), Response(NOON + timedelta(days=11), "reply", ALICE, BOB)]
     before = change - timedelta(days=1)
     for policies in (STANDARD, both):
-        facts, got = standing_of(history, [], UTC_ZONE, before, policies)
+        roster, got = standing_of(history, [], UTC_ZONE, before, policies)
         assert got.policy.name == "standard-1"
-        assert got.resonance[facts.number_of(BOB)] == 2_799  # 3000 × 2^(-9/90) = 2799.099…
-    facts, got = standing_of(history, [], UTC_ZONE, change + timedelta(days=9), both)
+        assert got.resonance[roster.place_of(BOB)] == 2_799  # 3000 × 2^(-9/90) = 2799.099…
+    roster, got = standing_of(history, [], UTC_ZONE, change + timedelta(days=9), both)
     assert got.policy.name == "generous-2"
-    assert got.resonance[facts.number_of(BOB)] == 2_591 + 100_000  # 3000 × 2^(-19/90) = 2591.5…
+    assert got.resonance[roster.place_of(BOB)] == 2_591 + 100_000  # 3000 × 2^(-19/90) = 2591.5…
 
 
 def test_the_ranking_goes_by_score_and_then_by_id_and_the_percentile_says_who_is_below() -> None:
-    facts, got = standing_of([Response(NOON, "reply", ALICE, BOB)], [Action(NOON, "thread", CAROL)], UTC_ZONE, DAY)
-    first, *others = (facts.id_of(n) for n in got.ranking)
+    roster, got = standing_of([Response(NOON, "reply", ALICE, BOB)], [Action(NOON, "thread", CAROL)], UTC_ZONE, DAY)
+    first, *others = (roster.id_of(n) for n in got.ranking)
     assert first == BOB
     assert others == sorted([ALICE, CAROL])
     assert [got.percentile(n) for n in got.ranking] == [0.6666, 0.0, 0.0]
@@ -195,10 +202,17 @@ def test_the_ranking_goes_by_score_and_then_by_id_and_the_percentile_says_who_is
 
 def test_members_whose_ids_begin_alike_are_kept_apart() -> None:
     alike = np.array([bytes(8) + b"\1" + bytes(7), bytes(8) + b"\2" + bytes(7), b"\1" * 16], "S16")
-    facts = NOTHING.with_members(alike[[2, 1]]).with_members(alike)
-    assert facts.members.tolist() == alike.tolist()
-    assert facts.numbers_of(alike[[1, 0, 2]]).tolist() == [1, 0, 2]
-    assert facts.numbers_of(np.array([bytes(16)], "S16")).tolist() == [facts.unknown]
+    roster = NOBODY.with_members(alike[[2, 1]]).with_members(alike)
+    assert roster.ids.tolist() == alike.tolist()
+    assert roster.places_of(alike[[1, 0, 2]]).tolist() == [1, 0, 2]
+    assert roster.places[roster.numbers_of(alike)].tolist() == [0, 1, 2]
+    assert roster.numbers_of(np.array([bytes(16)], "S16")).tolist() == [UNKNOWN]
+
+
+def test_a_newcomer_changes_nobodys_number() -> None:
+    few = NOBODY.with_members(np.array([b"b" * 16, b"d" * 16], "S16"))
+    more = few.with_members(np.array([b"a" * 16, b"c" * 16], "S16"))
+    assert [more.numbers_of(few.ids).tolist(), more.places[:2].tolist()] == [few.numbers.tolist(), [1, 3]]
 
 
 def test_nobody_at_all_is_no_mistake() -> None:

@@ -1,7 +1,8 @@
 """A community's days as they were last read, kept by a process; what has changed since is read again, nothing else.
 
 Every fold of an action moves the change counter of its day of UTC in the transaction that writes the facts. So a day
-is up to date as long as the counters of the days of UTC that it overlaps are what they were when it was read.
+is up to date as long as the counters of the days of UTC that it overlaps are what they were when it was read; and all
+days that were looked at are, as long as the sum of all counters is.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.projection.activity.arithmetic import MONTH, Active, Calendar, Day, active_on
 from services.projection.days import days_of, first_slot, utc_day_of
 from services.projection.snapshots import snapshot
+from services.projection.tally import tally
 from shared.db import Driver
 from shared.views.view import NEVER
 
@@ -55,6 +57,8 @@ class DayBook:
         self._days: dict[int, tuple[Counts, Day]] = {}
         self._active: dict[int, Active] = {}
         self._newcomers: tuple[int, dict[int, int]] = (0, {})
+        self._tally = (0, 0)
+        self._checked: set[int] = set()
 
     async def calendar(self, engine: AsyncEngine, first: int, last: int) -> Calendar:
         """The days from 29 before `first` to `last`, and the active members of each day from `first` to `last`."""
@@ -70,8 +74,15 @@ class DayBook:
             return await asyncio.to_thread(lambda: BitMap.union(BitMap(), *(day.members for day in days.values())))
 
     async def _up_to_date(self, engine: AsyncEngine, first: int, last: int) -> dict[int, Day]:
-        while not await self._refresh(engine, first, last):
-            pass
+        now = (await tally(engine, self.community)).actions
+        if now[0] != self._tally[0]:  # the view was rebuilt: its counters began anew
+            self._days, self._active, self._newcomers = {}, {}, (0, {})
+        if now != self._tally:
+            self._tally, self._checked = now, set()
+        if not self._checked.issuperset(range(first, last + 1)):
+            while not await self._refresh(engine, first, last):
+                pass
+            self._checked.update(range(first, last + 1))
         return {day: self._days[day][1] for day in range(first, last + 1) if day in self._days}
 
     async def _refresh(self, engine: AsyncEngine, first: int, last: int) -> bool:

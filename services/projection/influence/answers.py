@@ -131,7 +131,7 @@ def shown(influence: Influence, member: int) -> dict[str, Any]:
     """The fields of `MemberInfluence` for a member number."""
     now = influence.standing
     return {
-        "member_id": influence.facts.id_of(member),
+        "member_id": influence.roster.id_of(member),
         "score": int(now.score[member]) / 1000,
         "reach": int(now.reach[member]),
         "resonance": int(now.resonance[member]) / 1000,
@@ -145,7 +145,7 @@ def shown_item(influence: Influence, item: Item) -> ExplanationItem:
     return ExplanationItem(
         part=item.part,
         day=None if item.day is None else date_of(item.day),
-        from_=None if item.sender is None else influence.facts.id_of(item.sender),
+        from_=None if item.sender is None else influence.roster.id_of(item.sender),
         kind=item.kind,
         count=item.count,
         points=item.points,

@@ -1,74 +1,81 @@
-"""A community's facts as arrays and the standings computed from them, kept by a process while they are true.
+"""A community's ledger and the standings computed from it, kept by a process while they are true.
 
 Every fold of a response moves the change counter of its day of UTC in the transaction that writes the fact. So facts
 are read again only for days whose counter moved, and a standing is true as long as no counter up to the end of its day
 has moved and the same members were active in its window.
+
+Making a standing of a large community takes longer than a request should. There, the one that is kept is answered
+while the next is made, with how far the views were when it was true; never beyond `MOST_BEHIND`, and never to a caller
+who waits for a write. See docs/adr/0022.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
-from collections.abc import Iterable
-from dataclasses import dataclass
-from zoneinfo import ZoneInfo
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
+import structlog
 from pyroaring import AbstractBitMap
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.projection.activity.daybook import DayBook
-from services.projection.days import first_slot, utc_day_of
-from services.projection.influence.facts import NOTHING, Ids, SlotFacts, dated
+from services.projection.days import Integers, first_slot, utc_day_of
+from services.projection.influence.ledger import Ledger
 from services.projection.influence.loading import read_ordinals, read_rows
-from services.projection.influence.points import Earned, earned
+from services.projection.influence.points import Earned
+from services.projection.influence.roster import Ids, Roster
 from services.projection.influence.scoring import TREND, WINDOW, Standing, standing
 from services.projection.policies import STANDARD, Policies
 from services.projection.snapshots import snapshot
+from services.projection.tally import Tally, tally
+from shared.views.freshness import Freshness
 
-_AT_ONCE = 500_000
-"""Changes whose rows are read in one transaction, which keeps it well below its time limit."""
+LARGE = 250_000
+"""Fact rows from which on a community's kept standing is answered while the next is made."""
 
-_ROWS_KEPT = 20_000_000
-"""Rows that all standings of a community hold together; the least recently used go first."""
+MOST_BEHIND = 30.0
+"""Seconds that such an answer may be behind; after a longer silence the next one is waited for."""
 
-END = 2**31 - 1
-"""A day after all days."""
+_AT_ONCE = 100_000
+"""Changes whose rows are read at once: a few tenths of a second, so that a busy database stays within the limits."""
+
+_PAIRS_KEPT = 5_000_000
+"""Pairs that all standings of a community hold together, some 60 bytes each; the least recently used go first."""
+
+_logger = structlog.get_logger(__name__)
 
 _CHANGES = "select day, n from response_change where community = $1 order by day"
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A standing with what it was computed from; its member numbers are those of its own facts."""
+    """A standing with what it was computed from, and when it was last known to be true."""
 
-    facts: SlotFacts
     standing: Standing
-    changes: int
+    changes: tuple[int, int]
     active: AbstractBitMap
-
-
-class History:
-    """What was earned by the end of any day. It is computed once, and again only for days before a withdrawal."""
-
-    def __init__(self, facts: SlotFacts, zone: ZoneInfo, policies: Policies) -> None:
-        self._facts = dated(facts, zone)
-        self._policies = policies
-        self._in_the_end = earned(self._facts.as_of(END), policies)
-
-    def earned(self, day: int) -> Earned:
-        if self._facts.settled(day):
-            return self._in_the_end.until(day)
-        return earned(self._facts.as_of(day), self._policies)
+    tally: Tally
+    freshness: Freshness | None
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
 class Influence:
     """Everybody's influence at the end of a day, and their scores at the end of the day the trend looks back to."""
 
-    facts: SlotFacts
     standing: Standing
-    scores_before: np.typing.NDArray[np.int64]
+    scores_before: npt.NDArray[np.int64]
+    freshness: Freshness | None
+    """How far the views were that this is from, where the caller said how far they are."""
+
+    @property
+    def roster(self) -> Roster:
+        return self.standing.roster
 
     def trend(self, member: int) -> int:
         """Thousandths by which the score has moved in 30 days."""
@@ -78,58 +85,141 @@ class Influence:
 class InfluenceBook:
     """The influence of one community's members, by the days of one time zone."""
 
-    def __init__(self, days: DayBook, policies: Policies = STANDARD) -> None:
-        self.policies = policies
+    def __init__(self, days: DayBook, policies: Policies = STANDARD, large: int = LARGE) -> None:
         self._days = days
+        self._policies = policies
+        self._large = large
         self._turn = asyncio.Lock()
         self._changes: dict[int, int] = {}
-        self._facts = NOTHING
-        self._history: History | None = None
+        self._table = 0
+        self._ledger = Ledger(days.zone, policies)
         self._members: Ids = np.zeros(0, "S16")
         self._standings: OrderedDict[int, Kept] = OrderedDict()
+        self._renewals: dict[int, asyncio.Task[None]] = {}
+        self._rests_until = 0.0
 
-    async def influence(self, engine: AsyncEngine, day: int) -> Influence:
-        """Influence at the end of a day, from what is known now."""
+    @property
+    def rows(self) -> int:
+        """Facts it holds, some 50 bytes each."""
+        return self._ledger.rows
+
+    def renewing(self) -> bool:
+        """Whether standings are being made."""
+        return bool(self._renewals)
+
+    async def influence(
+        self, engine: AsyncEngine, day: int, freshness: Freshness | None = None, *, patient: bool = True
+    ) -> Influence:
+        """Influence at the end of a day, from what is known now, unless the caller is not patient.
+
+        `freshness` is how far the views were a moment ago; the answer's says how far they were for what it is from.
+        """
+        now = await tally(engine, self._days.community)
+        if self._true(day, now):
+            for each in (day, day - TREND):
+                self._standings[each] = replace(self._standings[each], freshness=freshness, at=time.monotonic())
+                self._standings.move_to_end(each)
+        elif patient or not self._will_do(day):
+            await self._renewed(engine, day, now, freshness)
+        elif time.monotonic() >= self._rests_until:
+            self._renewal(engine, day, freshness)
+        return self._answer(day, now, freshness)
+
+    def _true(self, day: int, now: Tally) -> bool:
+        kept = [self._standings.get(each) for each in (day, day - TREND)]
+        return all(each is not None and each.tally == now for each in kept)
+
+    def _will_do(self, day: int) -> bool:
+        """Whether what is kept of a day may be answered though it is no longer true."""
+        kept = self._standings.get(day)
+        if kept is None or day - TREND not in self._standings or self._ledger.rows < self._large:
+            return False
+        return kept.freshness is not None and time.monotonic() - kept.at < MOST_BEHIND
+
+    async def _renewed(self, engine: AsyncEngine, day: int, now: Tally, freshness: Freshness | None) -> None:
+        """Wait for standings that are true since `now`, or since later: one that was begun before may be older."""
+        while True:
+            # It goes on when the request is given up, so that the next one finds it done.
+            await asyncio.shield(self._renewal(engine, day, freshness))
+            kept = [self._standings.get(each) for each in (day, day - TREND)]
+            if all(each is not None and not _older(each.tally, now) for each in kept):
+                return
+
+    def _renewal(self, engine: AsyncEngine, day: int, freshness: Freshness | None) -> asyncio.Task[None]:
+        """The task that makes a day's standings anew, one at a time."""
+        task = self._renewals.get(day)
+        if task is None or task.done():
+            task = asyncio.create_task(self._renew(engine, day, freshness), name=f"influence-of-{day}")
+            task.add_done_callback(lambda done: self._ended(day, done))
+            self._renewals[day] = task
+        return task
+
+    def _ended(self, day: int, task: asyncio.Task[None]) -> None:
+        if self._renewals.get(day) is task:
+            del self._renewals[day]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # Whoever waited for it has the error too; nobody may have.
+            _logger.warning("influence not renewed", community=self._days.community, error=type(error).__name__)
+
+    async def _renew(self, engine: AsyncEngine, day: int, freshness: Freshness | None) -> None:
         async with self._turn:
-            while not await self._refresh(engine):
+            began = time.monotonic()
+            now = await tally(engine, self._days.community)
+            while not await self._refresh(engine, now):
                 pass
-            now = await self._standing(engine, day)
-            before = await self._standing(engine, day - TREND)
-        return Influence(now.facts, now.standing, _scores(before, now.facts.members))
+            await self._stand(engine, (day - TREND, day), now, freshness, began)
+            ended = time.monotonic()
+            # Where facts arrive all the time, at most half of a core goes into standings of one community.
+            self._rests_until = ended + (ended - began)
 
-    async def _refresh(self, engine: AsyncEngine) -> bool:
+    async def _refresh(self, engine: AsyncEngine, now: Tally) -> bool:
         """Read some of what has changed; True if that was all, so that everything is as of one snapshot."""
+        if now.responses[0] != self._table:
+            self._ledger, self._changes, self._table = Ledger(self._days.zone, self._policies), {}, now.responses[0]
         async with snapshot(engine) as db:
             changes = {row["day"]: row["n"] for row in await db.fetch(_CHANGES, self._days.community)}
             stale = [day for day, n in changes.items() if self._changes.get(day) != n]
             reading = list(_up_to(_AT_ONCE, stale, changes))
             rows = await read_rows(db, self._days.community, reading) if reading else None
         if rows is not None:
-            self._facts = await asyncio.to_thread(self._facts.with_days, reading, rows)
-            self._history = None
+            await asyncio.to_thread(self._ledger.replace, reading, rows)
             self._changes.update((day, changes[day]) for day in reading)
         return len(reading) == len(stale)
 
-    async def _standing(self, engine: AsyncEngine, day: int) -> Kept:
-        active = await self._days.members(engine, day - WINDOW + 1, day)
-        end = utc_day_of(first_slot(day + 1, self._days.zone) - 1)
-        changes = sum(n for utc, n in self._changes.items() if utc <= end)
-        kept = self._standings.get(day)
-        if kept is None or (kept.changes, kept.active) != (changes, active):
-            ids = await self._ids(engine, active)
-            kept = await asyncio.to_thread(self._compute, day, changes, active, ids)
-            self._standings[day] = kept
-            while len(self._standings) > 2 and sum(len(k.standing.rows) for k in self._standings.values()) > _ROWS_KEPT:
-                self._standings.popitem(last=False)
-        self._standings.move_to_end(day)
-        return kept
+    async def _stand(
+        self, engine: AsyncEngine, wanted: Sequence[int], now: Tally, freshness: Freshness | None, at: float
+    ) -> None:
+        """Have the standings of these days, those that are still true as they are."""
+        plans: list[tuple[int, tuple[int, int], AbstractBitMap, Ids]] = []
+        for day in wanted:
+            active = await self._days.members(engine, day - WINDOW + 1, day)
+            end = utc_day_of(first_slot(day + 1, self._days.zone) - 1)
+            changes = (self._table, sum(n for utc, n in self._changes.items() if utc <= end))
+            kept = self._standings.get(day)
+            if kept is None or (kept.changes, kept.active) != (changes, active):
+                plans.append((day, changes, active, await self._ids(engine, active)))
+            else:
+                self._standings[day] = replace(kept, tally=now, freshness=freshness, at=at)
+        ready = await asyncio.to_thread(self._made_ready, [(day, ids) for day, _, _, ids in plans])
+        # Each in a thread of its own: nearly all of it is done without Python's lock.
+        found = await asyncio.gather(
+            *(
+                asyncio.to_thread(standing, *each, self._policies, plan[0])
+                for each, plan in zip(ready, plans, strict=True)
+            )
+        )
+        for (day, changes, active, _), each in zip(plans, found, strict=True):
+            self._standings[day] = Kept(each, changes, active, now, freshness, at)
+        for day in wanted:
+            self._standings.move_to_end(day)
+        while len(self._standings) > 2 and sum(len(k.standing.pairs) for k in self._standings.values()) > _PAIRS_KEPT:
+            self._standings.popitem(last=False)
 
-    def _compute(self, day: int, changes: int, active: AbstractBitMap, ids: Ids) -> Kept:
-        facts = self._facts.with_members(ids)
-        if self._history is None or facts is not self._facts:
-            self._facts, self._history = facts, History(facts, self._days.zone, self.policies)
-        found = standing(self._history.earned(day), facts.numbers_of(ids), self.policies, day)
-        return Kept(facts, found, changes, active)
+    def _made_ready(self, wanted: Sequence[tuple[int, Ids]]) -> list[tuple[list[Earned], Roster, Integers]]:
+        """What was earned by the end of each day, and where those are who were active."""
+        ledger = self._ledger
+        ledger.include(np.concatenate([np.zeros(0, "S16"), *(ids for _, ids in wanted)]))
+        return [(ledger.earned(day), ledger.roster, ledger.roster.places_of(ids)) for day, ids in wanted]
 
     async def _ids(self, engine: AsyncEngine, active: AbstractBitMap) -> Ids:
         """The members that those ordinals stand for."""
@@ -138,6 +228,32 @@ class InfluenceBook:
             async with snapshot(engine) as db:
                 self._members = await read_ordinals(db, self._days.community)
         return self._members[ordinals]
+
+    def _answer(self, day: int, now: Tally, freshness: Freshness | None) -> Influence:
+        kept, before = self._standings[day], self._standings[day - TREND]
+        if freshness is not None and kept.freshness is not None and _older(kept.tally, now):
+            freshness = _as_it_was(kept.freshness, freshness, time.monotonic() - kept.at)
+        return Influence(kept.standing, _scores(before.standing, kept.standing.roster), freshness)
+
+
+def _older(one: Tally, other: Tally) -> bool:
+    """Whether a tally may be of before another: a table made anew begins to count anew."""
+    pairs = ((one.actions, other.actions), (one.responses, other.responses))
+    return any(mine[0] != theirs[0] or mine[1] < theirs[1] for mine, theirs in pairs)
+
+
+def _as_it_was(then: Freshness, now: Freshness, seconds: float) -> Freshness:
+    """How far what was true so many seconds ago is behind now."""
+    missing = sum(
+        max(at - before, 0)
+        for source, positions in now.positions.items()
+        for at, before in zip(positions, then.positions.get(source, positions), strict=True)
+    )
+    return Freshness(
+        positions=then.positions,
+        lag_events=None if now.lag_events is None else now.lag_events + missing,
+        lag_seconds=round(max(now.lag_seconds, seconds), 3),
+    )
 
 
 def _up_to(limit: int, days: Iterable[int], changes: dict[int, int]) -> Iterable[int]:
@@ -149,11 +265,11 @@ def _up_to(limit: int, days: Iterable[int], changes: dict[int, int]) -> Iterable
             return
 
 
-def _scores(before: Kept, members: Ids) -> np.typing.NDArray[np.int64]:
-    """Scores of an older standing by the numbers of these members; 0 for those it does not know."""
-    if before.facts.members is members:
-        return before.standing.score.astype(np.int64)
-    scores = np.zeros(len(members), np.int64)
-    known = np.isin(before.facts.members, members)
-    scores[np.searchsorted(members, before.facts.members[known])] = before.standing.score[known]
-    return scores
+def _scores(before: Standing, roster: Roster) -> npt.NDArray[np.int64]:
+    """Scores of an older standing by the places of this roster; 0 for those it does not know."""
+    if before.roster is roster:
+        return before.score.astype(np.int64)
+    # Numbers are the same in both, and those given since come after all others.
+    by_number = np.zeros(len(roster), np.int64)
+    by_number[before.roster.numbers] = before.score
+    return by_number[roster.numbers]

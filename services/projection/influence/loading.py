@@ -12,7 +12,8 @@ from uuid import UUID
 import numpy as np
 
 from services.projection.days import SLOTS_A_DAY
-from services.projection.influence.facts import ROW, Ids, Rows
+from services.projection.influence.facts import ROW, Rows
+from services.projection.influence.roster import Ids
 from services.projection.policies import KINDS
 from shared.db import Driver
 

@@ -17,7 +17,7 @@ from services.projection.cursors import following, opened
 from services.projection.days import date_of, number_of
 from services.projection.influence.answers import Explanation, OneMember, RankedMember, Ranking, shown, shown_item
 from services.projection.influence.book import Influence
-from services.projection.influence.explanation import Item, explain
+from services.projection.influence.explanation import Contributions
 from services.projection.read_models.actions import ACTIONS
 from services.projection.read_models.communities import COMMUNITIES
 from services.projection.read_models.memberships import MEMBERSHIP, MEMBERSHIPS
@@ -82,11 +82,11 @@ async def list_influence(
 ) -> Ranking | Response:
     """Those with a response given or received, or an action, in the 365 days up to that day."""
     after = opened(cursor, AfterMember) if cursor is not None else None
-    influence, of_day = await _influence(asked, freshness, as_of, after.day if after else None)
-    standing, facts = influence.standing, influence.facts
+    influence, of_day = await _influence(asked, request, freshness, as_of, after.day if after else None)
+    standing, roster = influence.standing, influence.roster
     begin = 0
     if after is not None:
-        place = np.searchsorted(facts.members, np.array([after.member.bytes], "S16"), side="right")[0]
+        place = np.searchsorted(roster.ids, np.array([after.member.bytes], "S16"), side="right")[0]
         scores = standing.score[standing.ranking]
         begin = int(((scores > after.score) | ((scores == after.score) & (standing.ranking < place))).sum())
     members = standing.ranking[begin : begin + limit].tolist()
@@ -94,19 +94,21 @@ async def list_influence(
     following_page = None
     if begin + limit < len(standing.ranking):
         last = members[-1]
-        end = AfterMember(standing.day, int(standing.score[last]), facts.id_of(last))
+        end = AfterMember(standing.day, int(standing.score[last]), roster.id_of(last))
         following_page = following(request, end)
     if csv:
         columns = ("rank", "member_id", "score", "reach", "resonance", "authority", "percentile", "trend")
         rows = ([str(cell) if isinstance(cell := getattr(i, c), UUID) else cell for c in columns] for i in items)
-        return csv_answer("influence", columns, rows, freshness=freshness, time_zone=of_day["time_zone"])
+        return csv_answer("influence", columns, rows, freshness=of_day["freshness"], time_zone=of_day["time_zone"])
     return Ranking(items=items, members=len(standing.ranking), next=following_page, **of_day)
 
 
 @router.get("/{member}", operation_id="get_influence", summary="Influence of one member")
-async def get_influence(asked: Asked, freshness: Fresh, member: Member, as_of: AsOf = None) -> OneMember:
+async def get_influence(
+    asked: Asked, request: Request, freshness: Fresh, member: Member, as_of: AsOf = None
+) -> OneMember:
     """Of anybody who has joined, or of whom anything is known; outside the window reach and authority are 0."""
-    influence, of_day = await _influence(asked, freshness, as_of)
+    influence, of_day = await _influence(asked, request, freshness, as_of)
     number = await _number(asked, influence, member)
     if number is None:
         zeros = dict.fromkeys(("score", "reach", "resonance", "authority", "percentile", "trend"), 0)
@@ -133,31 +135,33 @@ async def explain_influence(
 ) -> Explanation | Response:
     """Every contribution: who was reached, each fact with its points and age, each share of authority."""
     after = opened(cursor, AfterItem) if cursor is not None else None
-    influence, of_day = await _influence(asked, freshness, as_of, after.day if after else None)
+    influence, of_day = await _influence(asked, request, freshness, as_of, after.day if after else None)
     number = await _number(asked, influence, member)
-    every: list[Item] = [] if number is None else await asyncio.to_thread(explain, influence.standing, number)
+    every = None if number is None else await asyncio.to_thread(Contributions, influence.standing, number)
     begin = after.items if after else 0
-    items = [shown_item(influence, item) for item in every[begin : begin + limit]]
-    more = begin + limit < len(every)
+    items = [] if every is None else [shown_item(influence, each) for each in every.items(begin, begin + limit)]
+    more = every is not None and begin + limit < len(every)
     following_page = following(request, AfterItem(influence.standing.day, begin + limit)) if more else None
     if csv:
         columns = ("part", "day", "from", "kind", "count", "points", "age_days", "thousandths")
         rows = (item.model_dump(mode="json", by_alias=True).values() for item in items)
-        return csv_answer("explanation", columns, map(list, rows), freshness=freshness, time_zone=of_day["time_zone"])
+        return csv_answer(
+            "explanation", columns, map(list, rows), freshness=of_day["freshness"], time_zone=of_day["time_zone"]
+        )
     score = 0 if number is None else int(influence.standing.score[number])
     return Explanation(
         member_id=_id(asked, member),
         score=score / 1000,
         score_thousandths=score,
         items=items,
-        sum_thousandths=sum(item.thousandths for item in every),
+        sum_thousandths=0 if every is None else every.total,
         next=following_page,
         **of_day,
     )
 
 
 async def _influence(
-    asked: Question, freshness: Freshness, as_of: Day | None, continued: int | None = None
+    asked: Question, request: Request, freshness: Freshness, as_of: Day | None, continued: int | None = None
 ) -> tuple[Influence, dict[str, Any]]:
     """Influence at the end of a day, and what every answer says about that; a next page is of its first one's day."""
     if continued is not None and as_of not in (None, date_of(continued)):
@@ -165,12 +169,14 @@ async def _influence(
     zone = await asked.zone()
     day = number_of(_not_later(as_of, zone)) if continued is None else min(continued, number_of(today_in(zone)))
     _, book = asked.books.of(asked.here.community.id, zone)
-    influence = await book.influence(asked.engine, day)
+    # Who waits for a write is answered with it; others may get what was true a moment ago, and are told so.
+    patient = "guildhall-after" in request.headers
+    influence = await book.influence(asked.engine, day, freshness, patient=patient)
     return influence, {
         "as_of": date_of(day),
         "policy": influence.standing.policy.name,
         "time_zone": zone.key,
-        "freshness": freshness,
+        "freshness": influence.freshness,
     }
 
 
@@ -188,7 +194,7 @@ def _id(asked: Question, member: UUID | Literal["me"]) -> UUID:
 async def _number(asked: Question, influence: Influence, member: UUID | Literal["me"]) -> int | None:
     """The member's number, None for a member of whom nothing else is known. Raises `NotFound` for anybody else."""
     who = _id(asked, member)
-    number = influence.facts.number_of(who)
+    number = influence.roster.place_of(who)
     if number is None:
         select = sa.select(sa.true()).where(
             MEMBERSHIP.c.community == asked.here.community.id, MEMBERSHIP.c.member == who, present(MEMBERSHIP)

@@ -1,18 +1,22 @@
 """Score = 5 × reach + resonance + authority, each with the policy's weight, in thousandths of a point.
 
 Everything is computed for the end of one day from the facts known by then; docs/metrics.md has the definitions.
+Members are given by place here, in the order of their ids, so that nothing hangs on who appeared first.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from services.projection.days import Integers
 from services.projection.influence.authority import Authority, authority
-from services.projection.influence.facts import grouped, sums
+from services.projection.influence.facts import DayFacts, starts_of, sums
 from services.projection.influence.points import Earned
+from services.projection.influence.roster import UNKNOWN, Roster
 from services.projection.policies import Policies, ScoringPolicy
 
 WINDOW = 365
@@ -24,7 +28,10 @@ TREND = 30
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Who responded to whom in the window: how often, when last, and the points that were given, negative ones out."""
+    """Who responded to whom in the window: how often, when last, and the points that were given, negative ones out.
+
+    Sorted by receiver and sender.
+    """
 
     receiver: Integers
     sender: Integers
@@ -32,29 +39,37 @@ class Pairs:
     last_day: Integers
     points: Integers
 
+    def __len__(self) -> int:
+        return len(self.receiver)
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Every member's influence at the end of a day, by member number; resonance, authority, score in thousandths.
+    """Every member's influence at the end of a day, by place; resonance, authority, score in thousandths.
 
     `population` are the members with a response given or received, or an action, in the window; authority is shared
     out among them, and `ranking` orders them by score, the same score by id. Others may still have resonance.
     """
 
     day: int
-    policy: ScoringPolicy
+    policies: Policies
+    roster: Roster
     population: Integers
     ranking: Integers
     reach: Integers
     resonance: Integers
     authority: Integers
     score: Integers
-    earned: Earned
-    rows: Integers
-    """Thousandths of each row of `earned`."""
+    earned: Sequence[Earned]
+    """By number, as the ledger has it."""
     pairs: Pairs
     shares: Authority
     """Authority within the population, numbered by place in it."""
+
+    @property
+    def policy(self) -> ScoringPolicy:
+        """The one in effect on the day, whose weights count."""
+        return self.policies.on(self.day)
 
     def percentile(self, member: int) -> float:
         """The share of the population, 0 to 1, that scores lower; in whole steps of 1/10,000, rounded down."""
@@ -63,71 +78,88 @@ class Standing:
         return (size - not_lower) * 10_000 // size / 10_000 if size else 0.0
 
 
-def standing(every: Earned, active: Integers, policies: Policies, day: int) -> Standing:
+def standing(every: Sequence[Earned], roster: Roster, active: Integers, policies: Policies, day: int) -> Standing:
     """Influence at the end of `day` from what had been earned by then.
 
-    `active` are the numbers of the members with an action in [day - 364, day].
+    `active` are the places of the members with an action in [day - 364, day].
     """
-    members = every.facts.members
     policy = policies.on(day)
-    rows = resonance_rows(every, policies, day)
-    pairs = _pairs(every, day)
-    reach = np.bincount(pairs.receiver, minlength=members)
-    resonance = np.zeros(members, np.int64)
-    np.add.at(resonance, every.facts.receiver, rows)
-    population = _population(every, active, day)
+    facts, points = _recent([part.since(day - WINDOW + 1) for part in every])
+    pairs = _pairs(facts, points, roster)
+    population = _population(facts, roster, active)
+    reach = np.bincount(pairs.receiver, minlength=len(roster))
+    resonance = _resonance(every, roster, policies, day)
     shares = _shares(pairs, population)
-    rank = np.zeros(members, np.int64)
+    rank = np.zeros(len(roster), np.int64)
     rank[population] = shares.thousandths
     of_reach, of_resonance, of_authority = policy.weights
     score = of_reach * policy.reach_points * 1000 * reach + of_resonance * resonance + of_authority * rank
     ranking = population[np.lexsort((population, -score[population]))]
-    return Standing(day, policy, population, ranking, reach, resonance, rank, score, every, rows, pairs, shares)
+    return Standing(day, policies, roster, population, ranking, reach, resonance, rank, score, every, pairs, shares)
 
 
-def resonance_rows(earned: Earned, policies: Policies, day: int) -> Integers:
-    """Thousandths of each row at an age: points × 1000 × 2^(-age / half-life), rounded toward zero.
+def thousandths(days: Integers, points: Integers, policies: Policies, day: int) -> npt.NDArray[np.float64]:
+    """What rows, sorted by day, are worth at an age: points × 1000 × 2^(-age / half-life), rounded toward zero.
 
     The factor is a 64-bit float, computed once for each age by Python's own power, the product by one multiplication.
     """
-    thousandths = np.zeros(len(earned.points), np.int64)
-    if not len(thousandths):
-        return thousandths
-    days = earned.facts.day
-    oldest = int(days[0])
-    decay = np.array([policies.on(then).decay(day - then) for then in range(oldest, day + 1)])
-    whole: Integers = np.trunc((earned.points * 1000) * decay[days - oldest]).astype(np.int64)
-    return whole
+    if not len(days):
+        return np.zeros(0)
+    oldest, newest = int(days[0]), int(days[-1])
+    decay = np.array([policies.on(then).decay(day - then) for then in range(oldest, newest + 1)])
+    worth: npt.NDArray[np.float64] = np.trunc((points * 1000.0) * decay[days - oldest])
+    return worth
 
 
-def _pairs(earned: Earned, day: int) -> Pairs:
-    facts = earned.facts
+def _resonance(every: Sequence[Earned], roster: Roster, policies: Policies, day: int) -> Integers:
+    # Whole numbers below 2^53 add up exactly as floats.
+    total = np.zeros(len(roster))
+    for part in every:
+        worth = thousandths(part.facts.day, part.points, policies, day)
+        total += np.bincount(part.facts.receiver, worth, len(roster))
+    return total[roster.numbers].astype(np.int64)
+
+
+def _recent(parts: Sequence[Earned]) -> tuple[DayFacts, Integers]:
+    """The facts and points of all parts together, those of each in the order of its pairs."""
+
+    def column(of: Sequence[Integers]) -> Integers:
+        return np.concatenate(of) if of else np.zeros(0, np.int32)
+
+    names = ("day", "receiver", "sender", "kind", "count")
+    facts = DayFacts(*(column([getattr(part.facts, name)[part.by_pair] for part in parts]) for name in names))
+    return facts, column([part.points[part.by_pair] for part in parts])
+
+
+def _pairs(facts: DayFacts, points: Integers, roster: Roster) -> Pairs:
     # An acceptance given, which is no response, has no known sender either.
-    rows = (facts.sender != facts.members) & (facts.day > day - WINDOW)
-    receiver, sender, days = facts.receiver[rows], facts.sender[rows], facts.day[rows]
-    order, starts = grouped(receiver, sender)
-    first = order[starts]
+    known = np.flatnonzero(facts.sender != UNKNOWN)
+    key = roster.places[facts.receiver[known]] * np.int64(len(roster)) + roster.places[facts.sender[known]]
+    order = np.argsort(key, kind="stable")
+    starts = starts_of(key := key[order])
+    receiver, sender = np.divmod(key[starts], max(len(roster), 1))
+    rows = known[order]
+    days = facts.day[rows]
     return Pairs(
-        receiver=receiver[first],
-        sender=sender[first],
-        count=sums(facts.count[rows][order], starts),
-        last_day=np.maximum.reduceat(days[order], starts) if len(starts) else days,
-        points=sums(np.maximum(earned.points[rows], 0)[order], starts),
+        receiver=receiver,
+        sender=sender,
+        count=sums(facts.count[rows], starts),
+        last_day=np.maximum.reduceat(days, starts) if len(starts) else days,
+        points=sums(np.maximum(points[rows], 0), starts),
     )
 
 
-def _population(earned: Earned, active: Integers, day: int) -> Integers:
-    facts = earned.facts
-    responses = earned.responses & (facts.day > day - WINDOW)
-    there = np.zeros(facts.members + 1, np.bool_)
-    there[facts.receiver[responses]] = True
-    there[facts.sender[responses]] = True
+def _population(recent: DayFacts, roster: Roster, active: Integers) -> Integers:
+    # Somebody who gave an acceptance sent it too, so that the row of what it earned them adds nobody.
+    there = np.zeros(len(roster) + 1, np.bool_)
+    there[roster.places[recent.receiver]] = True
+    there[roster.places[recent.sender]] = True
     there[active] = True
-    return np.flatnonzero(there[: facts.members])
+    return np.flatnonzero(there[: len(roster)])
 
 
 def _shares(pairs: Pairs, population: Integers) -> Authority:
-    edges = pairs.points > 0
-    receiver = np.searchsorted(population, pairs.receiver[edges])
-    sender = np.searchsorted(population, pairs.sender[edges])
-    return authority(len(population), sender, receiver, pairs.points[edges])
+    edges = np.flatnonzero(pairs.points)
+    place = np.zeros(int(population[-1]) + 1 if len(population) else 0, np.int64)
+    place[population] = np.arange(len(population))
+    return authority(len(population), place[pairs.sender[edges]], place[pairs.receiver[edges]], pairs.points[edges])

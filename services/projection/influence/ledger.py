@@ -1,0 +1,137 @@
+"""What was earned by the end of any day, in blocks of days: what changes makes its own block anew, and no other.
+
+Days do not depend on each other: caps are of a day, and decay is applied when a day is asked about. So ten million
+facts are worked through once, and then a block at a time. What is withdrawn later stood until then: the days it
+concerns are worked out again for a question about a day in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from services.projection.days import SLOTS_A_DAY, Integers, days_of, first_slot, utc_day_of
+from services.projection.influence.facts import NOTHING, DatedFacts, Kept, Rows, dated, kept, starts_of
+from services.projection.influence.points import Earned, earned
+from services.projection.influence.roster import NOBODY, Ids, Roster
+from services.projection.policies import Policies
+
+BLOCK = 32
+"""Days of a block."""
+
+_END = 2**31 - 1
+"""A day after all days."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What was earned in some days in the end; responses of `made` were withdrawn on `withdrawn`, which is later."""
+
+    earned: Earned
+    made: Integers
+    withdrawn: Integers
+
+
+class Ledger:
+    """The facts of one community in one time zone, and what they earn."""
+
+    def __init__(self, zone: ZoneInfo, policies: Policies) -> None:
+        self.roster: Roster = NOBODY
+        self.rows = 0
+        self._zone = zone
+        self._policies = policies
+        self._made: dict[int, Kept] = {}
+        self._withdrawn: dict[int, Kept] = {}
+        self._blocks: dict[int, Block | None] = {}
+
+    def include(self, members: Ids) -> None:
+        """Have these members in the roster."""
+        self.roster = self.roster.with_members(members)
+
+    def replace(self, days: Collection[int], rows: Rows) -> None:
+        """Put these rows in the place of those that were known on these days of UTC."""
+        self.include(np.concatenate([rows["receiver"], rows["sender"]]))
+        facts = kept(rows, self.roster)
+        changed = [facts["slot"]]
+        for of_day, new in ((self._made, facts[facts["count"] > 0]), (self._withdrawn, facts[facts["count"] < 0])):
+            before = [of_day.pop(day) for day in days if day in of_day]
+            of_day.update(_split(new))
+            changed += [part["slot"] for part in before]
+            self.rows += len(new) - sum(map(len, before))
+        blocks = np.unique(days_of(np.concatenate(changed), self._zone) // BLOCK)
+        self._blocks.update(dict.fromkeys(blocks.tolist()))
+
+    def earned(self, day: int) -> list[Earned]:
+        """What was earned by the end of a day, in parts: each is sorted by day, and each day is in one of them."""
+        parts: list[Earned] = []
+        withdrawals: Kept | None = None
+        for number in sorted(number for number in self._blocks if number * BLOCK <= day):
+            block = self._blocks[number]
+            if block is None:
+                withdrawals = self._all_withdrawals() if withdrawals is None else withdrawals
+                block = self._blocks[number] = self._block(number, withdrawals)
+            part = block.earned.until(day)
+            otherwise = np.unique(block.made[(block.made <= day) & (block.withdrawn > day)])
+            if len(otherwise):
+                withdrawals = self._all_withdrawals() if withdrawals is None else withdrawals
+                part = part.without(otherwise)
+                then = self._dated(otherwise.tolist(), withdrawals).as_of(day)
+                parts.append(earned(then, self.roster, self._policies))
+            parts.append(part)
+        return parts
+
+    def _block(self, number: int, withdrawals: Kept) -> Block:
+        facts = self._dated(range(number * BLOCK, (number + 1) * BLOCK), withdrawals)
+        taken_back = facts.facts.count < 0
+        return Block(
+            earned(facts.as_of(_END), self.roster, self._policies),
+            made=facts.facts.day[taken_back],
+            withdrawn=facts.known[taken_back],
+        )
+
+    def _dated(self, days: Iterable[int], withdrawals: Kept) -> DatedFacts:
+        """The facts made on these days of the community, whenever withdrawn."""
+        facts = [part for first, after in _spans(days, self._zone) for part in self._within(first, after, withdrawals)]
+        return dated(np.concatenate(facts) if facts else NOTHING, self.roster, self._zone)
+
+    def _within(self, first: int, after: int, withdrawals: Kept) -> Iterator[Kept]:
+        """The facts made from one slot to before another."""
+        for day in range(utc_day_of(first), utc_day_of(after - 1) + 1):
+            if day in self._made:
+                yield _between(self._made[day], first, after)
+        yield _between(withdrawals, first, after)
+
+    def _all_withdrawals(self) -> Kept:
+        return np.concatenate(list(self._withdrawn.values())) if self._withdrawn else NOTHING
+
+
+def _split(facts: Kept) -> Mapping[int, Kept]:
+    """Facts by the day of UTC on which they became known; each day's holds no other's in memory."""
+    days = facts["known"] // SLOTS_A_DAY
+    order = np.argsort(days, kind="stable")
+    facts, days = facts[order], days[order]
+    starts = starts_of(days)
+    parts = np.split(facts, starts[1:]) if len(starts) else []
+    return {day: part.copy() for day, part in zip(days[starts].tolist(), parts, strict=True)}
+
+
+def _spans(days: Iterable[int], zone: ZoneInfo) -> Iterator[tuple[int, int]]:
+    """The slots of days of a community, from the first to before the last; days that follow each other together."""
+    span: tuple[int, int] | None = None
+    for day in days:
+        first, after = first_slot(day, zone), first_slot(day + 1, zone)
+        if span is not None and span[1] != first:
+            yield span
+            span = None
+        span = (span[0] if span else first, after)
+    if span is not None:
+        yield span
+
+
+def _between(facts: Kept, first: int, after: int) -> Kept:
+    slots = facts["slot"]
+    inside = (slots >= first) & (slots < after)
+    return facts if inside.all() else facts[inside]

@@ -1,0 +1,37 @@
+"""One short statement tells whether anything of a community has changed since it was last read.
+
+Every fold of a fact moves a change counter in the transaction that writes the fact, so the sums of the counters only
+stay the same while the facts do; a view that was rebuilt has other tables, whatever their counters say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared.db import driver
+
+_TALLY = """
+    select 'action_change'::regclass::oid::bigint as action_table,
+           (select coalesce(sum(n), 0) from action_change where community = $1)::bigint as actions,
+           'response_change'::regclass::oid::bigint as response_table,
+           (select coalesce(sum(n), 0) from response_change where community = $1)::bigint as responses
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Of a community's actions and of its responses: the table they are counted in, and how often they changed."""
+
+    actions: tuple[int, int]
+    responses: tuple[int, int]
+
+
+async def tally(engine: AsyncEngine, community: UUID) -> Tally:
+    """The tally now."""
+    async with driver(engine) as db:
+        row = await db.fetchrow(_TALLY, community)
+    assert row is not None
+    return Tally((row["action_table"], row["actions"]), (row["response_table"], row["responses"]))
