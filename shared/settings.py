@@ -48,6 +48,9 @@ class Settings(BaseSettings):
         "",
         description="Where services answer: `name=address` with commas, or one with `{service}`; for `doctor`.",
     )
+    data_folders: str = Field(
+        "", description="Folders of PostgreSQL's and Kafka's data on this machine, comma-separated; for `doctor`."
+    )
     log_level: str = Field("info", description="debug, info, warning or error.")
     log_format: str = Field("json", description="json, or console for people.")
 

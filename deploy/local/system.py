@@ -51,13 +51,18 @@ class System:
 
 
 def running_settings(home: Home) -> dict[str, str]:
-    """What the services of the system that runs on this folder were given; empty while none does."""
+    """What the services of the system that runs here were given, and where they are; empty while none does."""
     given = home.read("ports.json")
     if not home.is_locked() or not given:
         return {}
     gateway = Gateway(home, given["origin"], {name: given[name] for name in SERVICES})
     kafka = Kafka(home, given["kafka"], given["controller"])
-    return _settings(home, Postgres(home, given["postgres"]), kafka, gateway)
+    postgres = Postgres(home, given["postgres"])
+    return {
+        **_settings(home, postgres, kafka, gateway),
+        "GUILDHALL_SERVICE_URLS": ",".join(f"{name}=http://{ports.LOOPBACK}:{given[name]}" for name in SERVICES),
+        "GUILDHALL_DATA_FOLDERS": f"{postgres.data},{kafka.data}",
+    }
 
 
 def _settings(home: Home, postgres: Postgres, kafka: Kafka, gateway: Gateway) -> dict[str, str]:

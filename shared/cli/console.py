@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 # What goes into a file or another program is not cut to the width of a terminal that is not there.
 console = Console(width=None if sys.stdout.isatty() else 200)
-_errors = Console(stderr=True)
+errors = Console(stderr=True)
 
 ServiceName = Annotated[str, typer.Argument(metavar="SERVICE", help="member, content, engagement, feedback …")]
 ServiceNames = Annotated[
@@ -35,7 +35,7 @@ ServiceNames = Annotated[
 
 def fail(message: str) -> NoReturn:
     """Say what is wrong on standard error, and end with status 1."""
-    _errors.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+    errors.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(1)
 
 

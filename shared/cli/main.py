@@ -9,6 +9,8 @@ import typer
 
 from shared.cli import views as cli_views
 from shared.cli.console import ServiceName, ServiceNames, configuration, console, load, load_all, run_async
+from shared.cli.doctor import doctor
+from shared.cli.lag import lag
 from shared.migrate import check, migrate, revise
 from shared.service.service import Only
 from shared.stream.topics import ensure_topics
@@ -23,6 +25,8 @@ app = typer.Typer(
 )
 app.add_typer(cli_views.parked)
 app.command(name="rebuild")(cli_views.rebuild_view)
+app.command(name="lag")(lag)
+app.command(name="doctor")(doctor)
 
 
 @app.command(name="run")

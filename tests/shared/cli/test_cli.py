@@ -149,6 +149,8 @@ async def test_every_command_explains_itself_with_an_example(run: Run) -> None:
         ["revision"],
         ["topics"],
         ["rebuild"],
+        ["lag"],
+        ["doctor"],
         ["parked", "list"],
         ["parked", "show"],
         ["parked", "replay"],

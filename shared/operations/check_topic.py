@@ -1,0 +1,126 @@
+"""The topic: shaped like the log and kept for ever, and holding every position that the relay says it has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shared.log.port import LARGEST_EVENT
+from shared.operations.findings import Finding, broken, ok, places, warning
+from shared.operations.topics import Topics
+from shared.settings import Settings
+from shared.stream.topics import DEFAULT_LIMIT, BrokerAway, TopicProblem, check_topic, topic_of
+
+ENVELOPE = 4_096
+"""Bytes that a record has around an event's data, at most."""
+
+
+async def shape(settings: Settings, service: str) -> Finding:
+    """It exists, with the right partitions, settings and limits."""
+    check, name = "topic", topic_of(service)
+    try:
+        topic = await check_topic(settings, service)
+    except BrokerAway:
+        raise
+    except TopicProblem as problem:
+        meaning, _, action = str(problem).partition(". ")
+        return broken(check, service, f"{meaning}.", action)
+    if topic is None:
+        return broken(
+            check,
+            service,
+            f"Topic {name} does not exist: nothing reaches projection and partners. The log has everything.",
+            f"guildhall topics {service}; the relay fills it again by itself.",
+        )
+    if topic.batch_limit < LARGEST_EVENT + ENVELOPE:
+        return broken(
+            check,
+            service,
+            f"{name} takes {topic.batch_limit:,} bytes, and an event may have {LARGEST_EVENT:,}: one that is larger "
+            "stops its partition.",
+            f"Set max.message.bytes={DEFAULT_LIMIT} on the topic.",
+        )
+    if topic.batch_limit < DEFAULT_LIMIT:
+        return warning(
+            check,
+            service,
+            f"{name} takes batches of {topic.batch_limit:,} bytes only: the relay sends more and smaller ones.",
+            f"Set max.message.bytes={DEFAULT_LIMIT} on the topic.",
+        )
+    return ok(check, service, f"{topic.partitions} partitions, kept for ever.")
+
+
+async def contents(
+    topics: Topics, service: str, ends: Sequence[int], heads: Sequence[int], relayed: Sequence[int]
+) -> Finding:
+    """It ends where the relay says, not beyond the log, and has room for all positions before that.
+
+    `ends` were asked after `relayed` and before `heads`, so neither can be ahead by mere time.
+    """
+    check = "topic contents"
+    last = await topics.last_positions(service, ends)
+    foreign = [f"partition {p}" for p, position in enumerate(last) if position is None]
+    if foreign:
+        return broken(
+            check,
+            service,
+            f"The last record of {places(foreign)} is not one of ours.",
+            "Find out who else writes to the topic and take the right away. The relay sends that partition again at "
+            "its next start; readers skip what they have.",
+        )
+    at = [position or 0 for position in last]
+    ahead = [f"partition {p}: {a} of {h}" for p, (a, h) in enumerate(zip(at, heads, strict=False)) if a > h]
+    if ahead:
+        return broken(
+            check,
+            service,
+            f"The topic has events that the log has not ({places(ahead)}): the database was restored from an older "
+            "state, and the relay does not send (record 16).",
+            f"Delete the topic, run `guildhall topics {service}`, and rebuild what was read from it.",
+        )
+    lost = [
+        f"partition {p}: {a} of {r}"
+        for p, (a, r, e) in enumerate(zip(at, relayed, ends, strict=False))
+        if a < r or e < a
+    ]
+    if lost:
+        return broken(
+            check,
+            service,
+            f"The topic has less than was relayed ({places(lost)}): it was made anew or lost its end or its beginning.",
+            f"The relay fills it again within seconds. If this stays, restart the worker: guildhall run {service}",
+        )
+    return ok(check, service, f"Ends at the positions that were relayed, {sum(ends):,} records.")
+
+
+async def whole(topics: Topics, service: str, ends: Sequence[int]) -> Finding:
+    """Read from the beginning: the first appearance of each position follows the one before it."""
+    check = "topic whole"
+    reached = [0] * len(ends)
+    records = repeats = 0
+    holes: dict[int, str] = {}
+    strangers = 0
+    async for partition, position in topics.positions(service, ends):
+        records += 1
+        if position is None:
+            strangers += 1
+        elif position <= reached[partition]:
+            repeats += 1
+        elif position == reached[partition] + 1:
+            reached[partition] = position
+        else:
+            holes.setdefault(partition, f"partition {partition} has {position} after {reached[partition]}")
+    if holes:
+        return broken(
+            check,
+            service,
+            f"Positions are missing on the topic: {places(list(holes.values()))}. Readers stop there.",
+            f"Delete the topic and run `guildhall topics {service}`; the relay fills it again from the log.",
+        )
+    if strangers:
+        return warning(
+            check,
+            service,
+            f"{strangers} records are not ours; readers pass over and note them.",
+            "Find out who else writes to the topic and take the right away.",
+        )
+    return ok(check, service, f"{records:,} records read, no position missing, {repeats:,} repeated.")
