@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
+import structlog
 from joserfc import jws
 from joserfc.errors import JoseError
 
@@ -25,15 +26,21 @@ REMEMBERED = 10_000
 LONGEST = 8_192
 LONGEST_SUBJECT = 255
 
+_logger = structlog.get_logger(__name__)
+
 _TYPES = {"at+jwt", "application/at+jwt"}
 _FORBIDDEN_HEADERS = {"crit", "jku", "jwk", "x5u", "x5c", "b64", "zip", "enc"}
 
 
 class InvalidToken(Unauthenticated):
-    """There is a token, and it is not good."""
+    """There is a token, and it is not good. Why is for our log: who tries tokens learns the same from every answer."""
 
     code = "invalid-token"
     title = "The token is not accepted"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("The access token is not one for this API, or is no longer valid. Get a new one.")
+        self.reason = reason
 
 
 class Tokens:
@@ -62,8 +69,12 @@ class Tokens:
         known = self._verified.get(digest)
         if known is not None and now < known[0]:
             return known[1]
-        claims = await self._signed_claims(token)
-        caller = self._caller(claims, now)
+        try:
+            claims = await self._signed_claims(token)
+            caller = self._caller(claims, now)
+        except InvalidToken as error:
+            _logger.info("token not accepted", reason=error.reason)
+            raise
         self._verified[digest] = (min(claims["exp"], now + BELIEVED), caller)
         if len(self._verified) > REMEMBERED:
             self._verified.popitem(last=False)
