@@ -7,7 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help up down test check format bench contracts lock coverage
+.PHONY: help up down test check format bench faults contracts lock coverage
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ contracts: .venv/.dev ## Write contracts/ from the code
 
 bench: .venv/.dev ## Measure the budgets, each as a ratio to its limit
 	@$(BIN)/python -m benchmarks.run $(ARGS)
+
+faults: .venv/.dev ## Kill, stop, cut and fill a whole system and count what it lost (ARGS="kill-postgres --long", --list)
+	@$(BIN)/python -m tests.faults.run $(ARGS)
 
 lock: .venv/.dev ## Pin every dependency with its hashes, without addresses
 	@for set in run local dev; do \

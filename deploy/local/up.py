@@ -16,7 +16,7 @@ from deploy.local.component import tail
 from deploy.local.home import Home
 from deploy.local.issuer import Issuer
 from deploy.local.progress import Progress, Step
-from deploy.local.service import SERVICES, guildhall
+from deploy.local.service import guildhall
 from deploy.local.supervisor import Supervisor
 from deploy.local.system import System
 from deploy.local.unroot import launcher
@@ -45,9 +45,10 @@ async def bring_up(system: System, supervisor: Supervisor, progress: Progress, *
     topics = asyncio.create_task(command(system, "topics"))
     try:
         with progress.step("Databases, migrations") as step:
-            await system.postgres.create([f"guildhall_{name}" for name in SERVICES])
-            migrated = await asyncio.gather(*(migrate(system, name) for name in SERVICES))
-            step.tell(f"{sum(migrated)} migrated, {len(SERVICES) - sum(migrated)} unchanged")
+            names = [service.name for service in system.services]
+            await system.postgres.create([f"guildhall_{name}" for name in names])
+            migrated = await asyncio.gather(*(migrate(system, name) for name in names))
+            step.tell(f"{sum(migrated)} migrated, {len(names) - sum(migrated)} unchanged")
         with progress.step("Topics"):
             await topics
     finally:
