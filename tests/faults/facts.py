@@ -115,6 +115,12 @@ class Town:
         found: dict[str, str] = answer.json()
         return found
 
+    @property
+    def community(self) -> UUID:
+        """Its id: founding it was the first fact."""
+        assert self.facts[0].id is not None
+        return self.facts[0].id
+
     def new(self, kind: str) -> Fact:
         fact = Fact(len(self.facts), kind, f"{self.name}-{len(self.facts)}")
         self.facts.append(fact)

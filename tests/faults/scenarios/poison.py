@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -111,7 +111,6 @@ class Poisoned:
     kept: int = 0
     equal: bool = False
     noted_again: int = 0
-    wrong: list[str] = field(default_factory=list)
 
 
 async def run(stage: Stage) -> None:
@@ -141,7 +140,6 @@ async def poisoned(stack: Stack, count: int, seed: int, rate: int = RATE) -> Poi
             while positions(reader, SERVICE) != last:
                 assert time.monotonic() < until, f"{positions(reader, SERVICE)} instead of {last}"
                 await asyncio.sleep(0.05)
-            found.delay = max(found.delay, 0.0)
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)

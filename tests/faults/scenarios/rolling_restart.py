@@ -70,7 +70,7 @@ class Replica:
 
 async def run(stage: Stage) -> None:
     system, town = await stage.system(), await stage.town()
-    stops = stage.choose(8, 50)
+    stops = stage.choose(6, 50)
     took: list[float] = []
     async with AsyncExitStack() as resources:
         replicas = [Replica(system) for _ in range(REPLICAS)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -84,15 +84,14 @@ async def run(stage: Stage) -> None:
     stage.figure(8, "counted in a metric", measured, "each", holds=found.counted >= fatal, scale=scale)
 
 
-async def deaths(stack: Stack, rounds: int, seed: int, say: object = None) -> Deaths:
+async def deaths(stack: Stack, rounds: int, seed: int, say: Callable[[str], None] = lambda _: None) -> Deaths:
     """In each round one task of every kind dies somewhere in the lines, and then all of them must move."""
     rng, found = random.Random(seed), Deaths()
     async with lines(stack) as made:
         await _moved(made, 60)
         before = _counted(made)
         for number in range(rounds):
-            if callable(say):
-                say(f"round {number + 1} of {rounds}, {sum(found.killed.values())} deaths")
+            say(f"round {number + 1} of {rounds}, {sum(found.killed.values())} deaths")
             began = time.monotonic()
             for kind in KINDS:
                 victims = [task for task in asyncio.all_tasks() if _name(task) == kind and not task.done()]

@@ -21,7 +21,7 @@ from tests.faults.stage import Stage
 from tests.stack import Stack
 
 SLOWER, FREE = 1.2, 5.0
-CALM = 4.0
+CALM = 2.0
 """Seconds without a frozen session after each one, to compare with."""
 CLIENTS = 8
 PAUSE = 0.01
