@@ -85,11 +85,11 @@ class Place:
 
         A topic that was made again may end just where the old one did: nothing comes then, and nothing seems missing.
         """
-        offset = self.mark.offset if self._last is None else self._last.offset
         if self._last is None and self._from_beginning:
             return None
-        self._checking = True
-        return int(offset)
+        offset: int | None = self.mark.offset if self._last is None else self._last.offset
+        self._checking = offset is not None
+        return offset
 
     def _stands_here(self, record: Fetched) -> bool:
         """Whether this is the record that was last read at its offset; a mark may be that of a repeat."""
