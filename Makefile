@@ -7,7 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help up down test check format bench faults contracts lock coverage
+.PHONY: help up down test check format bench faults contracts lock coverage simulate
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ bench: .venv/.dev ## Measure the budgets, each as a ratio to its limit
 
 faults: .venv/.dev ## Kill, stop, cut and fill a whole system and count what it lost (ARGS="kill-postgres --long", --list)
 	@$(BIN)/python -m tests.faults.run $(ARGS)
+
+simulate: .venv/.dev ## The kernel on a virtual clock under seeded faults (SEEDS=20000, or SEED=n to replay one)
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000)) $(ARGS)
 
 lock: .venv/.dev ## Pin every dependency with its hashes, without addresses
 	@for set in run local dev; do \

@@ -1,0 +1,234 @@
+"""Clients ask either instance of the service over a network that loses and delays; they remember the answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid5
+
+import asyncpg
+
+from shared.commands import Act, Commands, Step
+from shared.errors import Conflict, PreconditionFailed, Problem
+from shared.log.port import Secret
+from tests.simulation import domain
+from tests.simulation.domain import ACCOUNT, COMMUNITY, NOTE, ROOT, SWITCH, UNLUCKY, Account, Deposited
+from tests.simulation.oracle import Violation
+
+if TYPE_CHECKING:
+    from tests.simulation.processes import Instance
+    from tests.simulation.world import World
+
+PATIENCE = 6.0
+"""Seconds a client waits for an answer."""
+ACCOUNTS = 4
+NETWORK = frozenset({"request lost", "reply lost", "delay"})
+Request = Callable[[Commands], Awaitable[Any]]
+
+
+class Lost(Exception):
+    """No answer: whether it was done is not known."""
+
+
+class Client:
+    """One client; everything it does follows one after another."""
+
+    def __init__(self, world: World, number: int) -> None:
+        self._world = world
+        self._random = world.random
+        self._number = number
+        self._member = uuid5(ROOT, f"member {number}")
+        self._switch = uuid5(ROOT, f"switch {number}")
+        self._on = False
+        self._version = 0
+        self._facts = 0
+
+    async def run(self) -> None:
+        """Until the world wants no more."""
+        kinds = [self._deposit, self._deposit, self._transfer, self._turn, self._look, self._note]
+        while self._world.busy:
+            await asyncio.sleep(self._random.expovariate(1 / self._world.thinking))
+            await self._random.choice(kinds)()
+
+    def _fact(self) -> UUID:
+        self._facts += 1
+        fact = uuid5(self._member, f"fact {self._facts}")
+        self._world.oracle.attempted.add(fact)
+        return fact
+
+    def _acknowledge(self, *facts: UUID) -> None:
+        self._world.oracle.acknowledged.update(facts)
+        self._world.trace("acknowledged", self._number, *(fact.hex[:8] for fact in facts))
+
+    def _act(self) -> Act:
+        return Act(COMMUNITY, self._member, datetime(2026, 3, 1, tzinfo=UTC))
+
+    async def _deposit(self) -> None:
+        """Not repeated where the answer is lost: an account cannot tell a second deposit from the first."""
+        fact, account = self._fact(), uuid5(ROOT, f"account {self._random.randrange(ACCOUNTS)}")
+        amount = UNLUCKY if self._random.random() < self._world.unlucky else self._random.randrange(-9, 10)
+
+        async def request(commands: Commands) -> None:
+            await commands.execute(ACCOUNT, account, partial(_deposit, fact, self._member, amount), act=self._act())
+
+        if await self._once(request):
+            self._acknowledge(fact)
+
+    async def _transfer(self) -> None:
+        one, other = self._random.sample(range(ACCOUNTS), 2)
+        taken, given = self._fact(), self._fact()
+        steps = [
+            Step(ACCOUNT, uuid5(ROOT, f"account {one}"), partial(_deposit, taken, self._member, -1)),
+            Step(ACCOUNT, uuid5(ROOT, f"account {other}"), partial(_deposit, given, self._member, 1)),
+        ]
+
+        async def request(commands: Commands) -> None:
+            await commands.execute_together(steps, act=self._act())
+
+        if await self._once(request):
+            self._acknowledge(taken, given)
+
+    async def _note(self) -> None:
+        """Repeated until it is answered; it happens once."""
+        fact = self._fact()
+        ref = uuid5(fact, "words")
+
+        async def request(commands: Commands) -> None:
+            secrets = [Secret(COMMUNITY, self._member, ref, b'{"words":"x"}')]
+            await commands.execute(
+                NOTE, uuid5(fact, "note"), partial(domain.note, fact, ref), act=self._act(), secrets=secrets
+            )
+
+        while self._world.patient and not await self._once(request, repeatable=True):
+            await asyncio.sleep(0.1)
+        else:
+            self._acknowledge(fact)
+            if (COMMUNITY, ref) not in self._world.ledger.table("vault"):
+                raise Violation(f"acknowledged words lost: {ref}")
+
+    async def _turn(self) -> None:
+        """Turn the switch, at the version it was left at; repeated until it is known to be turned."""
+        fact, on, version = self._fact(), not self._on, self._version
+
+        async def request(commands: Commands) -> int:
+            done = await commands.execute(
+                SWITCH, self._switch, partial(domain.turn, fact, on), act=self._act(), expect=version
+            )
+            if (done.version, done.state.on) != (version + 1, on):
+                raise Violation(f"wrong answer: a switch at {version} was turned {on} and is {done}")
+            return done.version
+
+        while self._world.patient:
+            try:
+                await self._ask(request, repeatable=True)
+            except PreconditionFailed:
+                await self._find_turned(version, on)
+            except (Lost, Problem):
+                await asyncio.sleep(0.1)
+                continue
+            self._on, self._version = on, version + 1
+            self._acknowledge(fact)
+            return
+
+    async def _find_turned(self, version: int, on: bool) -> None:
+        """An earlier try of this client's, whose answer was lost, is all that can have moved its switch."""
+
+        async def request(commands: Commands) -> Any:
+            return await commands.load(SWITCH, self._switch)
+
+        while self._world.patient:
+            try:
+                found = await self._ask(request)
+            except (Lost, Problem):
+                await asyncio.sleep(0.1)
+                continue
+            if (found.version, found.state.on) != (version + 1, on):
+                raise Violation(f"switch is not as it was left: {found}, not {on} at {version + 1}")
+            return
+
+    async def _look(self) -> None:
+        """Ask for what is the case, of whoever answers: it must not be refused."""
+        on = self._on
+
+        async def request(commands: Commands) -> None:
+            await commands.execute(SWITCH, self._switch, partial(domain.require, on), act=self._act())
+
+        try:
+            await self._ask(request)
+        except Conflict as refusal:
+            if refusal.retry_after is None:
+                raise Violation(f"wrong refusal: the switch was left {on} at {self._version}") from refusal
+        except (Lost, Problem):
+            pass
+
+    # The network
+
+    async def _once(self, request: Request, *, repeatable: bool = False) -> bool:
+        try:
+            await self._ask(request, repeatable=repeatable)
+        except (Lost, Problem):
+            return False
+        return True
+
+    async def _ask(self, request: Request, *, repeatable: bool = False) -> Any:
+        """One HTTP request to one of the instances, twice where the network repeats what may be repeated.
+
+        Raises `Lost` where no answer comes.
+        """
+        world, faults = self._world, self._world.faults
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        fault = faults.network(NETWORK | {"duplicate"} if repeatable else NETWORK)
+        delay = faults.latency() + (faults.delay() if fault == "delay" else 0.0)
+        if fault != "request lost":
+            world.later(delay, _deliver, self._random.choice(world.services), request, future, fault != "reply lost")
+        if fault == "duplicate":
+            nobody = loop.create_future()
+            later = delay + faults.delay()
+            world.later(later, _deliver, self._random.choice(world.services), request, nobody, False)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await future
+        except (TimeoutError, OSError) as error:
+            raise Lost from error
+
+
+def _deliver(instance: Instance, request: Request, future: asyncio.Future[Any], heard: bool) -> None:
+    commands, process = instance.commands, instance.process
+    if commands is None or process is None or not process.alive:
+        if not future.done():
+            future.set_exception(ConnectionRefusedError(instance.name))
+        return
+    instance.asked[future] = None
+    future.add_done_callback(lambda _: instance.asked.pop(future, None))
+
+    async def handle() -> None:
+        result: Any = None
+        failure: Exception | None = None
+        try:
+            result = await request(commands)
+        except Violation as violation:
+            instance.world.violated(violation)
+        except Problem as problem:
+            failure = problem
+        except (asyncpg.PostgresError, OSError) as error:
+            failure = ConnectionAbortedError(repr(error))
+        except Exception as error:
+            instance.world.violated(Violation(f"unexpected error: {error!r} instead of an answer"))
+        instance.world.later(instance.world.faults.latency(), answer, result, failure)
+
+    def answer(result: Any, failure: Exception | None) -> None:
+        if heard and not future.done():
+            if failure is not None:
+                future.set_exception(failure)
+            else:
+                future.set_result(result)
+
+    process.begin(instance.world.loop, handle())
+
+
+def _deposit(fact: UUID, member: UUID, amount: int, _: Account) -> list[Deposited]:
+    return [Deposited(fact, member, amount)]

@@ -1,0 +1,163 @@
+"""A small service to be simulated: every event carries a fact of its own, so that losing or doubling one is seen.
+
+Accounts take deposits from everybody and cannot tell a repeated one; a switch is one client's alone and must be as that
+client left it; a note has words in the vault, and whoever writes one is thanked by a reaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import assert_never
+from uuid import UUID, uuid5
+
+import sqlalchemy as sa
+
+from shared.decider import Decider
+from shared.errors import Conflict
+from shared.event import Catalogue, Event, Recorded
+from shared.log.port import derived_id
+from shared.reactions import Order, follow
+from shared.tables import service_metadata
+from shared.views.view import Change, View, add, include, put, reaction, view_table
+
+SERVICE = "ledger"
+PARTITIONS = 3
+ROOT = UUID("00000000-0000-5000-8000-00000000f00d")
+COMMUNITY = uuid5(ROOT, "community")
+UNLUCKY = 13
+"""No view can fold a deposit of this amount: it is parked, and what follows it in its stream."""
+
+
+class Deposited(Event, frozen=True, tag="guildhall.ledger.deposited.v1"):
+    fact: UUID
+    member: UUID
+    amount: int
+
+
+class Turned(Event, frozen=True, tag="guildhall.ledger.turned.v1"):
+    fact: UUID
+    on: bool
+
+
+class Noted(Event, frozen=True, tag="guildhall.ledger.noted.v1"):
+    fact: UUID
+    ref: UUID
+
+
+class Thanked(Event, frozen=True, tag="guildhall.ledger.thanked.v1"):
+    fact: UUID
+
+
+LedgerEvent = Deposited | Turned | Noted | Thanked
+CATALOGUE = Catalogue([Deposited, Turned, Noted, Thanked])
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    balance: int = 0
+
+
+def evolve_account(state: Account, event: Deposited) -> Account:
+    return Account(state.balance + event.amount)
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    on: bool = False
+
+
+def evolve_switch(state: Switch, event: Turned) -> Switch:
+    return replace(state, on=event.on)
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """What happens once: a note, or thanks for one."""
+
+    done: bool = False
+
+
+def evolve_note(state: Once, event: Noted) -> Once:
+    return Once(True)
+
+
+def evolve_thanks(state: Once, event: Thanked) -> Once:
+    return Once(True)
+
+
+ACCOUNT: Decider[Account, Deposited] = Decider("account", Account(), evolve_account)
+SWITCH: Decider[Switch, Turned] = Decider("switch", Switch(), evolve_switch)
+NOTE: Decider[Once, Noted] = Decider("note", Once(), evolve_note)
+THANKS: Decider[Once, Thanked] = Decider("thanks", Once(), evolve_thanks)
+
+
+def turn(fact: UUID, on: bool, state: Switch) -> list[Turned]:
+    return [] if state.on == on else [Turned(fact, on)]
+
+
+def require(on: bool, state: Switch) -> list[Turned]:
+    if state.on != on:
+        raise Conflict("The switch is not as it should be.")
+    return []
+
+
+def note(fact: UUID, ref: UUID, state: Once) -> list[Noted]:
+    return [] if state.done else [Noted(fact, ref)]
+
+
+def thank(event: Noted, record: Recorded) -> Iterator[Order[Once, Thanked]]:
+    """Whoever writes a note is thanked, once."""
+
+    def decide(state: Once) -> list[Thanked]:
+        return [] if state.done else [Thanked(thanks_for(event.fact))]
+
+    yield follow(record, THANKS, derived_id("thanks", record.id), decide)
+
+
+def thanks_for(fact: UUID) -> UUID:
+    return uuid5(fact, "thanks")
+
+
+METADATA = service_metadata(facts=True)
+FACT = view_table("fact", METADATA, key=[sa.Column("community", sa.Uuid), sa.Column("fact", sa.Uuid)], add=["n"])
+STREAM = view_table(
+    "stream",
+    METADATA,
+    key=[sa.Column("community", sa.Uuid), sa.Column("stream", sa.Uuid)],
+    put=[sa.Column("last", sa.Uuid), sa.Column("on", sa.Boolean)],
+    add=["events", "amount"],
+    include=["members"],
+)
+TALLY = view_table("tally", METADATA, key=[sa.Column("community", sa.Uuid), sa.Column("fact", sa.Uuid)], add=["n"])
+
+
+def fold(event: LedgerEvent, record: Recorded) -> Iterator[Change]:
+    here, row = record.community, (record.community, record.stream)
+    yield add(FACT, (here, event.fact), n=1)
+    match event:
+        case Deposited(fact, member, amount):
+            if amount == UNLUCKY:
+                raise ValueError("This amount cannot be folded.")
+            yield add(STREAM, row, events=1, amount=amount)
+            yield put(STREAM, row, record.version, last=fact)
+            yield include(STREAM, row, "members", member)
+        case Turned(fact, on):
+            yield add(STREAM, row, events=1)
+            yield put(STREAM, row, record.version, last=fact, on=on)
+        case Noted(fact) | Thanked(fact):
+            yield put(STREAM, row, record.version, last=fact)
+        case _:
+            assert_never(event)
+
+
+def count(event: LedgerEvent, record: Recorded) -> Iterator[Change]:
+    yield add(TALLY, (record.community, event.fact), n=1)
+
+
+BOOKS = View("books", (FACT, STREAM), fold)
+COUNT = View("count", (TALLY,), count)
+THANK = reaction("thank", thank)
+
+FACT_TABLES = {"books": "fact", "count": "tally"}
+"""By view, the table that counts each fact."""

@@ -1,0 +1,86 @@
+"""Faults that befall whole parts, one after another: which of them, how often and for how long is the seed's."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from shared.stream.topics import topic_of
+from tests.simulation.domain import SERVICE
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+
+class Harm:
+    """Runs until it is cancelled, which is when faults are to stop."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._draw = world.faults.random
+
+    async def run(self) -> None:
+        """The faults that befall whole parts, one after another."""
+        kinds = [self._crash, self._pause, self._cut, self._take_broker, self._lose_topic, self._jump, self._silence]
+        weights = [self._draw.choice([0, 1, 1, 2, 4]) for _ in kinds]
+        if not any(weights):
+            return
+        every = self._draw.choice([0.7, 1.5, 3.0])
+        while True:
+            await asyncio.sleep(self._draw.expovariate(1 / every))
+            await self._draw.choices(kinds, weights)[0]()
+
+    def _fault(self, kind: str, *words: object) -> None:
+        self._world.faults.done[kind] += 1
+        self._world.trace("FAULT", kind, *words)
+
+    async def _crash(self) -> None:
+        instance = self._draw.choice([*self._world.services, *self._world.projections])
+        if instance.process is not None and instance.process.alive:
+            self._fault("crash", instance.name)
+            instance.process.kill()
+
+    async def _pause(self) -> None:
+        instance = self._draw.choice([*self._world.services, *self._world.services, *self._world.projections])
+        process = instance.process
+        if process is not None and process.alive and not process.paused:
+            seconds = self._draw.choice([0.5, 3.0, 11.0, 15.0])
+            self._fault("pause", instance.name, seconds)
+            process.pause()
+            self._world.later(seconds, process.go_on, self._world.loop)
+
+    async def _cut(self) -> None:
+        database = self._draw.choice([self._world.ledger, self._world.ledger, self._world.projection])
+        self._fault("connections cut", database.name)
+        if self._draw.random() < 0.4:
+            database.away = True
+            self._world.later(self._draw.choice([0.5, 2.0, 5.0]), setattr, database, "away", False)
+            database.cut()
+        else:
+            database.cut(lambda: self._draw.random() < 0.5)
+
+    async def _take_broker(self) -> None:
+        if not self._world.broker.away:
+            seconds = self._draw.choice([0.5, 3.0, 8.0])
+            self._fault("broker away", seconds)
+            self._world.broker.away = True
+            self._world.later(seconds, setattr, self._world.broker, "away", False)
+
+    async def _lose_topic(self) -> None:
+        if topic_of(SERVICE) in self._world.broker.topics:
+            self._fault("topic lost")
+            self._world.broker.delete(topic_of(SERVICE))
+            await asyncio.sleep(self._draw.choice([0.0, 0.3, 2.0]))
+            await self._world.make_topic()
+
+    async def _jump(self) -> None:
+        self._world.jumped += timedelta(seconds=self._draw.choice([-3600, -30, -3, 3, 30, 3600]))
+        self._fault("clock jump", self._world.jumped)
+
+    async def _silence(self) -> None:
+        consumers = [consumer for consumer in self._world.broker.consumers if not consumer.closed]
+        if consumers:
+            self._fault("reader silent")
+            consumer = self._draw.choice(consumers)
+            consumer.silent_until = self._world.loop.now + self._draw.choice([2.0, 8.0, 1e9])

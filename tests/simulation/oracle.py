@@ -1,0 +1,174 @@
+"""What must hold: at every commit, at every batch a topic takes, and at the end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+from uuid import UUID
+
+from shared.event import from_wire
+from shared.log.port import derived_id
+from tests.simulation.broker import Broker, Record
+from tests.simulation.domain import (
+    CATALOGUE,
+    COMMUNITY,
+    FACT_TABLES,
+    PARTITIONS,
+    SERVICE,
+    UNLUCKY,
+    Deposited,
+    Noted,
+    Thanked,
+    thanks_for,
+)
+from tests.simulation.postgres import Database, Transaction
+from tests.simulation.statements import LogIndex
+
+
+class Violation(Exception):
+    """A property that must hold does not; the first words name it."""
+
+
+class Oracle:
+    """Watches one world. `acknowledged` and `attempted` are the clients' own record, of facts."""
+
+    def __init__(self, index: LogIndex, ledger: Database, projection: Database, broker: Broker) -> None:
+        self.acknowledged: set[UUID] = set()
+        self.attempted: set[UUID] = set()
+        self._index = index
+        self._broker = broker
+        self._facts: dict[tuple[int, int], UUID] = {}
+        self._sent = [0] * PARTITIONS
+        """By partition, the last position that any topic has taken."""
+        self._known: set[UUID] = set()
+        self._marks: dict[tuple[str, str, str, int], int] = {}
+        ledger.before_commit.append(self._see_lease)
+        ledger.committed += [self._see_log, self._see_views]
+        projection.committed.append(self._see_views)
+        broker.appended.append(self._see_topic)
+
+    # At every commit
+
+    def _see_log(self, database: Database, transaction: Transaction) -> None:
+        """Positions 1..n at every moment, versions 1..n in the order of positions, each fact once."""
+        touched = {key[0] for (table, key) in transaction.writes if table == "log"}
+        touched |= {key for (table, key) in transaction.writes if table == "log_partition"}
+        for partition in touched:
+            positions = self._index.positions[partition]
+            head = database.tables["log_partition"][partition]
+            if len(positions) != head or (positions and positions[-1] != head):
+                missing = sorted(set(range(1, head + 1)) - set(positions))
+                raise Violation(f"gap in the log: partition {partition} is at {head} without positions {missing}")
+        for (table, key), row in transaction.writes.items():
+            if table == "log":
+                versions = [version for version, _ in self._index.streams[row["stream"]]]
+                if versions != list(range(1, len(versions) + 1)):
+                    raise Violation(f"stream out of order: {row['stream']} has versions {versions}")
+                fact = CATALOGUE.decode(row["type"], row["data"]).fact  # type: ignore[attr-defined]
+                if fact in self._known:
+                    raise Violation(f"double fact in the log: {fact} at {key}")
+                self._known.add(fact)
+                self._facts[key] = fact
+
+    def _see_views(self, database: Database, transaction: Transaction) -> None:
+        """Whatever a mark has passed is folded once or parked once; nothing is counted twice; marks never go back."""
+        for (table, key), row in transaction.writes.items():
+            if table in ("fact", "tally") and row["n"] > 1:
+                raise Violation(f"double effect in a view: fact {key[1]} is counted {row['n']} times in {table}")
+        for (table, key), row in transaction.writes.items():
+            if table != "watermark" or key[0] not in FACT_TABLES:
+                continue
+            view, _, partition = key
+            before = self._marks.get((database.name, *key), 0)
+            if row[0] < before:
+                raise Violation(f"mark went back: {database.name}/{key} from {before} to {row[0]}")
+            for position in range(before + 1, row[0] + 1):
+                self._is_folded(database, view, partition, position)
+            self._marks[database.name, *key] = row[0]
+
+    def _is_folded(self, database: Database, view: str, partition: int, position: int) -> None:
+        fact = self._facts.get((partition, position))
+        if fact is None:
+            raise Violation(f"phantom: {view} has read {partition}/{position}, which is not in the log")
+        row = database.table(FACT_TABLES[view]).get((COMMUNITY, fact))
+        parked = database.table("parked").get((view, SERVICE, partition, position)) is not None
+        counted = 0 if row is None else row["n"]
+        if counted + parked != 1:
+            raise Violation(
+                f"lost in a view: {view}'s mark has passed {partition}/{position}, whose fact counts {counted} times"
+                f" and {'parked too' if parked else 'not parked'}"
+            )
+
+    def _see_lease(self, database: Database, transaction: Transaction) -> None:
+        """A checkpoint is moved by whoever holds the lease at that moment."""
+        by = transaction.writes.pop(("relay.by", None), None)
+        if by is not None:
+            held = database.table("lease").get(by[0])
+            if held is None or (held[0], held[1]) != by[1:]:
+                raise Violation(f"stale lease accepted: epoch {by[1]} moved a checkpoint while {held} holds")
+        for (table, partition), position in transaction.writes.items():
+            if table == "relay_checkpoint" and position > self._sent[partition]:
+                raise Violation(
+                    f"checkpoint before its record: {partition} is at {position} of {self._sent[partition]}"
+                )
+
+    def _see_topic(self, name: str, partition: int, records: list[Record]) -> None:
+        """What is on the topic is in the log, at that position."""
+        for record in records:
+            self._sent[partition] = max(self._sent[partition], from_wire(record.value).position)
+            found = from_wire(record.value)
+            row = self._index.rows[partition].get(found.position)
+            if row is None or row["id"] != found.id or row["data"] != found.data:
+                raise Violation(
+                    f"phantom on the topic: {name}/{partition} has {found.position}, which is not in the log"
+                )
+
+    # At the end
+
+    def check_log(self) -> None:
+        """What was acknowledged is there, and nothing that nobody wanted."""
+        facts = Counter(self._facts.values())
+        lost = self.acknowledged - facts.keys()
+        if lost:
+            raise Violation(f"acknowledged fact lost: {sorted(lost)[:3]}, {len(lost)} in all")
+        events = [row for rows in self._index.rows for row in rows.values()]
+        decoded = [(row, CATALOGUE.decode(row["type"], row["data"])) for row in events]
+        thanks = {thanks_for(event.fact): row["id"] for row, event in decoded if isinstance(event, Noted)}
+        unwanted = facts.keys() - self.attempted - thanks.keys()
+        if unwanted:
+            raise Violation(f"fact from nowhere: {sorted(unwanted)[:3]}")
+        given = {event.fact: row for row, event in decoded if isinstance(event, Thanked)}
+        if given.keys() != thanks.keys():
+            raise Violation(f"reaction missing: {len(thanks)} notes and {len(given)} thanks")
+        for fact, row in given.items():
+            if (row["causation"], row["stream"]) != (thanks[fact], derived_id("thanks", thanks[fact])):
+                raise Violation(f"reaction without its cause: {fact}")
+
+    def check_topic(self, name: str) -> None:
+        for partition in range(PARTITIONS):
+            seen = {from_wire(r.value).position for r in self._broker.topic(name).partitions[partition]}
+            if seen != set(self._index.positions[partition]):
+                missing = sorted(set(self._index.positions[partition]) - seen)
+                raise Violation(f"topic differs from the log: partition {partition} lacks {missing[:5]}")
+
+    def check_parked(self, database: Database) -> None:
+        """Parked is what cannot be folded and what follows it in its stream, nothing else."""
+        unlucky: set[UUID] = set()
+        expected = set()
+        for partition, rows in enumerate(self._index.rows):
+            for position, row in sorted(rows.items()):
+                event = CATALOGUE.decode(row["type"], row["data"])
+                if isinstance(event, Deposited) and event.amount == UNLUCKY:
+                    unlucky.add(row["stream"])
+                if row["stream"] in unlucky:
+                    expected.add(("books", SERVICE, partition, position))
+        found = set(database.table("parked"))
+        if found != expected:
+            raise Violation(f"parked wrongly in {database.name}: {sorted(found ^ expected)[:3]}")
+
+    def check_rows(self, what: str, live: Any, rebuilt: Any) -> None:
+        if live != rebuilt:
+            different = [(one, other) for one, other in zip(live, rebuilt, strict=False) if one != other][:1]
+            raise Violation(
+                f"rebuild differs: {what} has {len(live)} rows live, {len(rebuilt)} rebuilt; first {different}"
+            )

@@ -1,0 +1,267 @@
+"""One world: a database of facts and one of read models, a broker, two instances of each process, clients, and faults.
+
+First everything fails as the seed says; then faults stop, and everything must come to the same end in time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+from shared.settings import Settings
+from shared.stream.kafka_source import KafkaSource
+from shared.stream.topics import BROKER_AWAY, TopicProblem, ensure_topics, topic_of
+from shared.views.reader import Reader
+from shared.views.store_memory import MemoryViewStore
+from shared.views.store_postgres import PostgresViewStore
+from tests.simulation import kafka
+from tests.simulation.broker import Broker
+from tests.simulation.clients import Client
+from tests.simulation.domain import BOOKS, COUNT, FACT, PARTITIONS, SERVICE, STREAM, TALLY, THANK
+from tests.simulation.driver import Engine
+from tests.simulation.faults import Faults
+from tests.simulation.harm import Harm
+from tests.simulation.loop import OUTSIDE, Loop, Process
+from tests.simulation.oracle import Oracle, Violation
+from tests.simulation.postgres import Database
+from tests.simulation.processes import Instance, current, run_projection, run_service
+from tests.simulation.statements import LogIndex, finder, lease_statements, log_statements, relay_statements
+from tests.simulation.view_statements import ordinal_statements, parked_statements, watermark_statements
+from tests.simulation.view_tables import Tables
+
+CONVERGE = 60.0
+"""Virtual seconds after the last fault within which everything must agree."""
+OVERLAP = 16.0
+"""Seconds for which two may believe that they lead: a lease and one renewal that is not answered."""
+EPOCH = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+class World:
+    def __init__(self, seed: int, loop: Loop, tell: Callable[[str], None] | None = None) -> None:
+        self.loop = loop
+        self.random = Random(seed)
+        self.faults = Faults(Random(seed + 1))
+        self.thinking = self.random.choice([0.2, 0.5, 1.0])
+        self.unlucky = self.random.choice([0.0, 0.0, 0.05])
+        self.grouped = self.random.random() < 0.5
+        self.duration = self.random.uniform(8, 20)
+        self.settings = Settings(partitions=PARTITIONS, kafka="simulated")
+        self.busy = self.patient = True
+        self.processes: list[Process] = []
+        """All that there ever were."""
+        self.leading: dict[tuple[Process, str], float] = {}
+        self.jumped = timedelta(0)
+        self.last: deque[str] = deque(maxlen=60)
+        self.failed: asyncio.Future[None] = loop.create_future()
+        self._hash = hashlib.blake2b(digest_size=12)
+        self._tell = tell
+        known = (lease_statements(), watermark_statements(), parked_statements(), ordinal_statements())
+        tables = Tables([FACT, STREAM, TALLY])
+        self.ledger = Database(SERVICE, self.faults, self.now, lambda sql: find(sql))
+        self.projection = Database("projection", self.faults, self.now, finder(*known, also=tables))
+        self.index = LogIndex(self.ledger, PARTITIONS)
+        find = finder(*known, log_statements(self.index), relay_statements(), also=tables)
+        self.broker = kafka.Client.broker = Broker(self.faults, PARTITIONS)
+        self.oracle = Oracle(self.index, self.ledger, self.projection, self.broker)
+        self.broker.appended.append(self._trace_append)
+        for database in (self.ledger, self.projection):
+            database.committed.append(self._trace_commit)
+        self.services = [Instance(self, f"service {n}", run_service) for n in (1, 2)]
+        self.projections = [Instance(self, f"projection {n}", run_projection) for n in (1, 2)]
+
+    # Time, trace, violations
+
+    def now(self) -> datetime:
+        """The database server's wall clock."""
+        return EPOCH + timedelta(seconds=self.loop.now) + self.jumped
+
+    def later(self, delay: float, call: Callable[..., Any], *arguments: Any) -> None:
+        self.loop.call_later(delay, call, *arguments, context=OUTSIDE)
+
+    def trace(self, *words: object) -> None:
+        line = f"{self.loop.now - 1000:9.4f}  {' '.join(map(str, words))}"
+        self._hash.update(line.encode())
+        self.last.append(line)
+        if self._tell is not None:
+            self._tell(line)
+
+    @property
+    def digest(self) -> str:
+        """Of the whole trace so far."""
+        return self._hash.hexdigest()
+
+    def _trace_append(self, name: str, partition: int, records: list[Any]) -> None:
+        self.trace("topic", f"{partition}: {len(records)} records at offset {records[0].offset}")
+
+    def _trace_commit(self, database: Database, transaction: Any) -> None:
+        self.trace("commit", database.name, ", ".join(_short(*each) for each in transaction.writes.items()))
+
+    def over(self) -> None:
+        """Nothing counts any more, and no server answers."""
+        self.faults.on = False
+        self.loop.set_exception_handler(lambda *_: None)
+        self.trace = lambda *_: None  # type: ignore[method-assign]
+        self.broker.over = self.ledger.over = self.projection.over = True
+
+    def violated(self, violation: BaseException) -> None:
+        if not self.failed.done():
+            self.failed.set_exception(violation)
+
+    @contextmanager
+    def leads(self, lease: str) -> Iterator[None]:
+        """This process does what only one may do."""
+        process = current()
+        self.leading[process, lease] = self.loop.now
+        try:
+            yield
+        finally:
+            self.leading.pop((process, lease), None)
+
+    # The course of things
+
+    async def run(self) -> None:
+        await self.make_topic()
+        for instance in (*self.services, *self.projections):
+            instance.start()
+        clients = [asyncio.create_task(Client(self, n).run()) for n in range(3)]
+        harm = asyncio.create_task(Harm(self).run())
+        watch = asyncio.create_task(self._watch())
+        await self._or_failed(asyncio.sleep(self.duration))
+        await self._heal(harm)
+        await self._or_failed(self._converge(clients))
+        watch.cancel()
+        await self._or_failed(self._check())
+
+    async def _or_failed(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        await asyncio.wait([task, self.failed], return_when=asyncio.FIRST_COMPLETED)
+        if self.failed.done():
+            self.failed.result()
+        task.result()
+
+    async def make_topic(self) -> None:
+        while True:
+            with contextlib.suppress(TopicProblem, *BROKER_AWAY):
+                await ensure_topics(self.settings, [SERVICE])
+                return
+            await asyncio.sleep(0.5)
+
+    async def _watch(self) -> None:
+        """Nobody leads beside another for longer than it takes to notice."""
+        since: dict[str, float] = {}
+        while True:
+            await asyncio.sleep(1)
+            for lease in ("views", "reactions"):
+                leaders = [p.name for (p, name) in self.leading if name == lease and p.alive and not p.paused]
+                if len(leaders) < 2:
+                    since.pop(lease, None)
+                elif self.loop.now - since.setdefault(lease, self.loop.now) > OVERLAP:
+                    self.violated(Violation(f"two leaders: {leaders} both lead {lease}"))
+
+    async def _heal(self, harm: asyncio.Task[None]) -> None:
+        self.faults.on = self.busy = False
+        harm.cancel()
+        self.trace("faults stop")
+        self.broker.away = self.ledger.away = self.projection.away = False
+        for instance in (*self.services, *self.projections):
+            if instance.process is not None and instance.process.paused:
+                instance.process.go_on(self.loop)
+        await self.make_topic()
+
+    # Converging
+
+    async def _converge(self, clients: list[asyncio.Task[None]]) -> None:
+        began = self.loop.now
+        while True:
+            waits = self._waits(clients)
+            if waits is None:
+                for client in clients:
+                    client.result()
+                return
+            if self.loop.now - began > CONVERGE:
+                raise Violation(f"not converged within {CONVERGE:.0f} seconds: {waits}")
+            await asyncio.sleep(0.25)
+
+    def _waits(self, clients: list[asyncio.Task[None]]) -> str | None:
+        """What is not yet as it should be; None when all is."""
+        for client in clients:
+            if client.done() and client.exception() is not None:
+                client.result()
+            if not client.done():
+                return "a client still waits for an answer"
+        heads = dict(self.ledger.table("log_partition"))
+        topic = self.broker.topics.get(topic_of(SERVICE))
+        if topic is None:
+            return "the topic is missing"
+        for partition, head in heads.items():
+            found = {kafka.position(record.value) for record in topic.partitions[partition]}
+            if not found.issuperset(range(1, head + 1)):
+                return f"topic partition {partition} lacks positions of {head}"
+        for database, views in ((self.ledger, (BOOKS, THANK)), (self.projection, (BOOKS, COUNT))):
+            for view in views:
+                for partition, head in heads.items():
+                    mark = database.table("watermark").get((view.name, SERVICE, partition))
+                    if head and (mark is None or mark[0] != head):
+                        return f"{view.name} in {database.name} has read {mark and mark[0]} of {head} in {partition}"
+        return None
+
+    async def _check(self) -> None:
+        oracle = self.oracle
+        oracle.check_log()
+        oracle.check_topic(topic_of(SERVICE))
+        oracle.check_parked(self.projection)
+        oracle.check_parked(self.ledger)
+        rebuilt = (await self._rebuild()).tables
+        for database, tables in ((self.ledger, (FACT, STREAM)), (self.projection, (FACT, STREAM, TALLY))):
+            store = PostgresViewStore(Engine(database))  # type: ignore[arg-type]
+            for table in tables:
+                rows = rebuilt.get(table.name, {})
+                oracle.check_rows(
+                    f"{database.name}.{table.name}", await store.rows(table), [rows[key] for key in sorted(rows)]
+                )
+
+    async def _rebuild(self) -> MemoryViewStore:
+        """The projection's views from the topic's beginning, in the store that all others are held to."""
+        store = MemoryViewStore(clock=self.now)
+        source = KafkaSource(self.settings, SERVICE)
+        reading = asyncio.create_task(Reader([BOOKS, COUNT], [source], store).run())
+        heads = self.ledger.table("log_partition")
+        for _ in range(600):
+            marks = store.marks
+            if all(
+                marks.get((v, SERVICE, p), _NOTHING).position == h for v in ("books", "count") for p, h in heads.items()
+            ):
+                break
+            await asyncio.sleep(0.1)
+        else:
+            raise Violation("a rebuild does not come to the topic's end")
+        reading.cancel()
+        await asyncio.wait([reading])
+        return store
+
+
+class _Nothing:
+    position = -1
+
+
+_NOTHING: Any = _Nothing()
+
+
+def _short(place: Any, row: Any) -> str:
+    table, key = place
+    if table == "log":
+        return f"log {key[0]}/{key[1]}"
+    if table == "watermark":
+        return f"mark {key[0]}/{key[2]}={row[0]}"
+    if table == "log_partition":
+        return ""
+    if table in ("lease", "relay_checkpoint"):
+        return f"{table} {key}={row if isinstance(row, int) else row[0]}"
+    return str(table)
