@@ -14,6 +14,7 @@ from shared.errors import Unavailable
 from shared.log.memory import MemoryLog
 from shared.relay.producer import Producer
 from shared.settings import Settings
+from shared.stream import kafka_source
 from shared.stream.kafka_source import KafkaSource
 from shared.stream.source import BEGINNING, Mark, Message
 from shared.stream.topics import ensure_topics, topic_of
@@ -240,6 +241,28 @@ async def test_a_record_is_read_within_milliseconds_of_its_writing(feed: TopicFe
         delays.append(time.monotonic() - written)
 
     assert sorted(delays)[15] < 0.05  # far above what is usual (4 ms), far below any wait
+
+
+async def test_what_came_during_a_batch_is_read_with_the_next_one(
+    feed: TopicFeed, source: KafkaSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_source, "GLANCE", 1.0)
+    await feed.add(1)
+    await source.start(all_from(BEGINNING))
+    await take(source, 3)
+    together = 0
+
+    for _ in range(6):
+        await append(feed.log, 1)
+        for partition in range(PARTITIONS):  # the fetch under way answers with the first of them
+            await feed.put(partition, feed.sent[partition], limit=1)
+            feed.sent[partition] += 1
+            await asyncio.sleep(0.02)
+        batch = await source.read(10, 5)
+        together += len(batch) == PARTITIONS
+        await take(source, PARTITIONS - len(batch))
+
+    assert together >= 4  # all of them, unless the machine slept for longer than the consumer waits
 
 
 class Member:
