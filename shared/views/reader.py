@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import structlog
 from prometheus_client import Counter, Gauge
 
-from shared.errors import Unavailable
 from shared.stream.source import BEGINNING, Mark, Message, Source
 from shared.tasks import only_own_cancellation
 from shared.tracing import carried
 from shared.views.folding import Folded, Folder
 from shared.views.gaps import Gaps
+from shared.views.heads import Heads
 from shared.views.store import Overtaken, Refused, ViewStore
 from shared.views.view import View
 
@@ -112,6 +112,7 @@ class _Feed:
         self._progress = progress
         self._limits = limits
         self._gaps = Gaps(folder.source, reader.stalled)
+        self._heads = Heads(source)
         self._again: set[int] = set()
         """Partitions to go back to their marks in: they were touched by what has failed."""
         self._problem: str | None = None
@@ -132,6 +133,7 @@ class _Feed:
                 except Exception as error:  # whatever fails, a view that stops for good would be worse
                     await self._failed(error)
         finally:
+            await self._heads.close()
             with suppress(Exception):
                 await self._source.close()
 
@@ -260,29 +262,26 @@ class _Feed:
         if self._gaps:
             for partition in self._gaps.tend(lambda partition: self._folder.tracks[partition].reached):
                 await self._seek(partition, BEGINNING)
-        if idle or now - self._beaten >= HEARTBEAT:
-            await self._look_at_heads(now)
+        heads = await self._heads.look(ask=idle or now - self._beaten >= HEARTBEAT, wait=idle)
+        if heads is not None:
+            await self._note(*heads)
         if now - self._tended >= TEND:
             self._tended = now
             for view, count in (await self._store.parked_counts(self._folder.names)).items():
                 PARKED.labels(view).set(count)
 
-    async def _look_at_heads(self, now: float) -> None:
-        """Note, here and in the database, which partitions have been folded to their end."""
-        try:
-            heads = await self._source.heads()
-        except Unavailable:
-            return
+    async def _note(self, asked: float, heads: Mapping[int, int]) -> None:
+        """Note, here and in the database, which partitions have been folded to what was their end at that time."""
         tracks = self._folder.tracks
         ends = {}
         for partition, head in heads.items():
             track = tracks.get(partition)
             if track is not None and (track.reached >= head if track.offset is None else track.offset + 1 >= head):
                 ends[partition] = track.reached
+        if asked - self._beaten >= HEARTBEAT:
+            self._beaten = asked
+            await self._store.caught_up(self._folder.names, self._folder.source, ends, asked)
         if heads and len(ends) == len(heads):
-            self._reader.caught_up_at[self._folder.source] = now
+            self._reader.caught_up_at[self._folder.source] = asked
             if self._progress is not None:
                 self._progress.moved()
-        if now - self._beaten >= HEARTBEAT:
-            self._beaten = now
-            await self._store.caught_up(self._folder.names, self._folder.source, ends, now)

@@ -130,7 +130,10 @@ class ViewStore(Protocol):
         """
 
     async def caught_up(self, views: Sequence[str], source: str, positions: Mapping[int, int], at: float) -> None:
-        """Note that at this monotonic time these positions were the last there were. It is never taken for later."""
+        """Note that at this monotonic time these positions were the last there were. It is never taken for later.
+
+        Raises `Overtaken` when a watermark has not come as far: the store has lost what it once said it had written.
+        """
 
     async def parked_streams(self, views: Sequence[str]) -> Mapping[str, Collection[UUID]]:
         """The streams that have parked events, by view."""

@@ -72,9 +72,16 @@ class MemoryViewStore:
     async def caught_up(self, views: Sequence[str], source: str, positions: Mapping[int, int], at: float) -> None:
         await asyncio.sleep(0)
         then = self.clock() - timedelta(seconds=time.monotonic() - at)
-        for place, mark in self.marks.items():
-            if place[0] in views and place[1] == source and mark.position >= positions.get(place[2], mark.position + 1):
+        lost = False
+        for view, (partition, position) in itertools.product(views, positions.items()):
+            place = (view, source, partition)
+            mark = self.marks.get(place)
+            if mark is None or mark.position < position:
+                lost = True
+            else:
                 self.caught_up_at[place] = max(then, self.caught_up_at.get(place, then))
+        if lost:
+            raise Overtaken(source)
 
     async def parked_streams(self, views: Sequence[str]) -> Mapping[str, Collection[UUID]]:
         await asyncio.sleep(0)

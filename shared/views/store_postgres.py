@@ -178,7 +178,11 @@ class PostgresViewStore:
         if positions:
             async with self._held.borrow() as connection:
                 ago = time.monotonic() - at
-                await connection.execute(CAUGHT_UP, views, source, list(positions), list(positions.values()), ago)
+                done = await connection.execute(
+                    CAUGHT_UP, views, source, list(positions), list(positions.values()), ago
+                )
+            if done != f"UPDATE {len(views) * len(positions)}":
+                raise Overtaken(f"not all watermarks of {source} are where they were")
 
     async def parked_streams(self, views: Sequence[str]) -> Mapping[str, Collection[UUID]]:
         streams: dict[str, set[UUID]] = {view: set() for view in views}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -71,6 +71,17 @@ class Away(MemoryViewStore):
         return await super().write(batch)
 
 
+class Silent(ScriptedSource):
+    """Never answers where it ends."""
+
+    questions = 0
+
+    async def heads(self) -> Mapping[int, int]:
+        self.questions += 1
+        await asyncio.Event().wait()
+        return {}
+
+
 async def test_events_are_folded_and_the_watermarks_say_how_far() -> None:
     books, store = a_history(Books()), MemoryViewStore()
     unknown = metric("guildhall_view_unknown_total", source="beta", type="guildhall.beta.whispered.v1")
@@ -98,6 +109,38 @@ async def test_a_reader_says_when_it_had_read_everything() -> None:
 
     assert "beta" not in reader.caught_up_at
     assert {key[1] for key in store.caught_up_at if key[0] == "board"} >= {"alpha"}
+
+
+async def test_records_do_not_wait_for_the_answer_where_a_source_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader_module, "HEARTBEAT", 0.0)
+    books, store = a_history(Books()), MemoryViewStore()
+    both = [Silent(service, books.messages(service)) for service in ("alpha", "beta")]
+    reader = Reader([BOARD], both, store, limit=1)
+
+    await read_until(reader, has_read(reader, books))
+
+    assert [source.questions for source in both] == [1, 1]
+    assert reader.caught_up_at == {}
+
+
+async def test_a_store_that_has_lost_its_last_batches_is_filled_again_though_nothing_new_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reader_module, "HEARTBEAT", 0.0)
+    books, store = a_history(Books()), MemoryViewStore()
+    reader = Reader([BOARD], sources(books), store)
+    running = asyncio.create_task(reader.run())
+    whole = has_read(reader, books)
+    async with asyncio.timeout(20):
+        while not whole():
+            await asyncio.sleep(0)
+        before = await rows(store)
+        store.tables.clear()
+        store.marks.clear()
+        while await rows(store) != before:
+            await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.wait([running])
 
 
 async def test_views_that_are_not_equally_far_are_each_read_from_where_they_are() -> None:

@@ -71,6 +71,13 @@ class ViewStoreConformance:
         assert rows[item(1)]["version"] == 1
         assert (rows[item(2)]["tags"], rows[item(2)]["related"], rows[item(2)]["about"]) == ([], [], None)
 
+    async def test_a_store_that_is_not_as_far_as_was_written_says_so(self, store: ViewStore) -> None:
+        await store.write(Batch([step(await at(store), 3)]))
+
+        await store.caught_up(["board"], "alpha", {0: 3}, 0.0)
+        with pytest.raises(Overtaken):
+            await store.caught_up(["board"], "alpha", {0: 4}, 0.0)
+
     async def test_an_older_put_changes_nothing(self, store: ViewStore) -> None:
         await apply(store, put(FIRST, ROW, 5, at=NOON))
         await apply(store, put(FIRST, ROW, 4, at=NOON - timedelta(1)), put(FIRST, (HERE, item(2)), 1, at=NOON))
