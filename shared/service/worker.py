@@ -145,7 +145,10 @@ async def _read_topics(service: Service, runtime: Runtime, engine: AsyncEngine, 
             return KafkaSource(runtime.settings, source, f"guildhall-{service.name}-{group}", marks=marks)
         return KafkaSource(runtime.settings, source)
 
-    await _read(service.topic_views, make, runtime, PostgresViewStore(engine), shared=shared)
+    # Beside facts of its own nothing is written in a way that a crash may take back; where all is read from topics, what
+    # is lost is read again.
+    store = PostgresViewStore(engine, wait_for_disk=runtime.log is not None)
+    await _read(service.topic_views, make, runtime, store, shared=shared)
 
 
 async def _react(service: Service, runtime: Runtime, engine: AsyncEngine) -> None:

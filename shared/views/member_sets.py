@@ -24,6 +24,9 @@ Member: TypeAlias = tuple[UUID, UUID]
 REMEMBERED = 200_000
 """Ordinals kept in memory."""
 
+DURABLY = "set local synchronous_commit = on"
+"""What is remembered in memory, or told to somebody, must not be lost with the server: this transaction is on the disk
+before anybody sees it."""
 LOCK = """
 select pg_advisory_xact_lock(key)
 from (select distinct hashtextextended('member_ordinal:' || c, 0) as key from unnest($1::uuid[]) c order by key) k
@@ -62,6 +65,7 @@ class Ordinals:
                 break
             communities, ids = zip(*missing, strict=True)
             if step is GIVE:
+                await connection.execute(DURABLY)
                 await connection.execute(LOCK, communities)
                 await connection.execute(GIVE, communities, ids)
             for row in await connection.fetch(FIND, communities, ids):

@@ -99,7 +99,8 @@ async def rebuild(
         if not await guard.fetchval("select pg_try_advisory_lock(hashtextextended($1, 0))", f"rebuild:{view.name}"):
             raise Conflict(f"{view.name} is being rebuilt already.")
         await generations.make(engine, view)
-        store = PostgresViewStore(engine, connections=2)
+        # What takes over is on the disk, because the transaction of the take-over waits for all before it.
+        store = PostgresViewStore(engine, connections=2, wait_for_disk=False)
         work = _Rebuild(view, engine, store, sources, progress)
         try:
             positions, tables, parked = await work.compare()

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.db import Driver, Held
 from shared.reactions import Execute, Order, OrderRefused, no_orders
 from shared.views import sql as view_sql
-from shared.views.member_sets import Member, Ordinals, members_of, write_sets
+from shared.views.member_sets import DURABLY, Member, Ordinals, members_of, write_sets
 from shared.views.merge import Merged, TableChanges
 from shared.views.store import Batch, Overtaken, Parked, Refused, Retried, Retry, Watermark, reason
 
@@ -73,6 +73,8 @@ select {FIELDS} from parked
 where view = $1 and source = $2 and partition = $3 and (stream = $4 or position = $5)
 order by position for update
 """  # noqa: S608 - our own words
+QUICKLY = "set synchronous_commit = off"
+"""Said once to each connection: a commit is seen by all at once, and is on the disk within some tenths of a second."""
 UNPARK = "delete from parked where view = $1 and source = $2 and partition = $3 and position = any($4::bigint[])"
 KEEP = """
 update parked p set reason = u.reason, type = u.type, stream = u.stream
@@ -95,11 +97,20 @@ REFUSED = (
 class PostgresViewStore:
     """Implements `ViewStore`. It keeps up to `connections` of the engine's for itself until it is closed.
 
-    `execute` carries out the orders of reactions.
+    `execute` carries out the orders of reactions. With `wait_for_disk=False` batches do not wait for the disk at their
+    commit. If PostgreSQL crashes the last of them are lost whole, rows and watermarks together, and are read again; what
+    an operator was told stays true.
     """
 
-    def __init__(self, engine: AsyncEngine, *, connections: int = 4, execute: Execute = no_orders) -> None:
-        self._held = Held(engine, connections)
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        *,
+        connections: int = 4,
+        wait_for_disk: bool = True,
+        execute: Execute = no_orders,
+    ) -> None:
+        self._held = Held(engine, connections, None if wait_for_disk else QUICKLY)
         self._execute = execute
         self._ordinals = Ordinals()
 
@@ -213,6 +224,7 @@ class PostgresViewStore:
     async def replay(self, view: str, parked: Parked, generation: str, retry: Retry) -> Retried:
         where = (view, parked.source, parked.partition)
         async with self._transaction() as connection:
+            await connection.execute(DURABLY)
             # A reader that takes this stream for parked waits here, finds its token old and loads anew.
             await connection.execute(TOUCH, *where)
             rows = await connection.fetch(PARKED_WITH, *where, parked.stream, parked.position)
@@ -230,7 +242,8 @@ class PostgresViewStore:
     async def dismiss(self, note: Parked) -> bool:
         if note.position > 0:
             return False
-        async with self._held.borrow() as connection:
+        async with self._transaction() as connection:
+            await connection.execute(DURABLY)
             done = await connection.execute(UNPARK, note.view, note.source, note.partition, [note.position])
         return done == "DELETE 1"
 

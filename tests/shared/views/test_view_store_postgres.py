@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import create_engine, driver
 from shared.settings import Settings
-from shared.views.store import Batch
+from shared.views.store import Batch, Retried
 from shared.views.store_postgres import PostgresViewStore
 from shared.views.view import add, include, put
 from tests.conftest import FreshDatabase
-from tests.shared.board import DAILY, FIRST, METADATA, NOON, TABLES, community, day, member
+from tests.shared.board import DAILY, FIRST, METADATA, NOON, TABLES, VOTES, community, day, member
 from tests.shared.views.view_store_conformance import (
     HERE,
     ROW,
@@ -24,6 +24,7 @@ from tests.shared.views.view_store_conformance import (
     apply,
     at,
     changes,
+    parked,
     step,
 )
 
@@ -136,3 +137,31 @@ async def test_a_note_that_had_to_wait_does_not_say_that_the_view_was_caught_up_
         said = await connection.fetchval("select caught_up_at from watermark")
 
     assert abs((said - before).total_seconds()) < 0.2
+
+
+WITNESS = """
+create table said (what text, waits text);
+create function say() returns trigger language plpgsql as $$ begin
+    insert into said values (tg_table_name, current_setting('synchronous_commit'));
+    return null;
+end $$;
+create trigger say after insert on member_ordinal for each statement execute function say();
+create trigger say after insert on vote_count for each statement execute function say();
+create trigger say after delete on parked for each statement execute function say();
+"""
+NO_WITNESS = "drop function say cascade; drop table said"
+
+
+async def test_what_is_remembered_or_told_to_somebody_is_on_the_disk_first(engine: AsyncEngine) -> None:
+    store = PostgresViewStore(engine, wait_for_disk=False)
+    async with driver(engine) as connection:
+        await connection.execute(WITNESS)
+        await apply(store, add(VOTES, (HERE,), n=1))
+        await apply(store, include(DAILY, TODAY, "voters", member(1)))
+        await store.replay("board", parked(3), "", lambda found: Retried({}, found, []))
+        await store.dismiss(parked(-1))
+        said = [tuple(row) for row in await connection.fetch("select what, waits from said")]
+        await connection.execute(NO_WITNESS)
+    await store.close()
+
+    assert said == [("vote_count", "off"), ("member_ordinal", "on"), ("parked", "on"), ("parked", "on")]
