@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from benchmarks.log import INSERT, row
+from shared.service.connection import Connection
 
 POOL = 32
 """Connections: as many as there are callers, which is the best it can have."""
@@ -60,7 +61,7 @@ if __name__ == "__main__":
         app,
         port=int(sys.argv[1]),
         loop="asyncio",
-        http="h11",
+        http=Connection,
         ws="none",
         log_config=None,
         access_log=False,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Request
@@ -86,23 +86,24 @@ class Here:
     permissions: frozenset[Permission]
 
 
-_bearer = HTTPBearer(
-    auto_error=False,
+class _Bearer(HTTPBearer):
+    """A dependency: the caller, by the bearer token of the request. Raises `Unauthenticated`."""
+
+    async def __call__(self, request: Request) -> Caller:  # type: ignore[override]
+        given = request.headers.getlist("authorization")
+        scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Unauthenticated("Send one `Authorization: Bearer` header with an access token.")
+        caller = await context.runtime_of(request).tokens.verify(token.strip())
+        context.of(request).caller = caller
+        return caller
+
+
+authenticate = _Bearer(
     bearerFormat="JWT",
     scheme_name="token",
     description="An OIDC access token (RFC 9068) of the installation's issuer.",
 )
-
-
-async def authenticate(request: Request, _: Annotated[Any, Depends(_bearer)]) -> Caller:
-    """The caller, by the bearer token of the request. Raises `Unauthenticated`."""
-    given = request.headers.getlist("authorization")
-    scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise Unauthenticated("Send one `Authorization: Bearer` header with an access token.")
-    caller = await context.runtime_of(request).tokens.verify(token.strip())
-    context.of(request).caller = caller
-    return caller
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,21 @@ from typing import Any
 from shared.db import Driver
 from shared.log.port import Append, Position
 
-ONE = """
+_ONE = """
 with ticket as (
     update log_partition set position = position + 1 where id = $1 returning position
-)
+){kept}
 insert into log
   (partition, position, stream, version, type, id, community, actor, occurred_at, causation, data, traceparent)
 select $1, position, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 from ticket
 returning position
 """
+_KEPT = """, kept as (
+    insert into vault (community, ref, subject, content) values ($12, $13, $14, $15)
+    on conflict (community, ref) do nothing
+)"""
+ONE = _ONE.format(kept="")
+ONE_WITH_WORDS = _ONE.format(kept=_KEPT)
 
 MANY = """
 with wanted as (
@@ -105,8 +111,9 @@ async def insert(connection: Driver, requests: Sequence[tuple[Append, Sequence[i
                 )
                 for index, event in enumerate(write.events, 1)
             ]
-    if len(rows) == 1 and not secrets:
-        position = await connection.fetchval(ONE, *rows[0])
+    if len(rows) == 1 and len(secrets) <= 1:
+        statement, words = (ONE_WITH_WORDS, secrets[0]) if secrets else (ONE, ())
+        position = await connection.fetchval(statement, *rows[0], *words)
         return [[Position(rows[0][0], position)]]
     columns = list(zip(*rows, strict=True))
     vault = list(zip(*secrets, strict=True)) or [()] * 4

@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from shared.observability import set_up_logs
+from shared.service.connection import Connection
 from shared.service.service import Only, Service, create_app
 from shared.settings import Settings
 from shared.tracing import close_tracing, set_up_tracing
@@ -81,7 +82,7 @@ def serve(service: Service, settings: Settings, *, only: Only | None = None) -> 
         host=settings.host,
         port=settings.port,
         loop="asyncio",
-        http="h11",
+        http=Connection,
         ws="none",
         lifespan="on",
         log_config=None,
