@@ -142,7 +142,7 @@ class Commands:
         self, steps: Sequence[Step[Any, Any]], *, act: Act, secrets: Sequence[Secret] = ()
     ) -> list[Outcome[Any]]:
         """Decide on several streams and write all that follows or nothing; each stream stands once in `steps`."""
-        async with self._turns.on({step.stream for step in steps}):
+        async with self._turns.on({step.stream for step in steps if not step.new}):
             for attempt in range(ATTEMPTS):
                 fresh = attempt > 0 or not all(self._cached(step) for step in steps)
                 before = [

@@ -73,6 +73,7 @@ class Store:
     ) -> Outcome[S]:
         """As `Commands.execute`."""
         new = stream in self.request.made
+        self.request.made.discard(stream)  # from now on it may have events
         outcome = await self.commands.execute(
             decider, stream, decide, act=self.act, secrets=secrets, expect=expect, new=new
         )
