@@ -1,4 +1,4 @@
-"""A load generator in a process of its own: keep-alive connections that each send the same request again and again.
+"""A load generator in a process of its own: keep-alive connections that each send a request when the last is answered.
 
 Raw sockets and one search per answer, some 30 µs a request, so that it is never what limits. Reads one JSON `Order`
 from standard input and writes one `Answer` to standard output.
@@ -11,6 +11,7 @@ import re
 import sys
 import time
 from collections import Counter
+from itertools import cycle
 
 import msgspec
 
@@ -24,6 +25,8 @@ class Order(msgspec.Struct, frozen=True):
     connections: int
     seconds: float
     request: bytes
+    others: tuple[bytes, ...] = ()
+    """Sent in turns with the first one."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -39,7 +42,7 @@ class _Client(asyncio.Protocol):
 
     def __init__(self, order: Order, until: float, times: list[float], statuses: Counter[str]) -> None:
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._request = order.request
+        self._requests = cycle((order.request, *order.others))
         self._until = until
         self._times = times
         self._statuses = statuses
@@ -53,7 +56,7 @@ class _Client(asyncio.Protocol):
 
     def _send(self) -> None:
         self._sent = time.perf_counter()
-        self._transport.write(self._request)
+        self._transport.write(next(self._requests))
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -76,6 +79,20 @@ class _Client(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.done.done():
             self.done.set_result(None)
+
+
+async def asked(order: Order, status: str) -> Load:
+    """Let a process of its own generate that load; every answer must have that HTTP status."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "benchmarks.http_load", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate(msgspec.json.encode(order))
+    answer = msgspec.json.decode(output, type=Answer)
+    if answer.statuses.keys() != {status}:
+        raise RuntimeError(f"not every answer was a {status}: {answer.statuses}")
+    if answer.busy > 0.8:
+        raise RuntimeError(f"the load generator was the bottleneck: it used {answer.busy:.0%} of a core")
+    return answer.load
 
 
 async def generate(order: Order) -> Answer:

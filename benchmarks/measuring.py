@@ -28,15 +28,18 @@ def choose(short: int, long: int) -> int:
 
 
 class Result(msgspec.Struct, frozen=True):
-    """One row of the table. `ratio` is `value / limit` where more is better and `limit / value` where less is."""
+    """One row of the table. `ratio` is `value / limit` where more is better and `limit / value` where less is.
+
+    A figure without a budget is reported and can neither hold nor fail: all four are null.
+    """
 
     name: str
     value: float
     unit: str
-    limit: float
-    ratio: float
-    budget: float
-    holds: bool
+    limit: float | None = None
+    ratio: float | None = None
+    budget: float | None = None
+    holds: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,11 @@ def _median(loads: list[Load]) -> Load:
 def at_least(name: str, value: float, limit: float, budget: float, unit: str = "1/s") -> Result:
     """More is better: `value` must be at least `budget` times `limit`."""
     return Result(name, value, unit, limit, value / limit, budget, value >= budget * limit)
+
+
+def figure(name: str, value: float, unit: str) -> Result:
+    """What has no budget."""
+    return Result(name, value, unit)
 
 
 def at_most(name: str, value: float, limit: float, unit: str = "ms") -> Result:

@@ -6,8 +6,6 @@ vault and all. The load comes from a third process, so on two cores all of them 
 
 from __future__ import annotations
 
-import asyncio
-import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +17,7 @@ from uuid import UUID, uuid4
 import httpx2 as httpx
 import msgspec
 
-from benchmarks.http_load import Answer, Order
+from benchmarks.http_load import Order, asked
 from benchmarks.measuring import Load, Result, against, at_least, at_most, choose
 from benchmarks.processes import free_port, listening, service
 from deploy.local.home import Home
@@ -64,17 +62,7 @@ async def measure(stack: Stack) -> list[Result]:
 
 async def drive(port: int, request: bytes) -> Load:
     """Let the generator send that request; every answer must be a 201."""
-    order = Order(port, CONNECTIONS, choose(2, 10), request)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "benchmarks.http_load", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-    )
-    output, _ = await process.communicate(msgspec.json.encode(order))
-    answer = msgspec.json.decode(output, type=Answer)
-    if answer.statuses.keys() != {"201"}:
-        raise RuntimeError(f"not every POST was answered with 201: {answer.statuses}")
-    if answer.busy > 0.8:
-        raise RuntimeError(f"the load generator was the bottleneck: it used {answer.busy:.0%} of a core")
-    return answer.load
+    return await asked(Order(port, CONNECTIONS, choose(2, 10), request), "201")
 
 
 def request_of(path: str, body: dict[str, Any], token: str = "") -> bytes:

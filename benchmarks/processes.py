@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import IO
 
 from deploy.local import ports
@@ -24,9 +25,22 @@ def free_port() -> int:
     return ports.assign(["it"], random.randrange(20000, 29000), {})["it"]
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    port: int
+    pid: int
+
+
 @asynccontextmanager
 async def service(name: str, only: str, settings: Settings) -> AsyncIterator[int]:
     """`guildhall run NAME --only ONLY` as in a real run; the port it listens on."""
+    async with served(name, only, settings) as it:
+        yield it.port
+
+
+@asynccontextmanager
+async def served(name: str, only: str, settings: Settings) -> AsyncIterator[Served]:
+    """As `service`; with its process id."""
     given = {
         "GUILDHALL_DATABASE_URL": settings.database_url,
         "GUILDHALL_KAFKA": settings.kafka,
@@ -35,13 +49,13 @@ async def service(name: str, only: str, settings: Settings) -> AsyncIterator[int
         "GUILDHALL_LOG_LEVEL": "warning",
     }
     port = free_port()
-    async with listening(port, "deploy.cli", "run", name, "--only", only, "--port", str(port), **given):
-        yield port
+    async with listening(port, "deploy.cli", "run", name, "--only", only, "--port", str(port), **given) as pid:
+        yield Served(port, pid)
 
 
 @asynccontextmanager
-async def listening(port: int, module: str, *arguments: str, **variables: str) -> AsyncIterator[None]:
-    """`python -m MODULE ARGUMENTS`, once it listens on its port. Raises with what it said when it does not."""
+async def listening(port: int, module: str, *arguments: str, **variables: str) -> AsyncIterator[int]:
+    """`python -m MODULE ARGUMENTS`, once it listens on its port; its id. Raises with what it said when it does not."""
     with tempfile.TemporaryFile() as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", module, *arguments, stdout=output, stderr=output, env={**os.environ, **variables}
@@ -52,7 +66,7 @@ async def listening(port: int, module: str, *arguments: str, **variables: str) -
                     if process.returncode is not None:
                         raise RuntimeError(f"{module} {' '.join(arguments)} did not start:\n{_said(output)}")
                     await asyncio.sleep(0.05)
-            yield
+            yield process.pid
             if process.returncode is not None:
                 raise RuntimeError(f"{module} {' '.join(arguments)} ended:\n{_said(output)}")
         finally:

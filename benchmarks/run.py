@@ -17,23 +17,33 @@ from rich.table import Table
 from benchmarks.measuring import Result, take_long
 from tests.stack import stack_session
 
-MEASUREMENTS = ("log", "post", "relay", "projection", "latency")
+MEASUREMENTS = ("log", "post", "relay", "projection", "latency", "reads", "system")
+ASKED_FOR = ("growth",)
+"""Those that take too long to be measured every time."""
 RESULTS = Path(__file__).parent / "results.json"
 
 
 def table(results: list[Result]) -> Table:
     shown = Table("what", "value", "limit", "unit", "ratio", "budget", "holds")
     for r in results:
-        mark = "yes" if r.holds else "[bold red]no[/]"
-        shown.add_row(r.name, f"{r.value:,.1f}", f"{r.limit:,.1f}", r.unit, f"{r.ratio:.2f}", f"{r.budget:.2f}", mark)
+        mark = {True: "yes", False: "[bold red]no[/]", None: ""}[r.holds]
+        shown.add_row(
+            r.name, f"{r.value:,.1f}", _shown(r.limit, 1), r.unit, _shown(r.ratio, 2), _shown(r.budget, 2), mark
+        )
     return shown
+
+
+def _shown(value: float | None, decimals: int) -> str:
+    return "" if value is None else f"{value:,.{decimals}f}"
 
 
 def main(arguments: list[str]) -> None:
     names = [name for name in arguments if name != "--long"]
-    if unknown := sorted(set(names) - set(MEASUREMENTS)):
-        sys.exit(f"There is no measurement {', '.join(unknown)}. There are: {', '.join(MEASUREMENTS)}, and --long.")
-    if len(names) < len(arguments):
+    every = (*MEASUREMENTS, *ASKED_FOR)
+    if unknown := sorted(set(names) - set(every)):
+        sys.exit(f"There is no measurement {', '.join(unknown)}. There are: {', '.join(every)}, and --long.")
+    long = len(names) < len(arguments)
+    if long:
         take_long()
     console = Console()
     results: list[Result] = []
@@ -42,7 +52,7 @@ def main(arguments: list[str]) -> None:
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
     with stack_session() as stack:
-        for name in names or MEASUREMENTS:
+        for name in names or (every if long else MEASUREMENTS):
             console.print(f"measuring {name} …")
             results += asyncio.run(importlib.import_module(f"benchmarks.{name}").measure(stack))
     console.print(table(results))

@@ -11,9 +11,9 @@ from fastapi import Request
 from services.projection.activity.daybook import DayBook
 from services.projection.influence.book import InfluenceBook
 
-_COMMUNITIES = 64
+_COMMUNITIES = 256
 _ROWS = 20_000_000
-"""Fact rows that all books hold together, some 50 bytes each; one book may hold more."""
+"""Fact rows that all books hold together, some 80 bytes each; one book may hold more."""
 
 
 class Books:

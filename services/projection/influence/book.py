@@ -44,8 +44,12 @@ MOST_BEHIND = 30.0
 _AT_ONCE = 100_000
 """Changes whose rows are read at once: a few tenths of a second, so that a busy database stays within the limits."""
 
-_PAIRS_KEPT = 5_000_000
-"""Pairs that all standings of a community hold together, some 60 bytes each; the least recently used go first."""
+_STANDINGS = 64
+_PAIRS_A_FACT = 0.5
+"""How many standings are kept, and how many pairs they may hold together for each fact, some 60 bytes each.
+
+The least recently used go first. So all memory of a book is bounded by its facts.
+"""
 
 _logger = structlog.get_logger(__name__)
 
@@ -100,7 +104,7 @@ class InfluenceBook:
 
     @property
     def rows(self) -> int:
-        """Facts it holds, some 50 bytes each."""
+        """Facts it holds, some 80 bytes each with the standings."""
         return self._ledger.rows
 
     def renewing(self) -> bool:
@@ -212,8 +216,12 @@ class InfluenceBook:
             self._standings[day] = Kept(each, changes, active, now, freshness, at)
         for day in wanted:
             self._standings.move_to_end(day)
-        while len(self._standings) > 2 and sum(len(k.standing.pairs) for k in self._standings.values()) > _PAIRS_KEPT:
+        while len(self._standings) > 2 and self._hold_too_much():
             self._standings.popitem(last=False)
+
+    def _hold_too_much(self) -> bool:
+        pairs = sum(len(kept.standing.pairs) for kept in self._standings.values())
+        return len(self._standings) > _STANDINGS or pairs > _PAIRS_A_FACT * self.rows
 
     def _made_ready(self, wanted: Sequence[tuple[int, Ids]]) -> list[tuple[list[Earned], Roster, Integers]]:
         """What was earned by the end of each day, and where those are who were active."""
