@@ -148,11 +148,11 @@ async def _read(settings: Settings, events: int) -> None:
 
 
 async def _some(dimensions: list[str]) -> None:
-    curves: Curves = {}
     with stack_session() as stack:
         for dimension in dimensions:
+            curves: Curves = {}
             await (_events(stack, curves) if dimension == "events" else _grow(stack, dimension, curves))
-    keep(curves)
+            keep(curves)
 
 
 if __name__ == "__main__":  # python -m benchmarks.growth members facts communities events

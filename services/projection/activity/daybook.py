@@ -19,18 +19,20 @@ from pyroaring import AbstractBitMap, BitMap
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.projection.activity.arithmetic import MONTH, Active, Calendar, Day, active_on
-from services.projection.days import days_of, first_slot, utc_day_of
+from services.projection.days import SLOTS_A_DAY, days_of, first_slot, utc_day_of
 from services.projection.snapshots import snapshot
 from services.projection.tally import tally
 from shared.db import Driver
 from shared.views.view import NEVER
 
-_AT_ONCE = 500
+_AT_ONCE = 200
 """Days that are read in one transaction, which keeps it well below its time limit."""
 
 _CHANGES = "select day, n from action_change where community = $1 order by day"
+_ENDS = "select min(day) as first, max(day) as last from action_change where community = $1"
 _NEWCOMERS = """
-    select slot, count(*) as n from first_action where community = $1 and version > $2 and not gone group by slot
+    select slot, count(*) as n from first_action
+    where community = $1 and slot >= $3 and version > $2 and not gone group by slot
 """
 _ACTIONS = """
     select span.day, kind, sum(n)::bigint as n
@@ -56,7 +58,8 @@ class DayBook:
         self._turn = asyncio.Lock()
         self._days: dict[int, tuple[Counts, Day]] = {}
         self._active: dict[int, Active] = {}
-        self._newcomers: tuple[int, dict[int, int]] = (0, {})
+        self._newcomers: dict[int, int] = {}
+        self._counted: dict[int, int] = {}
         self._tally = (0, 0)
         self._checked: set[int] = set()
 
@@ -65,7 +68,7 @@ class DayBook:
         async with self._turn:
             days = await self._up_to_date(engine, first - MONTH + 1, last)
             active = await asyncio.to_thread(self._active_in, days, range(first, last + 1))
-            return Calendar(days, self._newcomers[1], active)
+            return Calendar(days, self._newcomers, active)
 
     async def members(self, engine: AsyncEngine, first: int, last: int) -> AbstractBitMap:
         """The ordinals of the members with an action from `first` to `last`."""
@@ -73,10 +76,19 @@ class DayBook:
             days = await self._up_to_date(engine, first, last)
             return await asyncio.to_thread(lambda: BitMap.union(BitMap(), *(day.members for day in days.values())))
 
+    async def members_of_all(self, engine: AsyncEngine) -> None:
+        """Have all days in memory, some at a time, so that who asks for others meanwhile need not wait for all."""
+        async with snapshot(engine) as db:
+            ends = await db.fetchrow(_ENDS, self.community)
+        if ends is not None and ends["first"] is not None:
+            # A day of a community begins or ends up to a day away from the day of UTC of the same date.
+            for first in range(ends["first"] - 1, ends["last"] + 2, _AT_ONCE):
+                await self.members(engine, first, first + _AT_ONCE - 1)
+
     async def _up_to_date(self, engine: AsyncEngine, first: int, last: int) -> dict[int, Day]:
         now = (await tally(engine, self.community)).actions
         if now[0] != self._tally[0]:  # the view was rebuilt: its counters began anew
-            self._days, self._active, self._newcomers = {}, {}, (0, {})
+            self._days, self._active, self._newcomers, self._counted = {}, {}, {}, {}
         if now != self._tally:
             self._tally, self._checked = now, set()
         if not self._checked.issuperset(range(first, last + 1)):
@@ -94,7 +106,7 @@ class DayBook:
             stale = [day for day, counts in now.items() if any(counts) and self._counts_read(day) != counts]
             reading = stale[:_AT_ONCE]
             actions, members = await self._read(db, reading) if reading else ([], [])
-            await self._read_newcomers(db, sum(changes.values()))
+            await self._read_newcomers(db, changes)
         for day, read in (await asyncio.to_thread(_days, reading, actions, members)).items():
             self._days[day] = (now[day], read)
             for following in range(day, day + MONTH):
@@ -121,16 +133,19 @@ class DayBook:
             await db.fetch(_MEMBERS, self.community, days, first, after),
         )
 
-    async def _read_newcomers(self, db: Driver, total: int) -> None:
-        """Any action may make another day the first of a member, so these hang on all counters together."""
-        if self._newcomers[0] == total:
+    async def _read_newcomers(self, db: Driver, changes: dict[int, int]) -> None:
+        """An action may make its day a member's first, and a later day no longer that: so from its day on all anew."""
+        changed = [utc for utc, n in changes.items() if self._counted.get(utc) != n]
+        if not changed:
             return
-        found = await db.fetch(_NEWCOMERS, self.community, NEVER)
-        newcomers: Counter[int] = Counter()
+        first = int(days_of(np.array([min(changed) * SLOTS_A_DAY]), self.zone)[0])
+        found = await db.fetch(_NEWCOMERS, self.community, NEVER, first_slot(first, self.zone))
+        newcomers = Counter({day: n for day, n in self._newcomers.items() if day < first})
         days = days_of(np.array([row["slot"] for row in found], np.int64), self.zone)
         for day, row in zip(days.tolist(), found, strict=True):
             newcomers[day] += row["n"]
-        self._newcomers = (total, dict(newcomers))
+        # Made anew, since whoever asked before may still read what there was.
+        self._newcomers, self._counted = dict(newcomers), changes
 
 
 def _days(asked: Sequence[int], actions: Sequence[asyncpg.Record], members: Sequence[asyncpg.Record]) -> dict[int, Day]:

@@ -96,6 +96,7 @@ class InfluenceBook:
         self._turn = asyncio.Lock()
         self._changes: dict[int, int] = {}
         self._table = 0
+        self._read: Tally | None = None
         self._ledger = Ledger(days.zone, policies)
         self._members: Ids = np.zeros(0, "S16")
         self._standings: OrderedDict[int, Kept] = OrderedDict()
@@ -169,8 +170,10 @@ class InfluenceBook:
         async with self._turn:
             began = time.monotonic()
             now = await tally(engine, self._days.community)
-            while not await self._refresh(engine, now):
-                pass
+            if now != self._read:
+                while not await self._refresh(engine, now):
+                    pass
+                self._read = now
             await self._stand(engine, (day - TREND, day), now, freshness, began)
             ended = time.monotonic()
             # Where facts arrive all the time, at most half of a core goes into standings of one community.
@@ -180,6 +183,8 @@ class InfluenceBook:
         """Read some of what has changed; True if that was all, so that everything is as of one snapshot."""
         if now.responses[0] != self._table:
             self._ledger, self._changes, self._table = Ledger(self._days.zone, self._policies), {}, now.responses[0]
+            # What a day of the past is asked with comes with its facts; on its own it would be read at that question.
+            await self._days.members_of_all(engine)
         async with snapshot(engine) as db:
             changes = {row["day"]: row["n"] for row in await db.fetch(_CHANGES, self._days.community)}
             stale = [day for day, n in changes.items() if self._changes.get(day) != n]
@@ -194,48 +199,54 @@ class InfluenceBook:
         self, engine: AsyncEngine, wanted: Sequence[int], now: Tally, freshness: Freshness | None, at: float
     ) -> None:
         """Have the standings of these days, those that are still true as they are."""
-        plans: list[tuple[int, tuple[int, int], AbstractBitMap, Ids]] = []
+        plans: list[tuple[int, tuple[int, int], AbstractBitMap]] = []
         for day in wanted:
             active = await self._days.members(engine, day - WINDOW + 1, day)
             end = utc_day_of(first_slot(day + 1, self._days.zone) - 1)
             changes = (self._table, sum(n for utc, n in self._changes.items() if utc <= end))
             kept = self._standings.get(day)
             if kept is None or (kept.changes, kept.active) != (changes, active):
-                plans.append((day, changes, active, await self._ids(engine, active)))
+                plans.append((day, changes, active))
             else:
                 self._standings[day] = replace(kept, tally=now, freshness=freshness, at=at)
-        ready = await asyncio.to_thread(self._made_ready, [(day, ids) for day, _, _, ids in plans])
+        for _, _, active in plans:
+            await self._know(engine, active)
+        ready = await asyncio.to_thread(self._made_ready, [(day, active) for day, _, active in plans])
         # Each in a thread of its own: nearly all of it is done without Python's lock.
-        found = await asyncio.gather(
-            *(
-                asyncio.to_thread(standing, *each, self._policies, plan[0])
-                for each, plan in zip(ready, plans, strict=True)
-            )
-        )
-        for (day, changes, active, _), each in zip(plans, found, strict=True):
-            self._standings[day] = Kept(each, changes, active, now, freshness, at)
+        computing = [
+            asyncio.to_thread(standing, *each, self._policies, day)
+            for each, (day, _, _) in zip(ready, plans, strict=True)
+        ]
+        for (day, changes, active), found in zip(plans, await asyncio.gather(*computing), strict=True):
+            self._standings[day] = Kept(found, changes, active, now, freshness, at)
         for day in wanted:
             self._standings.move_to_end(day)
-        while len(self._standings) > 2 and self._hold_too_much():
-            self._standings.popitem(last=False)
+        # The newest day is what nearly everybody asks about: whatever was asked of the past lately, it stays.
+        newest = max(self._standings)
+        going = [each for each in self._standings if each not in (*wanted, newest, newest - TREND)]
+        while going and self._hold_too_much():
+            del self._standings[going.pop(0)]
 
     def _hold_too_much(self) -> bool:
         pairs = sum(len(kept.standing.pairs) for kept in self._standings.values())
         return len(self._standings) > _STANDINGS or pairs > _PAIRS_A_FACT * self.rows
 
-    def _made_ready(self, wanted: Sequence[tuple[int, Ids]]) -> list[tuple[list[Earned], Roster, Integers]]:
-        """What was earned by the end of each day, and where those are who were active."""
+    def _made_ready(self, wanted: Sequence[tuple[int, AbstractBitMap]]) -> list[tuple[list[Earned], Roster, Integers]]:
+        """What was earned by the end of each day, and the places of those who were active."""
         ledger = self._ledger
-        ledger.include(np.concatenate([np.zeros(0, "S16"), *(ids for _, ids in wanted)]))
-        return [(ledger.earned(day), ledger.roster, ledger.roster.places_of(ids)) for day, ids in wanted]
+        ledger.include(self._members)
+        numbers = ledger.roster.numbers_of(self._members) if wanted else np.zeros(0, np.int32)
+        return [
+            (ledger.earned(day), ledger.roster, ledger.roster.places[numbers[np.array(active.to_array(), np.int64)]])
+            for day, active in wanted
+        ]
 
-    async def _ids(self, engine: AsyncEngine, active: AbstractBitMap) -> Ids:
-        """The members that those ordinals stand for."""
+    async def _know(self, engine: AsyncEngine, active: AbstractBitMap) -> None:
+        """Know which members those ordinals stand for."""
         ordinals = np.array(active.to_array(), np.int64)
         if len(ordinals) and (ordinals[-1] >= len(self._members) or (self._members[ordinals] == b"").any()):
             async with snapshot(engine) as db:
                 self._members = await read_ordinals(db, self._days.community)
-        return self._members[ordinals]
 
     def _answer(self, day: int, now: Tally, freshness: Freshness | None) -> Influence:
         kept, before = self._standings[day], self._standings[day - TREND]
