@@ -89,8 +89,8 @@ def _picture(
 def _legend(top: int, names: Sequence[str], colour: Mapping[str, str]) -> Iterator[str]:
     left = LEFT
     for name in names:
-        words = name.rpartition(", ")[0]
-        yield f'<line x1="{left}" x2="{left + 18}" y1="{top - 4}" y2="{top - 4}" stroke="{colour[name]}"/>'
+        words, stroke = name.rpartition(", ")[0], f'stroke="{colour[name]}" stroke-width="3"'
+        yield f'<line x1="{left}" x2="{left + 18}" y1="{top - 4}" y2="{top - 4}" {stroke}/>'
         yield _text(left + 24, top, words, 12, "start")
         left += 50 + 7 * len(words)
 

@@ -234,8 +234,7 @@ class InfluenceBook:
     def _made_ready(self, wanted: Sequence[tuple[int, AbstractBitMap]]) -> list[tuple[list[Earned], Roster, Integers]]:
         """What was earned by the end of each day, and the places of those who were active."""
         ledger = self._ledger
-        ledger.include(self._members)
-        numbers = ledger.roster.numbers_of(self._members) if wanted else np.zeros(0, np.int32)
+        numbers = ledger.numbers_of(self._members)
         return [
             (ledger.earned(day), ledger.roster, ledger.roster.places[numbers[np.array(active.to_array(), np.int64)]])
             for day, active in wanted

@@ -46,10 +46,18 @@ class Ledger:
         self._made: dict[int, Kept] = {}
         self._withdrawn: dict[int, Kept] = {}
         self._blocks: dict[int, Block | None] = {}
+        self._numbered: tuple[Ids, Integers] = (NOBODY.ids, NOBODY.numbers)
 
     def include(self, members: Ids) -> None:
         """Have these members in the roster."""
         self.roster = self.roster.with_members(members)
+
+    def numbers_of(self, members: Ids) -> Integers:
+        """The numbers of members, who are in the roster from then on; the same array is looked up only once."""
+        if members is not self._numbered[0]:
+            self.include(members)
+            self._numbered = members, self.roster.numbers_of(members)
+        return self._numbered[1]
 
     def replace(self, days: Collection[int], rows: Rows) -> None:
         """Put these rows in the place of those that were known on these days of UTC."""
