@@ -103,8 +103,7 @@ async def _rebuilt(system: LocalSystem, view: View) -> tuple[str, int, float]:
     found = _SECONDS.search(output.decode())
     if process.returncode != 0 or found is None:
         raise RuntimeError(f"the rebuild of {view.name} failed:\n{output.decode()}")
-    freshness = (await asyncio.to_thread(system.metrics, COMMUNITY, "activity" if view is ACTIONS else "influence"))[
-        "freshness"
-    ]
-    events = sum(sum(freshness["positions"][source]) for source in view.sources)
+    metric = "activity" if view is ACTIONS else "influence"
+    positions = (await asyncio.to_thread(system.metrics, COMMUNITY, metric))["freshness"]["positions"]
+    events = sum(sum(positions[source]) for source in view.sources)
     return view.name, events, events / float(found[1])
