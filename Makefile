@@ -7,10 +7,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help up down test check format bench faults contracts lock coverage simulate
+.PHONY: help up down test check format bench faults contracts lock coverage simulate observability alerts
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 up: .venv/.local ## Start everything and look at a real community (ARGS="--detach --port 18000")
 	@$(BIN)/guildhall up $(ARGS)
@@ -22,19 +22,26 @@ test: check ## All checks, all tests on real PostgreSQL and Kafka, coverage (ARG
 	@$(BIN)/coverage erase
 	@$(BIN)/python -m tests.run $(ARGS)
 
-check: .venv/.dev ## Format, lint, types, import boundaries, migrations, contracts
+check: .venv/.dev ## Format, lint, types, import boundaries, migrations, contracts, dashboard
 	@echo "ruff format";       $(BIN)/ruff format --check --quiet .
 	@echo "ruff check";        $(BIN)/ruff check --quiet .
 	@echo "mypy --strict";     $(BIN)/mypy --no-error-summary
 	@echo "import boundaries"; $(BIN)/lint-imports --no-cache > .import-linter.log 2>&1 || { cat .import-linter.log; exit 1; }
 	@echo "migrations";        $(BIN)/python -m tests.check_migrations
 	@echo "contracts";         $(BIN)/python -m deploy.contracts check
+	@echo "observability";     $(BIN)/python -m deploy.observability check
 
 format: .venv/.dev ## Format the code and mend what the linter can
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
 contracts: .venv/.dev ## Write contracts/ from the code
 	@$(BIN)/python -m deploy.contracts write
+
+observability: .venv/.dev ## Write the Grafana dashboard and the run book's tables from the code
+	@$(BIN)/python -m deploy.observability write
+
+alerts: .venv/.dev ## Have promtool check the alerts and try each on made-up series (PROMTOOL=path)
+	@$(BIN)/python -m tests.deploy.observability.promtool $(PROMTOOL)
 
 bench: .venv/.dev ## Measure the budgets, each as a ratio to its limit
 	@$(BIN)/python -m benchmarks.run $(ARGS)

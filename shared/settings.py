@@ -49,10 +49,14 @@ class Settings(BaseSettings):
         description="Where services answer: `name=address` with commas, or one with `{service}`; for `doctor`.",
     )
     data_folders: str = Field(
-        "", description="Folders of PostgreSQL's and Kafka's data on this machine, comma-separated; for `doctor`."
+        "", description="Folders of PostgreSQL's and Kafka's data on this machine, comma-separated."
     )
     log_level: str = Field("info", description="debug, info, warning or error.")
     log_format: str = Field("json", description="json, or console for people.")
+
+    @property
+    def data_folder_list(self) -> list[str]:
+        return [folder.strip() for folder in self.data_folders.split(",") if folder.strip()]
 
 
 @lru_cache(maxsize=1)

@@ -61,7 +61,6 @@ def running_settings(home: Home) -> dict[str, str]:
     return {
         **_settings(home, postgres, kafka, gateway),
         "GUILDHALL_SERVICE_URLS": ",".join(f"{name}=http://{ports.LOOPBACK}:{given[name]}" for name in SERVICES),
-        "GUILDHALL_DATA_FOLDERS": f"{postgres.data},{kafka.data}",
     }
 
 
@@ -77,4 +76,5 @@ def _settings(home: Home, postgres: Postgres, kafka: Kafka, gateway: Gateway) ->
         "GUILDHALL_CURSOR_SECRET": home.secret("cursor"),
         "GUILDHALL_HOST": ports.LOOPBACK,
         "GUILDHALL_PUBLIC_URL": gateway.origin,
+        "GUILDHALL_DATA_FOLDERS": f"{postgres.data},{kafka.data}",
     }

@@ -7,6 +7,8 @@ the maximum over processes, not the sum. A database that does not answer leaves 
 from __future__ import annotations
 
 import asyncio
+import shutil
+from contextlib import suppress
 
 from prometheus_client import Gauge
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -40,6 +42,8 @@ LAG_EVENTS = Gauge(
 LAG_SECONDS = Gauge("guildhall_view_lag_seconds", "Age of what a view lacks; 0 when nothing is.", ["service", "view"])
 LEASE_HELD = Gauge("guildhall_lease_held", "1 while some process leads under this lease.", ["service", "lease"])
 LEASE_EPOCH = Gauge("guildhall_lease_epoch", "Grows when a lease passes to another process.", ["service", "lease"])
+DISK_FREE = Gauge("guildhall_disk_free_bytes", "Room on the disk of a folder that the settings name.", ["folder"])
+DISK_SIZE = Gauge("guildhall_disk_size_bytes", "Size of that disk.", ["folder"])
 
 _FROM_DATABASE = (
     HEAD, CHECKPOINT, RELAY_AGE, POSITION, LAG_EVENTS, LAG_SECONDS, LEASE_HELD, LEASE_EPOCH,
@@ -60,6 +64,11 @@ async def refresh(runtime: Runtime) -> None:
     """Set the gauges to what is so now."""
     for name, engine in runtime.pools.items():
         _pool(runtime.service, name, engine)
+    for folder in runtime.settings.data_folder_list:
+        with suppress(OSError):
+            usage = shutil.disk_usage(folder)
+            DISK_FREE.labels(folder).set(usage.free)
+            DISK_SIZE.labels(folder).set(usage.total)
     for gauge in _FROM_DATABASE:
         gauge.clear()  # what is not known now is left out, not repeated
     try:

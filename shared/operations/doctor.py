@@ -171,7 +171,7 @@ async def _outside(settings: Settings, services: Sequence[Service], disks: Seque
     unknown = [service.name for service in services if service.name not in where]
     if unknown:
         diagnosis.not_looked_at.append(f"processes of {', '.join(unknown)} (set GUILDHALL_SERVICE_URLS)")
-    folders = [*disks, *(each.strip() for each in settings.data_folders.split(",") if each.strip())]
+    folders = [*disks, *settings.data_folder_list]
     diagnosis.findings += [check_processes.disk(folder) for folder in dict.fromkeys(folders)]
     if not folders:
         diagnosis.not_looked_at.append("disks (--disk DIR, or set GUILDHALL_DATA_FOLDERS)")
