@@ -50,7 +50,7 @@ WORDS = {
 
 
 async def measure(stack: Stack) -> list[Result]:
-    async with _ours(stack) as (port, request), _plain(stack) as (plain_port, plain_request):
+    async with running(stack) as (port, request), _plain(stack) as (plain_port, plain_request):
         ours, plain = await against(
             lambda: drive(port, request), lambda: drive(plain_port, plain_request), choose(3, 7)
         )
@@ -79,7 +79,7 @@ def request_of(path: str, body: dict[str, Any], token: str = "") -> bytes:
 
 
 @asynccontextmanager
-async def _ours(stack: Stack) -> AsyncIterator[tuple[int, bytes]]:
+async def running(stack: Stack) -> AsyncIterator[tuple[int, bytes]]:
     """The content service's API with a community, its owner and a channel; where to send, and what."""
     with tempfile.TemporaryDirectory() as folder:
         issuer = Issuer(Home(Path(folder)))

@@ -17,7 +17,7 @@ from rich.table import Table
 from benchmarks.measuring import Result, take_long
 from tests.stack import stack_session
 
-MEASUREMENTS = ("log", "post", "relay", "projection", "latency", "reads", "system")
+MEASUREMENTS = ("log", "post", "relay", "projection", "latency", "reads", "system", "tracing")
 ASKED_FOR = ("growth",)
 """Those that take too long to be measured every time."""
 RESULTS = Path(__file__).parent / "results.json"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +20,8 @@ import pytest
 from deploy.importers.sample import FOLDER as SAMPLE
 from tests.e2e.oracle import ACTIONS, Oracle
 from tests.e2e.small_dump import LEFT_OUT, ROWS, STRANGERS, small_dump
-from tests.e2e.system import LocalSystem, free_port
+from tests.e2e.system import ROOT, LocalSystem, free_port
+from tests.otlp import Receiver, receiving
 
 SAMPLE_DATES = (date(2011, 8, 17), date(2011, 9, 30), date(2012, 8, 24), date(2016, 2, 29), date(2021, 8, 24))
 SAMPLE_LINES = 1_703 + 274 + 487 + 1_305 + 86 + 3_990
@@ -100,7 +104,17 @@ def reported(output: str) -> dict[str, tuple[int, ...]]:
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSystem]:
+def receiver() -> Iterator[Receiver]:
+    """Takes the traces; only those that a caller asks for, so that nothing else is slower."""
+    with receiving() as found, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("GUILDHALL_OTLP_ENDPOINT", found.endpoint)
+        environment.setenv("OTEL_TRACES_SAMPLER", "parentbased_always_off")
+        environment.setenv("OTEL_BSP_SCHEDULE_DELAY", "200")
+        yield found
+
+
+@pytest.fixture(scope="module")
+def system(receiver: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSystem]:
     running = LocalSystem(tmp_path_factory.mktemp("guildhall") / "home", free_port())
     running.up()
     try:
@@ -169,6 +183,51 @@ def test_ten_years_of_a_real_community_have_the_oracles_activity_on_every_day(sa
 @pytest.mark.parametrize("day", SAMPLE_DATES)
 def test_and_the_oracles_influence_of_every_member(sample: Imported, day: date) -> None:
     assert sample.ranking(day) == sample.expected_ranking(day)
+
+
+def test_one_trace_goes_from_the_request_through_kafka_into_the_read_models(
+    system: LocalSystem, receiver: Receiver
+) -> None:
+    assert system.client is not None
+    body = {"slug": "traced", "name": "Traced", "purpose": "To be followed.", "language": "en", "time_zone": "UTC"}
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    answer = system.client.post(
+        "/v1/communities", json=body, headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+    )
+    assert answer.status_code == 201, answer.text
+    until = time.monotonic() + 30
+    while ("projection", "project") not in {(s.service, s.name) for s in receiver.spans if s.trace == trace}:
+        assert time.monotonic() < until, receiver.spans
+        time.sleep(0.1)
+
+    spans = [span for span in receiver.spans if span.trace == trace]
+    (request,) = [span for span in spans if span.name.startswith("POST")]
+    (append,) = [span for span in spans if span.name == "append"]
+    assert (request.service, request.parent, append.parent) == ("member", "b7ad6b7169203331", request.id)
+    assert {(s.service, s.name) for s in spans if s.parent == append.id} >= {
+        ("member", "relay"), ("member", "project"), ("projection", "project")
+    }  # fmt: skip
+    assert all(append.began <= span.began <= span.ended for span in spans if span.parent == append.id)
+    assert receiver.traces().keys() == {trace}
+
+
+def test_an_operator_asks_the_local_system_without_any_settings(small: Imported) -> None:
+    def ask(*arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "GUILDHALL_HOME": str(small.system.home)}
+        command = [sys.executable, "-m", "deploy.cli", *arguments]
+        return subprocess.run(command, cwd=ROOT, env=environment, text=True, capture_output=True, timeout=120)
+
+    lag, doctor = ask("lag", "--json", "--fail-above", "0"), ask("doctor", "--full", "--json")
+
+    services = {each["service"]: each for each in json.loads(lag.stdout)["services"]}
+    assert (lag.returncode, lag.stderr) == (0, "")
+    assert services.keys() == {"member", "content", "engagement", "feedback"}
+    assert services["content"]["events"] == sum(services["content"]["log"]) > 0
+    found = json.loads(doctor.stdout)
+    assert [f for f in found["findings"] if f["state"] == "broken"] == []
+    assert found["not_looked_at"] == []
+    assert {f["where"] for f in found["findings"] if f["check"] == "topic whole"} == services.keys()
+    assert {f["check"] for f in found["findings"]} >= {"service", "service clock", "disk", "leases", "watermarks"}
 
 
 def test_kill_9_of_everything_in_the_middle_of_an_import_leaves_nothing_that_importing_again_does_not_mend(
