@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 import pkgutil
 import sys
 from collections.abc import Coroutine, Iterable
@@ -41,6 +42,9 @@ def fail(message: str) -> NoReturn:
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
     """Run to the end; what is known to go wrong becomes one clear message."""
+    library = logging.getLogger("aiokafka")
+    level = library.level
+    library.setLevel(logging.CRITICAL)  # what it has to say is said better by the message
     try:
         return asyncio.run(work)
     except (MigrationProblem, TopicProblem) as problem:
@@ -49,6 +53,8 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
         fail(problem.detail)
     except (OSError, TimeoutError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         fail(f"The database or the broker does not answer: {error}")
+    finally:
+        library.setLevel(level)
 
 
 def configuration() -> Settings:

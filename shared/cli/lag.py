@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from time import sleep
 from typing import Annotated
 
 import typer
@@ -103,13 +103,13 @@ def _watch(look: Callable[[], Lag], every: float, *, partitions: bool, as_json: 
         if as_json:
             while True:
                 typer.echo(json.dumps(_dated(look())))
-                time.sleep(every)
+                sleep(every)
         with Live(console=console, auto_refresh=False) as live:
             while True:
                 found = look()
                 at = datetime.now().astimezone().isoformat(timespec="seconds")
                 live.update(Group(table(found, partitions=partitions), *found.missing, at), refresh=True)
-                time.sleep(every)
+                sleep(every)
     except KeyboardInterrupt:
         return
 

@@ -7,6 +7,7 @@ the maximum over processes, not the sum. A database that does not answer leaves 
 from __future__ import annotations
 
 import asyncio
+import math
 import shutil
 from contextlib import suppress
 
@@ -14,7 +15,7 @@ from prometheus_client import Gauge
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
 
-from shared.db import OVERFLOW, Driver, driver
+from shared.db import OVERFLOW, driver
 from shared.lease import AWAY
 from shared.service.runtime import Runtime
 
@@ -60,48 +61,60 @@ LEASES = "select name, epoch, holder is not null and expires_at > clock_timestam
 WATERMARKS = "select view, source, partition, position from watermark"
 
 
+Sample = tuple[Gauge, tuple[str, ...], float]
+
+
 async def refresh(runtime: Runtime) -> None:
-    """Set the gauges to what is so now."""
+    """Set the gauges to what is so now. All at once, after all questions: two who ask at a time do not mix."""
+    service = runtime.service
     for name, engine in runtime.pools.items():
-        _pool(runtime.service, name, engine)
+        _pool(service, name, engine)
     for folder in runtime.settings.data_folder_list:
         with suppress(OSError):
             usage = shutil.disk_usage(folder)
             DISK_FREE.labels(folder).set(usage.free)
             DISK_SIZE.labels(folder).set(usage.total)
-    for gauge in _FROM_DATABASE:
-        gauge.clear()  # what is not known now is left out, not repeated
     try:
         async with asyncio.timeout(PATIENCE):
-            async with driver(runtime.engine) as connection:
-                await _tables(connection, runtime)
-            for view in runtime.views:
-                found = await runtime.watch.freshness(view)
-                events = float("nan") if found.lag_events is None else found.lag_events
-                LAG_EVENTS.labels(runtime.service, view.name).set(events)
-                LAG_SECONDS.labels(runtime.service, view.name).set(found.lag_seconds)
+            samples = [*await _tables(runtime), (UP, (service,), 1)]
     except AWAY:
-        for gauge in _FROM_DATABASE:
-            gauge.clear()
-        UP.labels(runtime.service).set(0)
+        samples = [(UP, (service,), 0)]
     else:
-        UP.labels(runtime.service).set(1)
+        with suppress(*AWAY):  # these may wait for the broker, which says nothing of the database
+            async with asyncio.timeout(PATIENCE):
+                samples += await _lags(runtime)
+    for gauge in _FROM_DATABASE:
+        gauge.clear()  # what is not known now is left out, not repeated
+    for gauge, labels, value in samples:
+        gauge.labels(*labels).set(value)
 
 
-async def _tables(connection: Driver, runtime: Runtime) -> None:
-    service = runtime.service
-    if runtime.log is not None:
-        oldest = 0.0
-        for row in await connection.fetch(LOG):
-            HEAD.labels(service, row["id"]).set(row["position"])
-            CHECKPOINT.labels(service, row["id"]).set(row["relayed"])
-            oldest = max(oldest, row["age"] or 0.0)
-        RELAY_AGE.labels(service).set(oldest)
-    for row in await connection.fetch(LEASES):
-        LEASE_HELD.labels(service, row["name"]).set(row["held"])
-        LEASE_EPOCH.labels(service, row["name"]).set(row["epoch"])
-    for row in await connection.fetch(WATERMARKS):
-        POSITION.labels(service, row["view"], row["source"], row["partition"]).set(row["position"])
+async def _lags(runtime: Runtime) -> list[Sample]:
+    samples: list[Sample] = []
+    for view in runtime.views:
+        found = await runtime.watch.freshness(view)
+        events = math.nan if found.lag_events is None else found.lag_events
+        labels = (runtime.service, view.name)
+        samples += [(LAG_EVENTS, labels, events), (LAG_SECONDS, labels, found.lag_seconds)]
+    return samples
+
+
+async def _tables(runtime: Runtime) -> list[Sample]:
+    service, samples = runtime.service, list[Sample]()
+    async with driver(runtime.engine) as connection:
+        if runtime.log is not None:
+            rows = await connection.fetch(LOG)
+            samples += [(HEAD, (service, str(row["id"])), row["position"]) for row in rows]
+            samples += [(CHECKPOINT, (service, str(row["id"])), row["relayed"]) for row in rows]
+            samples.append((RELAY_AGE, (service,), max((row["age"] or 0.0 for row in rows), default=0.0)))
+        for row in await connection.fetch(LEASES):
+            labels = (service, row["name"])
+            samples += [(LEASE_HELD, labels, row["held"]), (LEASE_EPOCH, labels, row["epoch"])]
+        samples += [
+            (POSITION, (service, row["view"], row["source"], str(row["partition"])), row["position"])
+            for row in await connection.fetch(WATERMARKS)
+        ]
+    return samples
 
 
 def _pool(service: str, name: str, engine: AsyncEngine) -> None:

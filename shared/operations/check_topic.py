@@ -57,6 +57,14 @@ async def contents(
     `ends` were asked after `relayed` and before `heads`, so neither can be ahead by mere time.
     """
     check = "topic contents"
+    late = [f"partition {p} at offset {begin}" for p, begin in enumerate(await topics.begins(service)) if begin]
+    if late:
+        return broken(
+            check,
+            service,
+            f"The topic has lost its beginning ({places(late)}): who is new, or begins again, cannot read it.",
+            f"Delete the topic and run `guildhall topics {service}`; the relay fills it again from the log.",
+        )
     last = await topics.last_positions(service, ends)
     foreign = [f"partition {p}" for p, position in enumerate(last) if position is None]
     if foreign:

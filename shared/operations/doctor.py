@@ -66,7 +66,7 @@ async def examine(
     async with AsyncExitStack() as stack:
         opened = await stack.enter_async_context(databases(settings, services, statement=600.0 if full else 10.0))
         for name, why in sorted(opened.away.items()):
-            action = "Start PostgreSQL, or set GUILDHALL_DATABASE_URL to where it is."
+            action = "Start PostgreSQL (a local system: guildhall up), or set GUILDHALL_DATABASE_URL to where it is."
             diagnosis.findings.append(broken("database", name, why, action))
         broker = await stack.enter_async_context(_broker(settings, services, diagnosis))
         lag = await measure(opened, services, settings.partitions)

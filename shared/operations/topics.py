@@ -35,6 +35,13 @@ class Topics:
             found = await self._consumer.end_offsets(wanted)
         return [found[tp] for tp in wanted]
 
+    async def begins(self, service: str) -> list[int]:
+        """The offset of the first record that each partition still has."""
+        wanted = [TopicPartition(topic_of(service), p) for p in range(self._partitions)]
+        async with _in_time():
+            found = await self._consumer.beginning_offsets(wanted)
+        return [found[tp] for tp in wanted]
+
     async def last_positions(self, service: str, ends: Sequence[int]) -> list[int | None]:
         """By partition, the position of the last record; 0 for none, None for one that is not ours."""
         found: list[int | None] = [0] * len(ends)
@@ -44,10 +51,7 @@ class Topics:
 
     async def positions(self, service: str, ends: Sequence[int]) -> AsyncIterator[tuple[int, int | None]]:
         """Every record's partition and position, in the topic's order."""
-        begin = {p: 0 for p, end in enumerate(ends) if end}
-        async with _in_time():
-            starts = await self._consumer.beginning_offsets([TopicPartition(topic_of(service), p) for p in begin])
-        begin = {tp.partition: offset for tp, offset in starts.items()}
+        begin = dict(enumerate(await self.begins(service)))
         async for partition, value in self._read(service, begin, ends):
             yield partition, _position(value)
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import asyncpg
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from services.feedback.app import SERVICE as FEEDBACK
@@ -295,6 +296,9 @@ async def _send(hall: Hall, partition: int, *positions: int) -> None:
 
 
 async def test_a_topic_that_is_lost_or_holds_what_it_should_not_is_found_and_fills_itself_again(hall: Hall) -> None:
+    async with hall.admin() as admin:
+        await admin.delete_records({TopicPartition(topic_of(OWNER), 5): RecordsToDelete(before_offset=3)})
+    beginning = {f.check: f for f in await hall.ill(full=True)}
     await hall.delete_topic()
     lost = {f.check: f for f in await hall.ill()}
     await ensure_topics(hall.settings, [OWNER])
@@ -314,6 +318,8 @@ async def test_a_topic_that_is_lost_or_holds_what_it_should_not_is_found_and_fil
     await ensure_topics(hall.settings, [OWNER])
     await hall.work()
 
+    assert "has lost its beginning (partition 5 at offset 3)" in beginning["topic contents"].meaning
+    assert "partition 5 has 4 after 0" in beginning["topic whole"].meaning
     assert lost["topic"].state is State.BROKEN
     assert "does not exist" in lost["topic"].meaning
     assert "less than was relayed" in empty["topic contents"].meaning

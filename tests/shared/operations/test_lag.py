@@ -105,6 +105,27 @@ async def test_lag_is_a_table_a_document_and_an_exit_status(hall: Hall, run: Run
     assert "observing.tally lacks 5 events" in above.output
 
 
+async def test_it_is_looked_at_again_and_again_until_it_is_broken_off(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) % 3 == 0:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(lag_command, "sleep", sleep)
+    lines = await run("lag", "--watch", "--json", "--every", "0.5")
+    screens = await run("lag", "--watch")
+
+    assert (lines.exit_code, screens.exit_code, looks) == (0, 0, [0.5] * 3 + [2.0] * 3)
+    documents = [json.loads(line) for line in lines.output.splitlines()]
+    assert [document["services"][0]["events"] for document in documents] == [EVENTS] * 3
+    assert documents[0]["at"] < documents[1]["at"] < documents[2]["at"]
+    assert "observing.tally" in screens.output
+
+
 async def test_what_does_not_answer_is_named_and_the_rest_is_told(
     hall: Hall, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
