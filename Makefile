@@ -7,7 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help up down test check format bench faults contracts lock coverage simulate observability alerts
+.PHONY: help up down test check format bench faults contracts lock coverage simulate observability alerts fuzz abuse
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -51,6 +51,12 @@ faults: .venv/.dev ## Kill, stop, cut and fill a whole system and count what it 
 
 simulate: .venv/.dev ## The kernel on a virtual clock under seeded faults (SEEDS=20000, or SEED=n to replay one)
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000)) $(ARGS)
+
+fuzz: .venv/.dev ## Send many bad requests to every service (REQUESTS=200000 SEED=word EPISODE=source/number)
+	@$(BIN)/python -m tests.fuzz --requests $(or $(REQUESTS),20000) --seed "$(SEED)" --episode "$(EPISODE)" $(ARGS)
+
+abuse: .venv/.dev ## What the worst requests cost, and what a hundred clients that send them do to another
+	@$(BIN)/python -m tests.security
 
 lock: .venv/.dev ## Pin every dependency with its hashes, without addresses
 	@for set in run local dev; do \

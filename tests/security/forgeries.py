@@ -127,7 +127,7 @@ FORGED: dict[str, Callable[[], str]] = {
     "the last character cut off": lambda: token()[:-1],
     "the first character cut off": lambda: token()[1:],
     "the payload cut off": lambda: "..".join(token().split(".")[::2]),
-    "header and payload swapped": lambda: ".".join((lambda h, b, s: (b, h, s))(*token().split("."))),
+    "header and payload swapped": lambda: ".".join(token().split(".")[at] for at in (1, 0, 2)),
     "the signature of another token": lambda: token().rpartition(".")[0] + "." + token("bob").rpartition(".")[2],
     "a signature of zeros": lambda: token().rpartition(".")[0] + "." + "A" * 86,
     "an empty header": lambda: f".{_segment(claims())}.AAAA",

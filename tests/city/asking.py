@@ -1,0 +1,122 @@
+"""A request byte for byte as a server hands it on, and everything of its answer; no client tidies it up on the way.
+
+The application is called as uvicorn calls it: what its HTTP parser refuses never gets here (`tests/security/wire.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from shlex import quote
+from typing import Any
+from urllib.parse import unquote
+
+from fastapi import FastAPI
+from starlette.types import Message
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """`target` is path and query, percent-encoded ASCII; header names are in lower case."""
+
+    service: str
+    method: str
+    target: str
+    headers: Headers = ()
+    body: bytes = b""
+    chunks: int = 1
+    """In how many pieces the body arrives."""
+
+    def header(self, name: bytes) -> list[bytes]:
+        return [value for known, value in self.headers if known == name]
+
+    def as_curl(self, origin: str = "http://127.0.0.1:8000") -> str:
+        """A line that sends the same; a body that no terminal can show is piped in."""
+        words = ["curl", "-i", "-X", self.method]
+        for name, value in self.headers:
+            text = value.decode("latin-1")
+            if name == b"authorization" and text.startswith("Bearer ey"):
+                words += ["-H", '"Authorization: Bearer $TOKEN"']
+            else:
+                words += ["-H", quote(f"{name.decode('latin-1')}: {text}")]
+        if not self.body:
+            return " ".join([*words, quote(origin + self.target)])
+        if len(self.body) > 2_000 or not self.body.isascii() or not self.body.decode("ascii").isprintable():
+            head = self.body[:120]
+            piped = f"{head!r} … ({len(self.body)} bytes)" if len(self.body) > 120 else repr(self.body)
+            return " ".join([*words, "--data-binary", "@body", quote(origin + self.target), "  # body:", piped])
+        return " ".join([*words, "--data-binary", quote(self.body.decode("ascii")), quote(origin + self.target)])
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`failure` is what the application raised instead of answering: a server would cut the connection."""
+
+    status: int
+    headers: Headers
+    body: bytes
+    failure: BaseException | None = None
+    _json: list[Any] = field(default_factory=list)
+
+    def header(self, name: bytes) -> bytes | None:
+        return next((value for known, value in self.headers if known.lower() == name), None)
+
+    @property
+    def media_type(self) -> str:
+        return (self.header(b"content-type") or b"").partition(b";")[0].decode("latin-1")
+
+    def json(self) -> Any:
+        if not self._json:
+            self._json.append(json.loads(self.body))
+        return self._json[0]
+
+
+async def send(app: FastAPI, request: Request) -> Answer:
+    """Call the application with that request and collect what it answers."""
+    path, _, query = request.target.partition("?")
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": request.method,
+        "scheme": "http",
+        "path": unquote(path),
+        "raw_path": path.encode("ascii"),
+        "query_string": query.encode("ascii"),
+        "root_path": "",
+        "headers": list(request.headers),
+        "client": ("192.0.2.1", 4711),
+        "server": ("guildhall", 80),
+        "state": {},
+    }
+    size = max(1, -(-len(request.body) // request.chunks))
+    parts = [request.body[at : at + size] for at in range(0, len(request.body), size)] or [b""]
+    parts.reverse()
+    gone = asyncio.Event()
+
+    async def receive() -> Message:
+        if parts:
+            return {"type": "http.request", "body": parts.pop(), "more_body": bool(parts)}
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    start: Message = {}
+    body = bytearray()
+
+    async def answer(message: Message) -> None:
+        nonlocal start
+        if message["type"] == "http.response.start":
+            start = message
+        elif message["type"] == "http.response.body":
+            body.extend(message.get("body", b""))
+
+    failure = None
+    try:
+        await app(scope, receive, answer)
+    except Exception as error:
+        failure = error
+    return Answer(start.get("status", 0), start.get("headers", []), bytes(body), failure)

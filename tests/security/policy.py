@@ -1,0 +1,174 @@
+"""The policy in one table: what each operation asks of its caller, and whose things it may be done to.
+
+It is written by hand and shares nothing with the code it judges. An operation that is not in it fails the suite. There
+are no sanctions yet: the directory knows no suspended members, so there is no such caller here; when there are, they
+get a line in `CALLERS` and everything else follows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
+
+Outcome = Literal["allowed", "unauthenticated", "forbidden", "not found"]
+
+
+class Needs(Enum):
+    """What an operation asks of its caller, before it is asked what it is done to."""
+
+    TOKEN = "any token"
+    KNOWN = "any token, and a community that exists"
+    READ = "a public community, or membership"
+    CONTRIBUTE = "membership"
+    MODERATE = "the role moderator or above"
+    ADMINISTER = "the role administrator or above"
+    OWN = "the role owner"
+    BACKFILL = "the role administrator or above, and the scope for it"
+
+
+RANKS = {"member": 1, "author": 1, "moderator": 2, "administrator": 3, "owner": 4}
+"""Who is a member, and how far up."""
+LEAST = {Needs.CONTRIBUTE: 1, Needs.MODERATE: 2, Needs.ADMINISTER: 3, Needs.OWN: 4, Needs.BACKFILL: 3}
+CALLERS = ("anonymous", "nobody", "stranger", "left", "declined", "applicant", *RANKS, "operator")
+"""`stranger` is a member of another community, `operator` has the installation's scope and is a member of none."""
+
+
+class Whose(Enum):
+    """To whose things it may be done."""
+
+    ANYBODYS = "anybody's"
+    OWN = "one's own"
+    OWN_OR_MODERATED = "one's own, and anybody's for moderators and above"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`thing` is the kind of what it is done to, None for the community itself.
+
+    `elsewhere` is what becomes of another community's thing, or of one that is not there: nothing is found, or (as
+    with a list or the taking back of what was never given) there is nothing, and nothing happens.
+    """
+
+    needs: Needs
+    thing: str | None = None
+    whose: Whose = Whose.ANYBODYS
+    elsewhere: Literal["not found", "nothing"] = "not found"
+
+
+ANY, K, R, C, M, A, TOP, B = Needs
+OWN, MODERATED = Whose.OWN, Whose.OWN_OR_MODERATED
+
+POLICY: dict[str, Rule] = {
+    # member
+    "list_communities": Rule(ANY),
+    "found_community": Rule(ANY),
+    "get_community": Rule(R),
+    "describe_community": Rule(A),
+    "archive_community": Rule(TOP),
+    "list_members": Rule(R),
+    "join_community": Rule(K),
+    "get_own_membership": Rule(K),
+    "leave_community": Rule(K),
+    "get_member": Rule(R, "member"),
+    "accept_member": Rule(M, "applicant"),
+    "decline_member": Rule(M, "applicant"),
+    "get_profile": Rule(R, "member"),
+    "replace_profile": Rule(C, "member", OWN),
+    "list_roles": Rule(R),
+    "grant_role": Rule(A, "trainee"),
+    "revoke_role": Rule(C, "trainee"),
+    "backfill_member": Rule(B),
+    # content
+    "list_channels": Rule(R),
+    "open_channel": Rule(A),
+    "get_channel": Rule(R, "channel"),
+    "rename_channel": Rule(A, "channel"),
+    "archive_channel": Rule(A, "channel"),
+    "list_threads": Rule(R),
+    "open_thread": Rule(C, "channel"),
+    "get_thread": Rule(R, "thread"),
+    "edit_thread": Rule(C, "thread", MODERATED),
+    "delete_thread": Rule(C, "thread", MODERATED),
+    "list_replies": Rule(R, "thread"),
+    "post_reply": Rule(C, "thread"),
+    "get_reply": Rule(R, "reply"),
+    "edit_reply": Rule(C, "reply", MODERATED),
+    "delete_reply": Rule(C, "reply", MODERATED),
+    "accept_answer": Rule(C, "thread", MODERATED),
+    "withdraw_acceptance": Rule(C, "thread", MODERATED),
+    "list_thread_comments": Rule(R, "thread"),
+    "comment_on_thread": Rule(C, "thread"),
+    "list_reply_comments": Rule(R, "reply"),
+    "comment_on_reply": Rule(C, "reply"),
+    "get_comment": Rule(R, "comment"),
+    "edit_comment": Rule(C, "comment", MODERATED),
+    "delete_comment": Rule(C, "comment", MODERATED),
+    "list_tags": Rule(R),
+    "backfill_content": Rule(B),
+    # engagement
+    "list_reactions": Rule(R, "thread", elsewhere="nothing"),
+    "add_reaction": Rule(C, "thread"),
+    "put_reaction": Rule(C, "thread"),
+    "withdraw_reaction": Rule(C, "thread", elsewhere="nothing"),
+    "put_view": Rule(C, "thread"),
+    "count_views": Rule(R, "thread", elsewhere="nothing"),
+    "share": Rule(C, "thread"),
+    "count_shares": Rule(R, "thread", elsewhere="nothing"),
+    "backfill_engagement": Rule(B),
+    # feedback
+    "list_suggestions": Rule(R),
+    "submit_suggestion": Rule(C),
+    "get_suggestion": Rule(R, "suggestion"),
+    "answer_suggestion": Rule(M, "suggestion"),
+    "plan_suggestion": Rule(M, "suggestion"),
+    "complete_suggestion": Rule(M, "suggestion"),
+    "decline_suggestion": Rule(M, "suggestion"),
+    "vote_for_suggestion": Rule(C, "suggestion"),
+    "withdraw_vote": Rule(C, "suggestion"),
+    "backfill_feedback": Rule(B),
+    # projection
+    "get_activity": Rule(R),
+    "list_influence": Rule(R),
+    "get_influence": Rule(R, "member"),
+    "explain_influence": Rule(R, "member"),
+    "get_suggestion_metrics": Rule(R),
+    "list_scoring_policies": Rule(R),
+}
+
+GRANTERS = {"moderator": ("administrator", "owner"), "administrator": ("owner",), "owner": ("owner",)}
+"""Beyond the table: who grants and revokes each role. A role one has oneself may be laid down."""
+STILL_TAKEN_WHEN_ARCHIVED = {"archive_community", "leave_community", "get_own_membership"}
+
+
+def expected(operation: str, caller: str, *, public: bool, belongs_to: str, role: str = "") -> Outcome:
+    """What a caller gets. `belongs_to` is whose the thing is: a caller's name, `elsewhere`, or "" for none."""
+    rule = POLICY[operation]
+    outcome = _at_the_door(rule.needs, caller, public=public)
+    if outcome != "allowed":
+        return outcome
+    if role and caller not in GRANTERS[role]:
+        return "forbidden"  # before anything is looked for
+    if rule.whose is Whose.OWN and belongs_to != caller:
+        return "forbidden"
+    if belongs_to == "elsewhere":
+        return "allowed" if rule.elsewhere == "nothing" or (role and operation == "revoke_role") else "not found"
+    if rule.whose is Whose.OWN_OR_MODERATED and belongs_to != caller and RANKS[caller] < LEAST[Needs.MODERATE]:
+        return "forbidden"
+    return "allowed"
+
+
+def _at_the_door(needs: Needs, caller: str, *, public: bool) -> Outcome:
+    if caller == "anonymous":
+        return "unauthenticated"
+    if needs in (Needs.TOKEN, Needs.KNOWN):
+        return "allowed"
+    if caller == "operator" and needs in (Needs.READ, Needs.BACKFILL):
+        return "allowed"
+    if needs is Needs.READ:
+        return "allowed" if public or caller in RANKS else "not found"
+    if caller in RANKS:
+        return "allowed" if RANKS[caller] >= LEAST[needs] else "forbidden"
+    if caller == "applicant" and needs is not Needs.BACKFILL:
+        return "forbidden"  # who has applied knows that it is there
+    return "forbidden" if public else "not found"
