@@ -82,6 +82,10 @@ class UnsupportedMedia(Problem):
     status, code, title = 415, "unsupported-media-type", "Unsupported media type"
 
 
+class HeadTooLarge(Problem):
+    status, code, title = 431, "head-too-large", "Request header fields too large"
+
+
 class Invalid(Problem):
     status, code, title = 422, "invalid", "Invalid input"
 

@@ -13,8 +13,9 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from shared.http.bodies import LARGEST_HEAD
+from shared.http.wire import Wire
 from shared.observability import set_up_logs
-from shared.service.connection import Connection
 from shared.service.service import Only, Service, create_app
 from shared.settings import Settings
 from shared.tracing import close_tracing, set_up_tracing
@@ -82,7 +83,8 @@ def serve(service: Service, settings: Settings, *, only: Only | None = None) -> 
         host=settings.host,
         port=settings.port,
         loop="asyncio",
-        http=Connection,
+        http=Wire,
+        h11_max_incomplete_event_size=LARGEST_HEAD,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -1,6 +1,6 @@
 """A request byte for byte as a server hands it on, and everything of its answer; no client tidies it up on the way.
 
-The application is called as uvicorn calls it: what its HTTP parser refuses never gets here (`tests/security/wire.py`).
+The application is called as uvicorn calls it. What its HTTP parser refuses gets nowhere: `tests/security/test_wire.py`.
 """
 
 from __future__ import annotations

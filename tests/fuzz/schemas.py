@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.failures import FailureGroup
 from schemathesis.core.transport import Response
@@ -122,7 +124,8 @@ async def cases(campaign: Campaign, number: int, wanted: int) -> None:
                 sending.send(service, case)
 
             drawn = given(case=strategy, service=st.just(op.service))(examples)
-            hypothesis.seed(f"{campaign.seed}/{episode}/{at}")(settings(QUIET, max_examples=each)(drawn))()
+            with suppress(Unsatisfiable):  # nothing about it can be wrong: no parameters, no body
+                hypothesis.seed(f"{campaign.seed}/{episode}/{at}")(settings(QUIET, max_examples=each)(drawn))()
 
     await _in_thread(campaign, episode, draw)
 

@@ -11,6 +11,8 @@ import msgspec
 import uvicorn
 from fastapi import FastAPI
 
+from shared.http.bodies import LARGEST_HEAD
+from shared.http.wire import Wire
 from tests.shared.issuer import bearer
 
 
@@ -29,7 +31,8 @@ async def listening(app: FastAPI) -> AsyncIterator[int]:
         lifespan="off",
         log_config=None,
         access_log=False,
-        http="h11",
+        http=Wire,
+        h11_max_incomplete_event_size=LARGEST_HEAD,
         loop="asyncio",
         timeout_graceful_shutdown=5,
     )

@@ -1,0 +1,101 @@
+"""What is no HTTP, and what tries to be two requests in one: refused or cut off, and the next connection works."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import pytest
+
+from tests.conftest import FreshDatabase
+from tests.shared.issuer import bearer, write_key_set
+from tests.shared.live import listening
+from tests.shared.toy_api import toy_api
+from tests.shared.toy_service import SERVICE
+
+PATH = b"/v1/communities/square/me"
+
+
+@pytest.fixture(scope="module")
+async def port(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[int]:
+    jwks = write_key_set(tmp_path_factory.mktemp("issuer"))
+    async with fresh_database(SERVICE.metadata) as settings, toy_api(settings, jwks) as api:
+        await api.community("square")
+        await api.standing("square", "alice")
+        async with listening(api.app) as port:
+            yield port
+
+
+async def _send(port: int, raw: bytes) -> list[tuple[int, bytes, bytes]]:
+    """Every answer on one connection: status, head, body."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(raw)
+    received = b""
+    with suppress(TimeoutError, ConnectionError):  # a connection that is kept open has said all it says
+        while piece := await asyncio.wait_for(reader.read(65_536), timeout=0.5):
+            received += piece
+    writer.close()
+    answers = []
+    for answer in re.split(rb"HTTP/1\.1 (?=\d{3} )", received)[1:]:
+        head, _, body = answer.partition(b"\r\n\r\n")
+        answers.append((int(head[:3]), head, body))
+    return answers
+
+
+def _good(*more: bytes, method: bytes = b"GET", body: bytes = b"") -> bytes:
+    token = bearer()["authorization"].encode()
+    lines = [method + b" " + PATH + b" HTTP/1.1", b"host: toy", b"authorization: " + token, *more]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+MALFORMED = {
+    "no HTTP": b"hello\r\n\r\n",
+    "TLS on a plain port": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 200,
+    "HTTP/0.9": b"GET /\r\n\r\n",
+    "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "no host": b"GET / HTTP/1.1\r\n\r\n",
+    "two hosts": b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n",
+    "a path with a space": b"GET /a b HTTP/1.1\r\nhost: a\r\n\r\n",
+    "a path that is not ASCII": b"GET /\xff HTTP/1.1\r\nhost: a\r\n\r\n",
+    "a header without a colon": _good(b"nonsense"),
+    "a header with a space before the colon": _good(b"x : y"),
+    "a header with a NUL": _good(b"x: a\x00b"),
+    "a head of 20,000 bytes": _good(b"x: " + b"a" * 20_000),
+    "two thousand headers": _good(*[b"x%d: y" % n for n in range(2_000)]),
+    "a negative length": _good(b"content-length: -1", method=b"POST"),
+    "two lengths": _good(b"content-length: 5", b"content-length: 6", method=b"POST", body=b"{}    "),
+    "a length in words": _good(b"content-length: five", method=b"POST"),
+    "a transfer encoding of its own": _good(b"transfer-encoding: gzip", method=b"POST"),
+    "chunked twice": _good(b"transfer-encoding: chunked, chunked", method=b"POST"),
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+async def test_what_is_no_http_is_refused_as_a_problem_and_the_connection_closed(port: int, name: str) -> None:
+    answers = await _send(port, MALFORMED[name])
+
+    assert {status // 100 for status, _, _ in answers} == {4}
+    assert b"application/problem+json" in answers[0][1]
+    assert json.loads(answers[0][2])["status"] == answers[0][0]
+    assert [status for status, _, _ in await _send(port, _good(b"connection: close"))] == [200]
+
+
+async def test_a_chunk_of_no_size_ends_the_connection(port: int) -> None:
+    answers = await _send(port, _good(b"transfer-encoding: chunked", method=b"POST", body=b"zz\r\n{}\r\n0\r\n\r\n"))
+
+    assert all(400 <= status < 500 for status, _, _ in answers)
+    assert [status for status, _, _ in await _send(port, _good(b"connection: close"))] == [200]
+
+
+async def test_a_length_and_chunks_together_are_not_two_requests(port: int) -> None:
+    """Request smuggling: what follows the chunks is read as a request of its own, or not at all; never as a body."""
+    inner = b"0\r\n\r\nGET /v1/secret HTTP/1.1\r\nhost: a\r\n\r\n"
+    answers = await _send(
+        port, _good(b"content-length: %d" % len(inner), b"transfer-encoding: chunked", method=b"POST", body=inner)
+    )
+
+    assert len(answers) <= 2
+    assert all(400 <= status < 500 for status, _, _ in answers)
