@@ -51,7 +51,7 @@ class City:
     issuer: Issuer
     documents: Mapping[str, Any]
     """What each service serves as `/openapi.json`."""
-    _tokens: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    _tokens: dict[tuple[str, str], bytes] = field(default_factory=dict, repr=False)
 
     def runtime(self, service: str) -> Runtime:
         runtime: Runtime = self.apps[service].state.runtime

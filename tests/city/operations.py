@@ -95,12 +95,14 @@ class Routes:
     """Which documented operations a request may mean, told from the documents alone."""
 
     def __init__(self, known: list[Operation]) -> None:
-        self._known = [(re.compile(re.sub(r"\{[^}]+\}", "[^/]+", op.path)), op) for op in known]
+        self._known: dict[str, list[tuple[re.Pattern[str], Operation]]] = {}
+        for op in sorted(known, key=lambda op: op.path.count("{")):
+            shape = re.compile(re.sub(r"\{[^}]+\}", "[^/]+", op.path))
+            self._known.setdefault(op.service, []).append((shape, op))
 
     def at(self, service: str, path: str) -> list[Operation]:
         """The operations of the paths that match, those with fewer parameters first."""
-        found = [op for shape, op in self._known if op.service == service and shape.fullmatch(path)]
-        return sorted(found, key=lambda op: op.path.count("{"))
+        return [op for shape, op in self._known[service] if shape.fullmatch(path)]
 
     def of(self, request: Request, path: str) -> Operation | None:
         """The operation that a request means."""

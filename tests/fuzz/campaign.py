@@ -24,7 +24,7 @@ from tests.fuzz.tally import Tally
 
 LENGTH = 300
 """Requests of a generated episode."""
-AT_ONCE = 24
+AT_ONCE = 40
 """Episodes side by side: most requests wait for a view or the database."""
 PATIENCE = 10.0
 """Seconds for which an answer that asks to be repeated is believed."""

@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from types import ModuleType
+from typing import Any
 
 import pytest
 from fastapi import APIRouter
 
+from services.content.threads import domain as threads
+from shared.access import permissions
+from shared.access.directory import Standing
 from shared.access.lookup import BELIEVED
-from shared.access.permissions import Permission, Reader, declared, undeclared
+from shared.access.permissions import ROLE_PERMISSIONS, Permission, Reader, declared, undeclared
 from shared.service.service import Service
 from shared.tables import service_metadata
 from tests.city.asking import Answer
@@ -102,6 +107,44 @@ def _said(case: Case, answer: Answer) -> tuple[int, object]:
     body = json.loads(answer.body) if answer.body else {}
     plain = {name: value for name, value in body.items() if name not in ("request_id", "freshness", "target_id")}
     return answer.status, plain
+
+
+def _anybody_is_a_member(standing: Standing) -> frozenset[Permission]:
+    return ROLE_PERMISSIONS["member"]
+
+
+def _anybody_is_the_author(*_: object) -> None:
+    return
+
+
+@pytest.mark.parametrize(
+    ("hole", "instead", "operation", "caller"),
+    [
+        (permissions, _anybody_is_a_member, "get_thread", "left"),
+        (permissions, _anybody_is_a_member, "post_reply", "stranger"),
+        (threads, _anybody_is_the_author, "edit_thread", "member"),
+    ],
+    ids=["former members read", "strangers write", "members edit what others wrote"],
+)
+async def test_the_matrix_finds_a_hole_that_was_made(
+    town: City, monkeypatch: pytest.MonkeyPatch, hole: ModuleType, instead: Any, operation: str, caller: str
+) -> None:
+    village, foreign = await asyncio.gather(
+        settled(town, f"hole-{operation[:3]}-{caller}", "members"),
+        settled(town, f"hole-beside-{operation[:3]}-{caller}", "members"),
+    )
+    wanted = [
+        case
+        for case in cases(operations(town.documents), village, foreign)
+        if (case.operation.id, case.caller) == (operation, caller) and case.expected != "allowed"
+    ]
+    before = await ask_all([(case, case.thing()) for case in wanted])
+    name = "permissions_of" if hole is permissions else "must_be_allowed"
+    monkeypatch.setattr(hole, name, instead)
+    after = await ask_all([(case, case.thing()) for case in wanted])
+
+    assert [wrong(case, answer) for case, answer in zip(wanted, before, strict=True)] == [None] * len(wanted)
+    assert any(wrong(case, answer) for case, answer in zip(wanted, after, strict=True))
 
 
 async def test_an_archived_community_can_only_be_read(town: City) -> None:
