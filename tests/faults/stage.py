@@ -83,21 +83,21 @@ class Stage:
         await self._resources.aclose()
 
     @asynccontextmanager
-    async def live(self, rate: float) -> AsyncIterator[Town]:
-        """The town's members tell facts at that rate a second meanwhile."""
+    async def live(self, rate: float, clients: int = 16) -> AsyncIterator[Town]:
+        """So many of the town's members tell facts meanwhile, that many a second in all."""
         town, done = await self.town(), asyncio.Event()
-        living = asyncio.create_task(town.live(rate, done))
+        living = asyncio.create_task(town.live(rate, done, clients=clients))
         try:
             yield town
         finally:
             done.set()
             await living
 
-    async def judged(self, goal: int, what: str, scale: str) -> Findings:
+    async def judged(self, goal: int, what: str, scale: str, *, rebuilt: bool = False) -> Findings:
         """The oracle's verdict on the shared system as a figure."""
         self.say("judging log, topics and read models by the clients' record")
-        findings = await judge(await self.system(), await self.town())
-        required = "0 lost, 0 twice, 0 half, rebuilt equal"
+        findings = await judge(await self.system(), await self.town(), rebuilt=rebuilt)
+        required = "0 lost, 0 twice, 0 half" + (", rebuilt equal" if rebuilt else "")
         self.figure(goal, what, str(findings), required, holds=not findings.wrong, scale=scale)
         return findings
 

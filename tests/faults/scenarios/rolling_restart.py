@@ -98,8 +98,13 @@ async def run(stage: Stage) -> None:
     statuses = Counter(attempt.status for attempt in through.attempts)
     failed = sum(count for status, count in statuses.items() if status != 201)
     scale = f"{stops} of 50 SIGTERMs, {len(through.attempts):,} requests; no event streams yet"
-    measured = f"{failed} failed of {len(through.attempts):,} ({dict(statuses)})"
-    stage.figure(10, "requests while replicas are stopped", measured, "0 failed", holds=failed == 0, scale=scale)
+    seconds = max(attempt.ended for attempt in through.attempts) - through.attempts[0].began
+    measured = (
+        f"{failed} failed of {len(through.attempts):,} ({len(through.attempts) / seconds:.0f}/s, {dict(statuses)})"
+    )
+    stage.figure(
+        10, "requests while replicas are stopped", measured, f"0 failed at {RATE:.0f}/s", holds=failed == 0, scale=scale
+    )
     slow = max(took)
     stage.figure(10, "a replica's end", f"{slow:.1f} s", f"≤ {GONE:.0f} s", holds=slow <= GONE, scale=scale)
     await stage.settled(10, "the last restart")
