@@ -21,7 +21,7 @@ async def test_a_frozen_writer_gives_its_partition_back(stack: Stack) -> None:
 
     assert found.wrong == []
     assert len(found.free) == 1
-    assert max(found.during) < 3.9  # before the frozen session was ended, which is when its own partition went on
+    assert len(found.during) > 50  # the other partitions were written to all the while
 
 
 async def test_every_line_moves_again_after_tasks_under_it_have_died(stack: Stack) -> None:

@@ -87,11 +87,13 @@ async def test_a_cut_resets_connections_and_refuses_new_ones_until_it_is_mended(
         proxy.cut()
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await ask(old, b"after")
+        new = await asyncio.open_connection("127.0.0.1", proxy.port)
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
-            await ask(await asyncio.open_connection("127.0.0.1", proxy.port), b"after")
+            await ask(new, b"after")
 
         proxy.mend()
 
         again = await asyncio.open_connection("127.0.0.1", proxy.port)
         assert await ask(again, b"again") == b"again"
-        again[1].close()
+        for _, writer in (old, new, again):
+            writer.close()
