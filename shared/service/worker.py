@@ -145,8 +145,8 @@ async def _read_topics(service: Service, runtime: Runtime, engine: AsyncEngine, 
             return KafkaSource(runtime.settings, source, f"guildhall-{service.name}-{group}", marks=marks)
         return KafkaSource(runtime.settings, source)
 
-    # Beside facts of its own nothing is written in a way that a crash may take back; where all is read from topics, what
-    # is lost is read again.
+    # Beside facts of its own nothing is written in a way that a crash may take back; where all is read from topics,
+    # what is lost is read again.
     store = PostgresViewStore(engine, wait_for_disk=runtime.log is not None)
     await _read(service.topic_views, make, runtime, store, shared=shared)
 

@@ -98,8 +98,8 @@ class PostgresViewStore:
     """Implements `ViewStore`. It keeps up to `connections` of the engine's for itself until it is closed.
 
     `execute` carries out the orders of reactions. With `wait_for_disk=False` batches do not wait for the disk at their
-    commit. If PostgreSQL crashes the last of them are lost whole, rows and watermarks together, and are read again; what
-    an operator was told stays true.
+    commit. If PostgreSQL crashes the last of them are lost whole, rows and watermarks together, and are read again;
+    what an operator was told stays true.
     """
 
     def __init__(
