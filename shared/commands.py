@@ -132,8 +132,10 @@ class Commands:
     ) -> Outcome[S]:
         """Decide on a stream and write what follows, with the secrets in the same transaction.
 
-        `expect` is the version the caller has seen: `PreconditionFailed` when the stream is at another one; `new` as in
-        `Step`. Raises what `decide` raises, `Conflict` when others keep being first, `Unavailable` as `Log.append`.
+        `expect` is the version the caller has seen: `PreconditionFailed` when the stream is at another one, unless what
+        is asked for is so already (RFC 9110, 13.1.1): then it is a repetition, whose first answer may have been lost.
+        `new` as in `Step`. Raises what `decide` raises, `Conflict` when others keep being first, `Unavailable` as
+        `Log.append`.
         """
         (outcome,) = await self.execute_together([Step(decider, stream, decide, expect, new)], act=act, secrets=secrets)
         return cast("Outcome[S]", outcome)
@@ -151,16 +153,21 @@ class Commands:
                     else await self._current(step, act.community, fresh=fresh)
                     for step in steps
                 ]
+                moved_on = _moved_on(steps, before)
                 try:
                     decided = [_decide(step, known) for step, known in zip(steps, before, strict=True)]
                 except Problem:
-                    if fresh:
-                        raise
-                    continue
-                if not fresh and not all(decided):
+                    if not fresh:
+                        continue
+                    if moved_on:
+                        raise moved_on from None
+                    raise
+                if not fresh and (moved_on or not all(decided)):
                     continue
                 if not any(decided):
                     return [known.outcome() for known in before]
+                if moved_on:
+                    raise moved_on
                 try:
                     return await self._append(steps, before, decided, act, secrets)
                 except VersionConflict:
@@ -212,13 +219,6 @@ class Commands:
             known = await self._refresh(step.decider, step.stream, community)
         else:
             _check(known, step.decider, community)
-        if step.expect is not None and step.expect != known.version:
-            if not fresh:
-                known = await self._refresh(step.decider, step.stream, community)
-            if step.expect != known.version:
-                raise PreconditionFailed(
-                    f"The {step.decider.name} is at version {known.version}, not {step.expect}. Read it again."
-                )
         return known
 
     async def _refresh(self, decider: Decider[Any, Any], stream: UUID, community: UUID | None) -> _Known:
@@ -250,6 +250,16 @@ class Commands:
         self._cache.move_to_end(stream)
         if len(self._cache) > self._capacity:
             self._cache.popitem(last=False)
+
+
+def _moved_on(steps: Sequence[Step[Any, Any]], before: Sequence[_Known]) -> PreconditionFailed | None:
+    """What is to be said of the first stream that is at another version than the caller has seen."""
+    for step, known in zip(steps, before, strict=True):
+        if step.expect not in (None, known.version):
+            return PreconditionFailed(
+                f"The {step.decider.name} is at version {known.version}, not {step.expect}. Read it again."
+            )
+    return None
 
 
 def _decide(step: Step[Any, Any], known: _Known) -> list[Event]:

@@ -6,17 +6,14 @@ from the id: so a repeated command is seen as one, whatever happened in between.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
 
 from services.content.texts import Revision
-from shared.commands import Outcome
-from shared.decider import Decider
 from shared.errors import KeyReused
 from shared.event import Event, Text
-from shared.http.dependencies import Store
 from shared.log.port import Secret
 from shared.vault import Vault
 from shared.wording import Content, Draft, draft, first_draft
@@ -83,13 +80,6 @@ async def edit_of(
     if wanted == stands or new.text is None:
         return Edit()
     return Edit(Revision(current, new.text), new.secrets)
-
-
-async def carry_out(
-    store: Store, decider: Decider[S, E], stream: UUID, decide: Callable[[S], list[E]], new: Edit, expect: int | None
-) -> Outcome[S]:
-    """Carry an edit out; what one that is repeated expected to see was true at its first time."""
-    return await store.execute(decider, stream, decide, secrets=new.secrets, expect=None if new.repeated else expect)
 
 
 async def read(vault: Vault, community: UUID, refs: Iterable[UUID | None]) -> Mapping[UUID, Wording]:

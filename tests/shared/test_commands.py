@@ -134,7 +134,20 @@ async def test_a_version_that_the_caller_has_not_seen_is_refused(log: MemoryLog,
 
     with pytest.raises(PreconditionFailed):
         await commands.execute(ACCOUNT, ONE, close, act=ACT, expect=1)
+    with pytest.raises(PreconditionFailed):  # refused as things are now, which the caller has not seen
+        await commands.execute(ACCOUNT, stream(2), partial(deposit, 1), act=ACT, expect=1)
     assert (await commands.execute(ACCOUNT, ONE, close, act=ACT, expect=2)).events == (AccountClosed(),)
+
+
+async def test_a_repetition_is_answered_though_its_first_try_made_the_version_another(
+    log: MemoryLog, commands: Commands
+) -> None:
+    await commands.execute(ACCOUNT, ONE, open_account, act=ACT)
+    await commands.execute(ACCOUNT, ONE, close, act=ACT, expect=1)
+
+    for process in (commands, Commands(log, CATALOGUE)):
+        again = await process.execute(ACCOUNT, ONE, close, act=ACT, expect=1)
+        assert (again.version, again.events) == (2, ())
 
 
 async def test_a_stream_that_is_known_to_be_new_is_written_without_a_look(log: MemoryLog, commands: Commands) -> None:

@@ -19,7 +19,7 @@ from services.content.threads.domain import THREAD
 from services.content.threads.domain import existing as existing_thread
 from services.content.threads.routes import Prose, ThreadPath
 from services.content.views.discussion import DISCUSSION, comment_list
-from services.content.wording import Wording, carry_out, edit_of, words_for
+from services.content.wording import Wording, edit_of, words_for
 from shared.access.permissions import Contributor, Here, Reader
 from shared.http.dependencies import Commanding, Db, IfMatch, Store, fresh
 from shared.http.paging import Listing, Order, Page, PageRequest, page
@@ -140,8 +140,8 @@ async def patch_comment(
     state = (await store.load(COMMENT, comment_id)).state
     author = existing(state).author_id
     new = await edit_of(store.vault, here.community.id, author, state.text, store.new_id(), body=body.body)
-    edited = await carry_out(
-        store, COMMENT, comment_id, lambda state: edit(state, actor(here), new.revision), new, expect
+    edited = await store.execute(
+        COMMENT, comment_id, lambda state: edit(state, actor(here), new.revision), secrets=new.secrets, expect=expect
     )
     return await show(edited, store)
 

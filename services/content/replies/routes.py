@@ -18,7 +18,7 @@ from services.content.threads.domain import THREAD
 from services.content.threads.domain import existing as existing_thread
 from services.content.threads.routes import Prose, ThreadPath
 from services.content.views.discussion import DISCUSSION, reply_list
-from services.content.wording import Wording, carry_out, edit_of, words_for
+from services.content.wording import Wording, edit_of, words_for
 from shared.access.permissions import Contributor, Reader
 from shared.commands import Step
 from shared.http.dependencies import Commanding, Db, IfMatch, fresh
@@ -105,7 +105,9 @@ async def patch_reply(
     posted = existing(state)
     thread = (await store.load(THREAD, posted.thread_id)).state
     new = await edit_of(store.vault, here.community.id, posted.author_id, state.text, store.new_id(), body=body.body)
-    edited = await carry_out(store, REPLY, reply_id, lambda state: edit(state, actor(here), new.revision), new, expect)
+    edited = await store.execute(
+        REPLY, reply_id, lambda state: edit(state, actor(here), new.revision), secrets=new.secrets, expect=expect
+    )
     return await show(edited, thread.accepted, store, db)
 
 

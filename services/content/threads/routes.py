@@ -13,7 +13,7 @@ from services.content.channels.domain import CHANNEL
 from services.content.tags import LONGEST, MOST, normal, normalised
 from services.content.threads.domain import THREAD, delete, edit, existing, open_thread
 from services.content.threads.thread import EXAMPLE, ThreadAnswer, show
-from services.content.wording import BODY, TITLE, Wording, carry_out, edit_of, words_for
+from services.content.wording import BODY, TITLE, Wording, edit_of, words_for
 from shared.access.permissions import Contributor, Reader
 from shared.http.dependencies import Commanding, Db, IfMatch
 from shared.wording import begin
@@ -95,8 +95,12 @@ async def patch_thread(
         store.vault, here.community.id, author, state.text, store.new_id(), title=body.title, body=body.body
     )
     tags = None if new.repeated or body.tags is None else tuple(body.tags)
-    edited = await carry_out(
-        store, THREAD, thread_id, lambda state: edit(state, actor(here), new.revision, tags), new, expect
+    edited = await store.execute(
+        THREAD,
+        thread_id,
+        lambda state: edit(state, actor(here), new.revision, tags),
+        secrets=new.secrets,
+        expect=expect,
     )
     return await show(edited, store, db)
 
