@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+import threading
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import date, timedelta
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
@@ -12,7 +13,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.content.events import ThreadOpened
-from services.projection.activity.arithmetic import Step, activity
+from services.projection.activity import daybook
+from services.projection.activity.arithmetic import Active, Day, Step, active_on, activity
 from services.projection.activity.daybook import DayBook
 from services.projection.app import SERVICE
 from services.projection.books import Books
@@ -118,6 +120,32 @@ async def test_an_action_that_is_no_response_brings_its_member_into_the_ranking(
     life.actions.append(Action(NOON_OF_FIRST, "thread", newcomer))
     await fold(engine, [recorded(ThreadOpened(newcomer, newcomer, newcomer, None, ()), NOON_OF_FIRST)])
     await check_influence(engine, books, life, PARIS, FIRST + timedelta(days=5))
+
+
+async def test_a_question_that_was_given_up_while_it_was_computed_leaves_nothing_behind(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life, books = Life(7), Books()
+    await fold(engine, life.goes_on(80))
+    computing, go_on = threading.Event(), threading.Event()
+
+    def slowly(day: int, days: Mapping[int, Day]) -> Active:
+        computing.set()
+        go_on.wait(10)
+        return active_on(day, days)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(daybook, "active_on", slowly)
+        given_up = asyncio.create_task(check_activity(engine, books, life, PARIS, FIRST, 5))
+        await asyncio.to_thread(computing.wait, 10)
+        given_up.cancel()
+        await asyncio.wait([given_up])
+    await fold(engine, life.goes_on(80))
+    await check_activity(engine, books, life, PARIS, FIRST, 5)
+    go_on.set()
+    await asyncio.sleep(0.1)  # the thread comes to its end
+
+    await check_activity(engine, books, life, PARIS, FIRST, 5)
 
 
 async def test_an_empty_community_has_quiet_days_and_no_ranking(engine: AsyncEngine) -> None:

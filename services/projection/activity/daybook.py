@@ -67,8 +67,12 @@ class DayBook:
         """The days from 29 before `first` to `last`, and the active members of each day from `first` to `last`."""
         async with self._turn:
             days = await self._up_to_date(engine, first - MONTH + 1, last)
-            active = await asyncio.to_thread(self._active_in, days, range(first, last + 1))
-            return Calendar(days, self._newcomers, active)
+            active = {day: self._active[day] for day in range(first, last + 1) if day in self._active}
+            # A thread goes on when its request has been given up, and knows nothing of what was read since then: it
+            # answers, and what it found is kept here, where the turn is still ours.
+            found = await asyncio.to_thread(_active, days, [d for d in range(first, last + 1) if d not in active])
+            self._active.update((day, each) for day, each in found.items() if each.month)
+            return Calendar(days, self._newcomers, active | found)
 
     async def members(self, engine: AsyncEngine, first: int, last: int) -> AbstractBitMap:
         """The ordinals of the members with an action from `first` to `last`."""
@@ -113,11 +117,6 @@ class DayBook:
                 self._active.pop(following, None)
         return len(reading) == len(stale)
 
-    def _active_in(self, days: Mapping[int, Day], asked: Iterable[int]) -> dict[int, Active]:
-        active = {day: self._active.get(day) or active_on(day, days) for day in asked}
-        self._active.update((day, found) for day, found in active.items() if found.month)
-        return active
-
     def _counts_read(self, day: int) -> Counts | None:
         return self._days[day][0] if day in self._days else None
 
@@ -146,6 +145,10 @@ class DayBook:
             newcomers[day] += row["n"]
         # Made anew, since whoever asked before may still read what there was.
         self._newcomers, self._counted = dict(newcomers), changes
+
+
+def _active(days: Mapping[int, Day], asked: Iterable[int]) -> dict[int, Active]:
+    return {day: active_on(day, days) for day in asked}
 
 
 def _days(asked: Sequence[int], actions: Sequence[asyncpg.Record], members: Sequence[asyncpg.Record]) -> dict[int, Day]:
