@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import cast
 
@@ -112,6 +112,9 @@ async def rebuild(
         finally:
             await work.stop()
             await store.close()
+            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+                # The server learns of a connection's end a moment after it; until then the view would seem taken.
+                await guard.execute("select pg_advisory_unlock_all()")
     by_source: dict[str, list[int]] = {}
     for (source, _), position in sorted(positions.items()):
         by_source.setdefault(source, []).append(position)

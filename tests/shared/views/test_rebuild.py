@@ -88,6 +88,20 @@ async def test_a_rebuilt_view_equals_the_live_one_and_takes_over(engine: AsyncEn
         assert await connection.fetchval("select 'item'::regclass::oid") != live
 
 
+async def test_a_view_may_be_rebuilt_again_as_soon_as_one_rebuild_has_ended(
+    engine: AsyncEngine, store: PostgresViewStore
+) -> None:
+    books = a_history(Books(PARTITIONS), 5)
+    await fill(store, books)
+    async with driver(engine) as connection:
+        for _ in range(3):
+            await rebuild(BOARD, engine, remake(books), take_over=False)
+            locks = "select count(*) from pg_locks l join pg_database d on d.oid = l.database"
+            assert not await connection.fetchval(
+                f"{locks} where l.locktype = 'advisory' and d.datname = current_database()"
+            )
+
+
 async def test_a_difference_is_told_row_by_row_and_accepted_only_when_asked(
     engine: AsyncEngine, store: PostgresViewStore
 ) -> None:
