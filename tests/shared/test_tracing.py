@@ -80,6 +80,16 @@ async def test_an_event_carries_the_append_that_wrote_it(receiver: Receiver) -> 
     assert (append.service, append.name, append.attributes) == ("toy", "append", {"guildhall.service": "toy"})
 
 
+def test_a_line_in_the_log_names_the_trace_it_belongs_to(receiver: Receiver) -> None:
+    outside = tracing.trace_ids()
+    with tracing.appending("toy") as carried:
+        inside = tracing.trace_ids()
+
+    assert outside == {}
+    assert carried is not None
+    assert carried.startswith(f"00-{inside['trace_id']}-{inside['span_id']}-")
+
+
 async def test_what_the_sampler_leaves_out_carries_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
     with receiving() as found:

@@ -16,7 +16,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from services.feedback.app import SERVICE as FEEDBACK
 from shared.migrate import migrate
-from shared.operations import check_database, check_processes
+from shared.operations import check_database, check_log, check_processes
 from shared.operations.check_processes import addresses, disk
 from shared.operations.doctor import examine
 from shared.operations.findings import State
@@ -57,6 +57,12 @@ BREAKS = {
         "log", State.BROKEN, "Events are missing from the log: partition",
         f"{SAVED} ({HOLE}); delete from log where (partition, position) = ({HOLE})",
         GIVE_BACK,
+    ),
+    "a position in the middle of the log is gone, and all are counted": Break(
+        "log", State.BROKEN, "Events are missing from the log: partition",
+        f"{SAVED} ({HOLE}); delete from log where (partition, position) = ({HOLE})",
+        GIVE_BACK,
+        full=True,
     ),
     "the last position of the log is gone": Break(
         "log", State.BROKEN, "and says",
@@ -188,6 +194,21 @@ async def test_a_system_that_is_well_is_found_so_and_says_what_was_not_looked_at
     assert meanings["topic contents", OWNER] == f"Ends at the positions that were relayed, {EVENTS} records."
     assert meanings["leases", READER] == "None is needed: readers share their partitions."
     assert [part.split(" (")[0] for part in found.not_looked_at] == [f"processes of {OWNER}, observing", "disks"]
+
+
+async def test_a_long_log_is_counted_at_its_end_and_here_and_there(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check_log, "WINDOW", 2)
+    well = await hall.ill()
+    inner = "position % 2 = 0 and position < (select p.position from log_partition p where p.id = log.partition)"
+    await hall.sql(f"create table saved as select * from log where {inner}; delete from log where {inner}")
+    try:
+        holes = [f for f in await hall.ill() if f.check == "log"]
+    finally:
+        await hall.sql(GIVE_BACK)
+
+    assert well == []
+    assert "has 1 of positions" in holes[0].meaning
+    assert await hall.ill() == []
 
 
 async def test_a_transaction_left_open_and_a_long_one_are_found(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
