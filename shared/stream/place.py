@@ -38,6 +38,7 @@ class Place:
         self._from_beginning = mark.offset is None
         self._passed = 0 if mark.offset is None else mark.position
         self._last: Any = None
+        self._read: Any = None
 
     @property
     def here(self) -> Mark:
@@ -54,6 +55,8 @@ class Place:
             if not self._stands_here(records[0]):
                 raise Elsewhere
             records = records[1:]
+        if records:
+            self._read = records[-1]
         if self._searching:
             records = self._search(records)
         if records:
@@ -85,17 +88,15 @@ class Place:
 
         A topic that was made again may end just where the old one did: nothing comes then, and nothing seems missing.
         """
-        if self._last is None and self._from_beginning:
-            return None
-        offset: int | None = self.mark.offset if self._last is None else self._last.offset
-        self._checking = offset is not None
-        return offset
+        offset: int | None = self.mark.offset if self._read is None else self._read.offset
+        self._checking = offset is not None and not (self._read is None and self._from_beginning)
+        return offset if self._checking else None
 
     def _stands_here(self, record: Fetched) -> bool:
         """Whether this is the record that was last read at its offset; a mark may be that of a repeat."""
         position = _position(record)
-        if self._last is not None:
-            return position == _position(self._last)
+        if self._read is not None:
+            return position == _position(self._read)
         return position is None or position <= self.mark.position
 
     def restart(self, offset: int) -> None:
@@ -103,7 +104,7 @@ class Place:
         self.mark = self.here
         self.next = offset
         self._searching, self._from_beginning, self._passed, self._last = True, True, 0, None
-        self._checking = False
+        self._checking, self._read = False, None
 
 
 def _position(record: Fetched) -> int | None:

@@ -130,6 +130,22 @@ async def test_a_topic_that_is_made_again_and_ends_where_the_old_one_did_is_noti
     await source.close()
 
 
+async def test_who_waits_for_a_position_notices_that_the_topic_was_made_again_and_has_it(feed: TopicFeed) -> None:
+    source = KafkaSource(feed.settings, feed.log.service, silence=0.5)
+    await feed.add(3)
+    await feed.recreate()
+    for _ in range(3):
+        await feed.put(0, 1, 1)
+    await source.start({0: BEGINNING})
+    assert await take(source, 1, within=2) == []
+
+    await feed.recreate()
+    await feed.put(0, 0)
+
+    assert positions(await take(source, 3)) == {0: [1, 2, 3]}
+    await source.close()
+
+
 async def test_a_topic_that_is_made_again_is_read_on_when_it_has_been_filled(
     feed: TopicFeed, source: KafkaSource
 ) -> None:
