@@ -86,24 +86,29 @@ class Producer:
     async def _filled(self) -> list[int]:
         """By partition, the position of the last record; 0 where there is none or where records before it are missing.
 
-        Every position takes at least one offset, so a topic that ends at an offset below its last position has a
-        hole: it was re-created while a producer was writing to it.
+        A topic that was made again while a producer was writing to it has a hole: it does not begin with position 1, or
+        ends at an offset below its last position, since every position takes at least one.
         """
-        filled = [0] * len(self._partitions)
-        wanted = {tp: self.ends[tp.partition] - 1 for tp in self._partitions if self.ends[tp.partition]}
-        if not wanted:
-            return filled
-        self._consumer.assign(list(wanted))
-        for tp, offset in wanted.items():
-            self._consumer.seek(tp, offset)
+        ends = {p: end for p, end in self.ends.items() if end}
+        last = await self._positions_at({p: end - 1 for p, end in ends.items()})
+        first = await self._positions_at(dict.fromkeys(ends, 0))
+        whole = {p for p, end in ends.items() if first[p] == 1 and last[p] <= end}
+        return [last[p] if p in whole else 0 for p in range(len(self._partitions))]
+
+    async def _positions_at(self, offsets: dict[int, int]) -> dict[int, int]:
+        """By partition, the position of the record at that offset."""
+        found: dict[int, int] = {}
+        if not offsets:
+            return found
+        self._consumer.assign([self._partitions[p] for p in offsets])
+        for p, offset in offsets.items():
+            self._consumer.seek(self._partitions[p], offset)
         async with asyncio.timeout(DEADLINE):
-            while wanted:
+            while len(found) < len(offsets):
                 for tp, records in (await self._consumer.getmany(timeout_ms=200)).items():
-                    position = _position(records[-1].value)
-                    filled[tp.partition] = position if position <= self.ends[tp.partition] else 0
-                    wanted.pop(tp, None)
+                    found.setdefault(tp.partition, _position(records[0].value))
         self._consumer.unsubscribe()
-        return filled
+        return found
 
     async def look(self) -> None:
         """Raises `TopicChanged` when the topic is shorter than it was, `BrokerAway` when it cannot be seen."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 
@@ -22,7 +22,7 @@ from shared.event import Recorded
 from shared.lease import AWAY, HELD, Lease, LeaseLost, lead
 from shared.log.follow import Pace
 from shared.log.port import Log
-from shared.relay.producer import EventTooLarge, Producer
+from shared.relay.producer import EventTooLarge, Producer, TopicChanged
 from shared.relay.state import Progress, RelayState
 from shared.settings import Settings
 from shared.stream.topics import TopicProblem
@@ -62,6 +62,8 @@ class Relay:
         self._settings = settings
         self._pace = Pace()
         self._progress = Progress(log.service)
+        self._changed = False
+        """Whether the topic was made again since it was last filled from its beginning."""
 
     def wake(self) -> None:
         """Something was appended in this process; call it from the event loop's own thread."""
@@ -88,6 +90,7 @@ class Relay:
                 try:
                     await self._with_new_producer(lease, checkpoints)
                 except Exception as error:
+                    self._changed |= any(isinstance(each, TopicChanged) for each in _leaves(error))
                     progress.interrupted(_passing(error))
                 failures = 1 if time.monotonic() - began > LOOK else failures + 1
                 await asyncio.sleep(min(BACK_OFF[1], BACK_OFF[0] * 2 ** min(failures - 1, 10)))
@@ -100,14 +103,21 @@ class Relay:
         producer = Producer(self._settings, self._log.service)
         self._progress.new_producer()
         try:
-            self._progress.begin(await self._compare(await producer.start(), checkpoints))
+            filled = await producer.start()
+            if self._changed:  # whatever it has by now was written by somebody who did not know
+                filled = [0] * len(filled)
+            self._progress.begin(await self._compare(filled, checkpoints))
             async with asyncio.TaskGroup() as tasks:
-                session = _Session(self._log, producer, self._progress, tasks)
+                session = _Session(self._log, producer, self._progress, tasks, self._noted)
                 tasks.create_task(session.look())
                 tasks.create_task(session.checkpoint(lease, checkpoints))
                 await self._poll(session)
         finally:
             await producer.stop()
+
+    def _noted(self) -> None:
+        """The checkpoints say now how far the topic is, so they can be believed again."""
+        self._changed = False
 
     async def _compare(self, filled: list[int], checkpoints: Held) -> list[int]:
         """Where to begin, by partition: the smaller of what the topic has and what the checkpoint says."""
@@ -147,12 +157,15 @@ class Relay:
 class _Session:
     """What goes on between a producer's start and its first failure."""
 
-    def __init__(self, log: Log, producer: Producer, progress: Progress, tasks: asyncio.TaskGroup) -> None:
+    def __init__(
+        self, log: Log, producer: Producer, progress: Progress, tasks: asyncio.TaskGroup, noted: Callable[[], None]
+    ) -> None:
         self._log = log
         self._producer = producer
         self._progress = progress
         self._positions = progress.positions
         self._tasks = tasks
+        self._noted = noted
         self._busy: set[int] = set()
         self._room = asyncio.Semaphore(AT_ONCE)
         self._moved: dict[int, int] = dict(enumerate(self._positions))
@@ -203,6 +216,7 @@ class _Session:
                 )
             if done != f"INSERT 0 {len(moved)}":
                 raise LeaseLost(lease.name)
+            self._noted()
 
     async def look(self) -> None:
         """Every so often, whether the topic still holds what was written; it may be deleted while nothing is sent."""

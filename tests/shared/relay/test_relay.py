@@ -26,6 +26,7 @@ from shared.event import from_wire
 from shared.log.port import partition_of
 from shared.log.postgres import PostgresLog
 from shared.relay import relay as relaying
+from shared.relay.producer import Producer
 from shared.relay.relay import Relay
 from shared.settings import Settings
 from shared.stream.kafka_source import KafkaSource
@@ -307,6 +308,45 @@ async def test_a_topic_that_was_made_again_under_load_is_filled_again(
         await ensure_topics(system.settings, [system.service])
         await append(system.log, 1)
 
+        await until(lambda: relay.state.producers > 1)
+        await until(caught_up(relay, 51))
+
+    found = await system.topic(51)
+    assert {partition: read(on_topic) for partition, on_topic in found.items()} == every(51)
+
+
+async def test_a_topic_without_its_beginning_is_filled_again_however_many_records_it_has(system: System) -> None:
+    await system.fill(600)
+    late = Producer(system.settings, system.service)  # its topic was made again, and it does not know
+    await late.start()
+    for _ in range(6):
+        await late.send(0, await system.log.follow(0, 40, 10))
+    await late.stop()
+    await system.sql("update relay_checkpoint set position = 50")
+
+    async with system.relay() as relay:
+        await until(caught_up(relay, 50))
+
+    found = await system.topic(50)
+    assert {partition: read(on_topic) for partition, on_topic in found.items()} == every(50)
+
+
+async def test_a_topic_that_is_seen_to_be_made_again_is_filled_from_its_beginning(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relaying, "LOOK", 1000)
+    await system.fill(600)
+    async with system.relay() as relay:
+        await until(caught_up(relay, 50))
+        await delete_topic(system.settings, system.service)
+        await ensure_topics(system.settings, [system.service])
+        late = Producer(system.settings, system.service)
+        await late.start()
+        await late.send(0, await system.log.follow(0, 0, 1))
+        for _ in range(6):
+            await late.send(0, await system.log.follow(0, 40, 10))
+        await late.stop()
+        await append(system.log, 1)
         await until(lambda: relay.state.producers > 1)
         await until(caught_up(relay, 51))
 
