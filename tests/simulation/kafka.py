@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -268,6 +268,7 @@ class Admin(Client):
             await self._ask(partial(self.broker.delete, name))
 
 
+@lru_cache(maxsize=4096)
 def position(value: bytes) -> int:
     """The log's position of a record on a topic."""
     return from_wire(value).position

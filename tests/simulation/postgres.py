@@ -133,8 +133,11 @@ class Transaction:
         return self.database.clock()
 
     def get(self, table: str, key: Any) -> Any:
-        place = (table, key)
-        return self.writes[place] if place in self.writes else self.database.table(table).get(key)
+        if self.writes:
+            row = self.writes.get((table, key), self)
+            if row is not self:
+                return row
+        return self.database.table(table).get(key)
 
     def put(self, table: str, key: Any, row: Any) -> None:
         """Write a row; None takes it away."""
