@@ -1,0 +1,59 @@
+"""A place is looked at again where nothing comes: the record that was read last must still stand there."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.event import to_wire
+from shared.stream.place import Elsewhere, Place
+from shared.stream.source import BEGINNING, Mark, Message
+from tests.shared.board import Books, Visited, member
+
+BOOKS = Books(1)
+RECORDS = [BOOKS.append(Visited(member(n)), member(n)) for n in range(9)]
+
+
+def topic(*positions: int) -> list[Message]:
+    """A partition that holds these positions, one after another."""
+    return [Message(0, offset, to_wire(RECORDS[position - 1]), None) for offset, position in enumerate(positions)]
+
+
+def test_a_record_that_stands_where_it_was_read_is_not_handed_out_again() -> None:
+    place, records = Place(BEGINNING), topic(1, 2, 3)
+    assert place.sift(records) == records
+
+    assert place.check() == 2
+    assert place.sift([records[2], *topic(0, 0, 0, 4)[3:]]) == topic(0, 0, 0, 4)[3:]
+
+
+def test_another_record_in_its_place_sends_the_reader_to_the_beginning() -> None:
+    place = Place(BEGINNING)
+    place.sift(topic(1, 2, 2))
+
+    assert place.check() == 2
+    with pytest.raises(Elsewhere):
+        place.sift(topic(1, 2, 3)[2:])
+
+
+def test_a_place_that_has_handed_out_nothing_is_looked_at_by_what_it_has_read() -> None:
+    place = Place(BEGINNING)
+    assert place.sift(topic(2, 2, 2)) == []
+
+    assert place.check() == 2
+    with pytest.raises(Elsewhere):
+        place.sift(topic(1, 2, 3)[2:])
+
+
+def test_a_mark_may_be_that_of_a_repeat() -> None:
+    place = Place(Mark(5, 7))
+
+    assert place.check() == 7
+    assert place.sift(topic(1, 2, 3, 4, 5, 3, 4, 4)[7:]) == []
+
+    assert place.check() == 7
+    with pytest.raises(Elsewhere):
+        place.sift(topic(1, 2, 3, 4, 5, 6, 7, 8)[7:])
+
+
+def test_where_nothing_was_read_there_is_nothing_to_look_at() -> None:
+    assert Place(BEGINNING).check() is None
