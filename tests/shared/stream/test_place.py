@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 
 from shared.event import to_wire
 from shared.stream.place import Elsewhere, Place
-from shared.stream.source import BEGINNING, Mark, Message
+from shared.stream.source import BEGINNING, Mark
 from tests.shared.board import Books, Visited, member
 
 BOOKS = Books(1)
 RECORDS = [BOOKS.append(Visited(member(n)), member(n)) for n in range(9)]
 
 
-def topic(*positions: int) -> list[Message]:
+@dataclass
+class Stored:
+    offset: int
+    value: bytes | None
+
+
+def topic(*positions: int) -> list[Stored]:
     """A partition that holds these positions, one after another."""
-    return [Message(0, offset, to_wire(RECORDS[position - 1]), None) for offset, position in enumerate(positions)]
+    return [Stored(offset, to_wire(RECORDS[position - 1])) for offset, position in enumerate(positions)]
 
 
 def test_a_record_that_stands_where_it_was_read_is_not_handed_out_again() -> None:
