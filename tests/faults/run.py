@@ -22,6 +22,10 @@ from rich.table import Table
 from tests.faults.stage import Figure, Stage
 
 SCENARIOS = {
+    "gap-hunt": "gap_hunt",
+    "stalled-writer": "stalled_writer",
+    "silent-deaths": "silent_deaths",
+    "poison": "poison",
     "many-faults": "many_faults",
     "kill-postgres": "kill_postgres",
     "kill-kafka": "kill_kafka",
@@ -29,10 +33,6 @@ SCENARIOS = {
     "two-leaders": "two_leaders",
     "rolling-restart": "rolling_restart",
     "disk-full": "disk_full",
-    "gap-hunt": "gap_hunt",
-    "stalled-writer": "stalled_writer",
-    "silent-deaths": "silent_deaths",
-    "poison": "poison",
 }
 RESULTS = Path(__file__).parents[2] / "build" / "faults.json"
 

@@ -20,6 +20,7 @@ from tests.e2e.system import free_port
 from tests.faults.processes import end, launch
 from tests.faults.stage import Stage
 from tests.faults.system import System
+from tests.stack import Stack
 
 RATE = 100.0
 SERVICE = "content"
@@ -34,7 +35,7 @@ where application_name = 'guildhall-{SERVICE}' and datname = 'guildhall_{SERVICE
 async def run(stage: Stage) -> None:
     system = await stage.system()
     ended, stopped, fenced = stage.choose(8, 150), stage.choose(2, 50), 200
-    await _fenced(stage, fenced)
+    await _fenced(stage, system.stack(), fenced)
     before = await _repeats(system)
     with _worker(system) as second:
         async with stage.live(RATE):
@@ -71,10 +72,10 @@ async def run(stage: Stage) -> None:
     await stage.judged(6, "after two had led", scale)
 
 
-async def _fenced(stage: Stage, count: int) -> None:
+async def _fenced(stage: Stage, stack: Stack, count: int) -> None:
     """An old leader's write, each time after a new one has begun."""
     refused = 0
-    async with fresh_database(stage.stack(), service_metadata(facts=True)) as settings, AsyncExitStack() as resources:
+    async with fresh_database(stack, service_metadata(facts=True)) as settings, AsyncExitStack() as resources:
         engine = create_engine(settings, "toy", connections=3)
         resources.push_async_callback(engine.dispose)
         for number in range(count):
