@@ -13,6 +13,7 @@ import urllib.request
 from pathlib import Path
 
 import asyncpg
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
@@ -160,6 +161,46 @@ def test_an_answer_streams_while_its_request_is_still_being_sent(tmp_path: Path)
         assert answer.read() == b""
         answer.close()
         connection.close()
+    finally:
+        gateway.stop()
+        member.stop()
+
+
+BREAKS = """
+import http.server, os, socket
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version, seen = "HTTP/1.1", 0
+    def do_GET(self):
+        self.send_response(200); self.send_header("Content-Length", "2"); self.end_headers(); self.wfile.write(b"{}")
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        Handler.seen += 1
+        if Handler.seen % 2:
+            self.close_connection = True
+            return self.connection.shutdown(socket.SHUT_RDWR)
+        self.send_response(200); self.send_header("Content-Length", str(len(body))); self.end_headers()
+        self.wfile.write(body)
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["GUILDHALL_PORT"])), Handler).serve_forever()
+"""
+
+
+def test_a_request_that_may_be_repeated_is_sent_anew_when_its_service_ends_under_it(tmp_path: Path) -> None:
+    home = Home(tmp_path).open()
+    member = service(home, BREAKS)
+    gateway = Gateway(home, some_ports("o")["o"], {"member": member.port}, {"member": ["/v1/communities"]})
+    address = f"{gateway.origin}/v1/communities"
+    try:
+        member.start()
+        gateway.start()
+        member.wait_ready()
+        gateway.wait_ready()
+        keyed = urllib.request.Request(address, b"hello", {"Idempotency-Key": "1"})
+        with urllib.request.urlopen(keyed, timeout=10) as answer:
+            assert answer.read() == b"hello"
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(urllib.request.Request(address, b"hello"), timeout=10)
+        with refused.value as error:
+            assert error.code == 503
     finally:
         gateway.stop()
         member.stop()
