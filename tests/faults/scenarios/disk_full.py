@@ -23,7 +23,7 @@ from tests.faults.system import System
 RATE = 40.0
 SIZE = "200m"
 CLEAR, BACK = 5.0, 60.0
-FULL = 12.0
+FULL = 8.0
 """Seconds the disk stays full."""
 SMALL = {"max_wal_size": "64MB", "min_wal_size": "32MB"}
 
