@@ -138,18 +138,19 @@ async def _sources(campaign: Campaign, given: argparse.Namespace) -> None:
         return
     wanted = {source: int(given.requests * share) for source, share in SHARES.items()}
     wanted["generated"] = given.requests - sum(count for source, count in wanted.items() if source != "generated")
-    await asyncio.gather(
-        run(campaign, wanted["generated"], first),
-        *(_slowly(campaign, source, wanted[source], first) for source in _SLOW),
-    )
+    await asyncio.gather(run(campaign, wanted["generated"], first), _slowly(campaign, wanted, first))
 
 
 _SLOW = {"schemathesis": schemas.cases, "sequences": schemas.sequences, "rules": machine.rules}
 
 
-async def _slowly(campaign: Campaign, source: str, wanted: int, first: int) -> None:
-    for number in range(first, first + -(-wanted // PIECE)):
-        await _SLOW[source](campaign, number, min(PIECE, wanted))
+async def _slowly(campaign: Campaign, wanted: dict[str, int], first: int) -> None:
+    """The sources that use hypothesis, in a thread beside the loop: one at a time, since Python's own parser of source
+    code, which hypothesis asks, does not bear two threads (CPython 3.11: "AST constructor recursion depth mismatch").
+    """
+    for source, begin in _SLOW.items():
+        for number in range(first, first + -(-wanted[source] // PIECE)):
+            await begin(campaign, number, min(PIECE, wanted[source]))
 
 
 def _report(console: Console, given: argparse.Namespace, tally: Tally, finished: int, seconds: float) -> int:

@@ -54,6 +54,7 @@ class Campaign:
         village = await Village(self.city, f"foreign-{self.seed}", "members").settle()
         await village.must("owner", "member", "PATCH", "", {"admission": "open"})
         await village.must("stranger", "member", "POST", "/members")
+        await village.must("owner", "member", "PATCH", "", {"admission": "application"})
         return village
 
     async def generated(self, number: int, length: int = LENGTH) -> None:

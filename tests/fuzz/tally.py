@@ -65,7 +65,7 @@ class Tally:
         self.longest_turn = max(self.longest_turn, other.longest_turn)
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**vars(self), "findings": [asdict(finding) for finding in self.findings]}
 
     @classmethod
     def of_json(cls, value: dict[str, Any]) -> Tally:

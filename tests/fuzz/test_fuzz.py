@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ from tests.city.city import City, city
 from tests.fuzz import machine, schemas
 from tests.fuzz.campaign import Campaign, run
 from tests.fuzz.oracle import Oracle
+from tests.fuzz.tally import Finding, Tally
 from tests.stack import Stack
 
 SEED = os.environ.get("GUILDHALL_FUZZ_SEED", "short")
@@ -57,6 +59,14 @@ async def test_what_people_do_one_after_another_comes_to_what_the_model_says(run
 
     assert campaign.tally.total >= RULES
     assert not campaign.tally.findings, shown(campaign)
+
+
+def test_what_a_worker_found_arrives_as_it_was() -> None:
+    tally = Tally(violations=1, longest_turn=0.5, findings=[Finding("problem", "generated/1", "curl", 500, "")])
+    answer = Answer(201, [], b"")
+    tally.count("generated", Request("content", "POST", "/"), answer, "open_thread")
+
+    assert Tally.of_json(json.loads(json.dumps(tally.as_json()))) == tally
 
 
 async def _thread(running: City) -> tuple[Request, Answer]:
