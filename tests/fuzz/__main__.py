@@ -44,7 +44,8 @@ def main(arguments: list[str]) -> int:
     if given.worker is not None:
         return asyncio.run(_work(given))
     console = Console(highlight=False)
-    console.print(f"seed {given.seed}, {given.requests:,} requests, {given.workers} processes")
+    what = f"episode {given.episode}" if given.episode else f"{given.requests:,} requests, {given.workers} processes"
+    console.print(f"seed {given.seed}, {what}")
     began = time.monotonic()
     with (
         stack_session({"fsync": "off"}),
@@ -52,7 +53,7 @@ def main(arguments: list[str]) -> int:
             TextColumn("fuzz"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
         ) as progress,
     ):
-        bar = progress.add_task("requests", total=given.requests)
+        bar = progress.add_task("requests", total=None if given.episode else given.requests)
         tallies = list(_workers(given, lambda done: progress.update(bar, completed=done)))
     whole = Tally()
     for tally in tallies:

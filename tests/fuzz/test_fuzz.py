@@ -18,7 +18,7 @@ from tests.fuzz.tally import Finding, Tally
 from tests.stack import Stack
 
 SEED = os.environ.get("GUILDHALL_FUZZ_SEED", "short")
-GENERATED, CASES, RULES = 1_200, 70, 80
+GENERATED, CASES, RULES = 900, 70, 60
 
 
 @pytest.fixture(scope="module")
