@@ -58,7 +58,8 @@ class Ordinals:
     async def of(self, connection: Driver, members: Iterable[Member]) -> dict[Member, int]:
         """The ordinals of all these members, given to those that have none. Within a transaction."""
         wanted = set(members)
-        found = {member: self._known[member] for member in wanted if member in self._known}
+        known = self._known.get
+        found = {member: ordinal for member in wanted if (ordinal := known(member)) is not None}
         for step in (FIND, GIVE):
             missing = [member for member in wanted if member not in found]
             if not missing:
@@ -120,7 +121,7 @@ async def write_sets(
         if not missing:
             return
         made = new_sets_statement(table, generation, column)
-        rows = [(*key, canonical(BitMap([ordinals[key[0], m] for m in sets[key]]))) for key in missing]
+        rows = [(*key, _written(BitMap([ordinals[key[0], m] for m in sets[key]]))) for key in missing]
         done = await connection.execute(made.sql, *made.arguments(rows))
         # Fewer: another worker has made some meanwhile. Which ones is seen by looking again.
         todo = [] if done == f"INSERT 0 {len(rows)}" else list(missing)
@@ -128,6 +129,10 @@ async def write_sets(
 
 def canonical(ordinals: BitMap) -> bytes:
     """The one way of writing a set down: the bytes depend on its members and not on the order they came in."""
-    fresh = BitMap(ordinals.to_array())
+    return _written(BitMap(ordinals.to_array()))
+
+
+def _written(fresh: BitMap) -> bytes:
+    """Of a set that was made in one go, and so is in the one form already."""
     fresh.run_optimize()
     return bytes(fresh.serialize())
