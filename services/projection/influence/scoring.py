@@ -60,6 +60,8 @@ class Standing:
     resonance: Integers
     authority: Integers
     score: Integers
+    falling: Integers
+    """Scores times -1 in the order of the ranking: so they rise, and one can be looked up among them."""
     earned: Sequence[Earned]
     """By number, as the ledger has it."""
     pairs: Pairs
@@ -74,7 +76,7 @@ class Standing:
     def percentile(self, member: int) -> float:
         """The share of the population, 0 to 1, that scores lower; in whole steps of 1/10,000, rounded down."""
         size = len(self.ranking)
-        not_lower = int(np.searchsorted(-self.score[self.ranking], -self.score[member], side="right"))
+        not_lower = int(np.searchsorted(self.falling, -self.score[member], side="right"))
         return (size - not_lower) * 10_000 // size / 10_000 if size else 0.0
 
 
@@ -94,8 +96,22 @@ def standing(every: Sequence[Earned], roster: Roster, active: Integers, policies
     rank[population] = shares.thousandths
     of_reach, of_resonance, of_authority = policy.weights
     score = of_reach * policy.reach_points * 1000 * reach + of_resonance * resonance + of_authority * rank
-    ranking = population[np.lexsort((population, -score[population]))]
-    return Standing(day, policies, roster, population, ranking, reach, resonance, rank, score, every, pairs, shares)
+    ranking = population[np.argsort(-score[population], kind="stable")]
+    return Standing(
+        day=day,
+        policies=policies,
+        roster=roster,
+        population=population,
+        ranking=ranking,
+        reach=reach,
+        resonance=resonance,
+        authority=rank,
+        score=score,
+        falling=-score[ranking],
+        earned=every,
+        pairs=pairs,
+        shares=shares,
+    )
 
 
 def thousandths(days: Integers, points: Integers, policies: Policies, day: int) -> npt.NDArray[np.float64]:
