@@ -89,7 +89,8 @@ async def asked(order: Order, status: str) -> Load:
     output, _ = await process.communicate(msgspec.json.encode(order))
     answer = msgspec.json.decode(output, type=Answer)
     if answer.statuses.keys() != {status}:
-        raise RuntimeError(f"not every answer was a {status}: {answer.statuses}")
+        asked_for = order.request.partition(b" HTTP/")[0].decode()
+        raise RuntimeError(f"not every answer to {asked_for} was a {status}: {answer.statuses}")
     if answer.busy > 0.8:
         raise RuntimeError(f"the load generator was the bottleneck: it used {answer.busy:.0%} of a core")
     return answer.load
