@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -12,10 +12,10 @@ PAUSE = 0.25
 """Seconds between two looks."""
 
 
-def used(pid: int) -> float:
-    """Megabytes a process and its children use; 0 when there is none any more."""
+def used(pid: int, besides: Collection[int] = ()) -> float:
+    """Megabytes a process and its children use, `besides` and theirs left out; 0 when there is none any more."""
     total = 0
-    for each in family(pid):
+    for each in family(pid, besides):
         with suppress(OSError):
             for line in Path(f"/proc/{each}/smaps_rollup").read_text().splitlines():
                 if line.startswith("Pss:"):
@@ -23,25 +23,31 @@ def used(pid: int) -> float:
     return total / MEGABYTE
 
 
-def family(pid: int) -> Iterable[int]:
-    """A process and all that descend from it."""
+def used_by_each(processes: Mapping[str, int]) -> dict[str, float]:
+    """Megabytes that each of these processes uses, by name; one that has started another is counted without it."""
+    return {name: used(pid, [other for other in processes.values() if other != pid]) for name, pid in processes.items()}
+
+
+def family(pid: int, besides: Collection[int] = ()) -> Iterable[int]:
+    """A process and all that descend from it, `besides` and theirs left out."""
     yield pid
     with suppress(OSError):
         for thread in Path(f"/proc/{pid}/task").iterdir():
             for child in (thread / "children").read_text().split():
-                yield from family(int(child))
+                if int(child) not in besides:
+                    yield from family(int(child), besides)
 
 
 @asynccontextmanager
 async def most(processes: Mapping[str, int]) -> AsyncIterator[dict[str, float]]:
     """The most that each of these processes uses meanwhile, in megabytes by name."""
-    seen = {name: used(pid) for name, pid in processes.items()}
+    seen = used_by_each(processes)
 
     async def look() -> None:
         while True:
             await asyncio.sleep(PAUSE)
-            for name, pid in processes.items():
-                seen[name] = max(seen[name], used(pid))
+            for name, megabytes in used_by_each(processes).items():
+                seen[name] = max(seen[name], megabytes)
 
     looking = asyncio.create_task(look())
     try:

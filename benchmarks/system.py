@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.measuring import Result, figure
-from benchmarks.memory import most, used
+from benchmarks.memory import most, used_by_each
 from deploy.importers.sample import FOLDER as SAMPLE
 from services.projection.read_models.actions import ACTIONS
 from services.projection.read_models.responses import RESPONSES
@@ -48,7 +48,7 @@ async def measure(_: Stack) -> list[Result]:
 async def _measured(system: LocalSystem) -> list[Result]:
     processes = _processes(system)
     await asyncio.sleep(SETTLED)
-    idle = {name: used(pid) for name, pid in processes.items()}
+    idle = used_by_each(processes)
     dump = _dump()
     async with most(processes) as under_load:
         began = time.perf_counter()
