@@ -21,6 +21,9 @@ from tests.simulation.postgres import Database, Locks, Place, Statement, Transac
 from tests.simulation.rows import Row, columns, reads, row_type, says
 
 LOG_ROW = row_type(*log_sql.COLUMNS.split(", "))
+NUMBERED_ROW = row_type("n", *log_sql.COLUMNS.split(", "))
+GIVEN = 11
+"""Parameters of an event's row: all columns but the position and when it was recorded."""
 POSITION = row_type("position")
 BASE = row_type("id", "base")
 WRITTEN = row_type("id", "partition", "position")
@@ -28,6 +31,7 @@ ID = row_type("id")
 EPOCH = row_type("epoch")
 CHECKPOINT = row_type("partition", "position")
 _LOCK_TIMEOUT = re.compile(r"set (?:local )?lock_timeout = '?(\d+)")
+_COMMIT = re.compile(r"set (?:local )?synchronous_commit = (?:on|off)")
 
 
 class LogIndex:
@@ -66,17 +70,23 @@ def log_statements(index: LogIndex) -> dict[str, Statement]:
         yield Locks([("log_partition", given[0])])
         position = transaction.get("log_partition", given[0]) + 1
         transaction.put("log_partition", given[0], position)
-        yield from _insert(transaction, index, position, given)
+        if given[GIVEN:]:
+            keep(transaction, given[GIVEN:])
+        yield from _insert(transaction, index, position, given[:GIVEN])
         return [POSITION((position,))]
 
+    def keep(transaction: Transaction, words: Sequence[Any]) -> None:
+        community, ref, subject, content = words
+        if transaction.get("vault", (community, ref)) is None:
+            transaction.put("vault", (community, ref), (subject, content))
+
     def many(transaction: Transaction, given: Sequence[Any]) -> Work:
-        rows = columns(given[:10])
+        rows = columns(given[:GIVEN])
         partitions = sorted({row[0] for row in rows})
         yield Locks([("log_partition", partition) for partition in partitions])
         base = {partition: transaction.get("log_partition", partition) for partition in partitions}
-        for community, ref, subject, content in columns(given[10:]):
-            if transaction.get("vault", (community, ref)) is None:
-                transaction.put("vault", (community, ref), (subject, content))
+        for words in columns(given[GIVEN:]):
+            keep(transaction, words)
         last = dict(base)
         for row in rows:
             last[row[0]] += 1
@@ -99,6 +109,11 @@ def log_statements(index: LogIndex) -> dict[str, Statement]:
         return [()]
 
     @reads
+    def load_many(_: Transaction, given: Sequence[Any]) -> list[Row]:
+        asked = enumerate(zip(*given, strict=True), 1)
+        return [NUMBERED_ROW((n, *row)) for n, (stream, after) in asked for row in index.stream(stream, after)]
+
+    @reads
     def heads(transaction: Transaction, _: Sequence[Any]) -> list[Row]:
         return [POSITION((position,)) for _, position in sorted(transaction.rows("log_partition"))]
 
@@ -115,11 +130,13 @@ def log_statements(index: LogIndex) -> dict[str, Statement]:
     return {
         **_known(
             (log_sql, "ONE", one),
+            (log_sql, "ONE_WITH_WORDS", one),
             (log_sql, "MANY", many),
             (log_sql, "WRITTEN", written),
             (log_sql, "FREE", free),
             (log_sql, "WAIT", wait),
             (log_sql, "LOAD", reads(lambda _, given: index.stream(given[0], given[1]))),
+            (log_sql, "LOAD_MANY", load_many),
             (log_sql, "FOLLOW", reads(lambda _, given: index.follow(*given))),
             (log_sql, "HEADS", heads),
             # What somebody would write who gives out the position before the event is there: `bugs/`.
@@ -130,7 +147,7 @@ def log_statements(index: LogIndex) -> dict[str, Statement]:
 
 
 def _insert(transaction: Transaction, index: LogIndex, position: int, given: Sequence[Any]) -> Work:
-    partition, stream, version, kind, event_id, community, actor, occurred_at, causation, data = given
+    partition, stream, version, kind, event_id, community, actor, occurred_at, causation, data, traceparent = given
     yield Locks([("log.position", (partition, position)), ("log.version", (stream, version))])
     mine = any(
         table == "log" and row["stream"] == stream and row["version"] == version
@@ -141,7 +158,7 @@ def _insert(transaction: Transaction, index: LogIndex, position: int, given: Seq
     if position in index.rows[partition]:
         raise asyncpg.UniqueViolationError('duplicate key value violates unique constraint "pk_log"')
     row = (partition, position, stream, version, kind, event_id, community, actor, occurred_at, transaction.now)
-    transaction.put("log", (partition, position), LOG_ROW((*row, causation, data)))
+    transaction.put("log", (partition, position), LOG_ROW((*row, causation, data, traceparent)))
 
 
 def lease_statements() -> dict[str, Statement]:
@@ -231,6 +248,11 @@ def set_lock_timeout(sql: str) -> Statement | None:
     return meaning
 
 
+def set_commit(sql: str) -> Statement | None:
+    """A simulated server never loses what it has committed; `tests/shared/views/test_crash.py` kills a real one."""
+    return (lambda _, __: "SET") if _COMMIT.match(sql) else None
+
+
 def finder(*known: dict[str, Statement], also: Callable[[str], Statement | None]) -> Callable[[str], Statement]:
     """Looks a statement up by its text. Raises for one that nobody has said the meaning of."""
     statements = {sql: meaning for each in known for sql, meaning in each.items()}
@@ -238,7 +260,7 @@ def finder(*known: dict[str, Statement], also: Callable[[str], Statement | None]
     def find(sql: str) -> Statement:
         meaning = statements.get(sql)
         if meaning is None:
-            meaning = set_lock_timeout(sql) or also(sql)
+            meaning = set_lock_timeout(sql) or set_commit(sql) or also(sql)
             if meaning is None:
                 text = " ".join(sql.split())
                 raise UnknownStatement(

@@ -68,12 +68,14 @@ def watermark_statements() -> dict[str, Statement]:
             for partition, position in sorted(zip(partitions, positions, strict=True))
         ]
         yield Locks(row_locks("watermark", [key for key, _ in keys]))
+        updated = 0
         for key, position in keys:
             row = transaction.get("watermark", key)
             if row is not None and row[0] >= position:
                 at = _latest(row[3], transaction.now - timedelta(seconds=ago))
                 transaction.put("watermark", key, (*row[:3], at))
-        return f"UPDATE {len(keys)}"
+                updated += 1
+        return f"UPDATE {updated}"
 
     def touch(transaction: Transaction, given: Sequence[Any]) -> Work:
         yield Locks([("watermark", tuple(given))])

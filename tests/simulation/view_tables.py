@@ -18,7 +18,7 @@ from tests.simulation.statements import row_locks
 
 SET = row_type("n", "held")
 
-_INSERT = re.compile(r"insert into (\S+) as t \(([^)]*)\) select .* on conflict \(([^)]*)\) do update set (.*)$", re.S)
+_INSERT = re.compile(r"insert into (\S+) as t \(([^)]*)\) select .* on conflict \(([^)]*)\) do (.*)$", re.S)
 _READ = re.compile(r"select u\.n, t\.(\S+) from (\S+) t join unnest\((.*)\) as u\(([^)]*)\) on ", re.S)
 _WRITE = re.compile(r"update (\S+) t set (\S+) = u\.value from unnest\((.*)\) as u\(([^)]*)\) where ", re.S)
 _ALL = re.compile(r"select \* from (\S+) order by ")
@@ -43,8 +43,9 @@ class Tables:
         table, kind = self._tables[name], self._types[name]
         names, wide = into.split(", "), len(keys.split(", "))
         adds = ".".join(("t", names[-1])) + " + excluded." in update
-        nothing = "where false" in update
+        nothing = update == "nothing"
         newer = "t.version < excluded.version" in update
+        version = names.index("version") if newer else -1
         decode = [_decoder(table, column) for column in names]
 
         def insert(transaction: Transaction, given: Sequence[Any]) -> Work:
@@ -52,7 +53,10 @@ class Tables:
             if any(value is None for row in rows for value in row[:wide]):
                 raise asyncpg.NotNullViolationError(f"null value in a key column of {name}")
             rows.sort(key=lambda row: row[:wide])
+            if newer:  # an old put is left out before anything is locked
+                rows = [row for row in rows if not _as_new(transaction.get(name, row[:wide]), row[version])]
             yield Locks(row_locks(name, [row[:wide] for row in rows]))
+            made = 0
             for row in rows:
                 before = transaction.get(name, row[:wide])
                 if before is None:
@@ -65,23 +69,26 @@ class Tables:
                         column: before[column] + amount for column, amount in zip(names[wide:], row[wide:], strict=True)
                     }
                     after = _with(before, sums)
-                elif newer and before["version"] >= row[names.index("version")]:
+                elif newer and _as_new(before, row[version]):
                     continue
                 else:
                     after = _with(before, dict(zip(names[wide:], row[wide:], strict=True)))
                 if any(type(value) is int and not -(2**63) <= value < 2**63 for value in after):
                     raise asyncpg.NumericValueOutOfRangeError("bigint out of range")
                 transaction.put(name, row[:wide], after)
-            return f"INSERT 0 {len(rows)}"
+                made += 1
+            return f"INSERT 0 {made}"
 
         return insert
 
     def _read(self, column: str, name: str, _: str, into: str) -> Statement:
         wide = len(into.split(", ")) - 1
 
-        def read(transaction: Transaction, given: Sequence[Any]) -> list[Row]:
-            found = ((row[wide], transaction.get(name, row[:wide])) for row in columns(given))
-            return [SET((n, row[column])) for n, row in found if row is not None]
+        def read(transaction: Transaction, given: Sequence[Any]) -> Work:
+            there = [row for row in columns(given) if transaction.get(name, row[:wide]) is not None]
+            there.sort(key=lambda row: row[:wide])
+            yield Locks(row_locks(name, [row[:wide] for row in there]))
+            return [SET((row[wide], transaction.get(name, row[:wide])[column])) for row in there]
 
         return read
 
@@ -101,6 +108,11 @@ class Tables:
 
     def _all(self, name: str) -> Statement:
         return lambda transaction, _: [row for _, row in sorted(transaction.rows(name))]
+
+
+def _as_new(row: Row | None, version: int) -> bool:
+    """Whether a row has been put with this version or a newer one."""
+    return row is not None and bool(row["version"] >= version)
 
 
 def _with(row: Row, values: dict[str, Any]) -> Row:
