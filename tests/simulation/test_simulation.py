@@ -17,7 +17,7 @@ import pytest
 
 from tests.simulation import mutants
 
-SEEDS = 150
+SEEDS = 200
 ROOT = Path(__file__).parents[2]
 TRACES = "from tests.simulation.seed import quiet, run_seed; quiet(); print(*[run_seed(n).trace for n in (7, 8, 7)])"
 
