@@ -94,15 +94,17 @@ async def send(app: FastAPI, request: Request) -> Answer:
         "state": {},
     }
     size = max(1, -(-len(request.body) // request.chunks))
-    parts = [request.body[at : at + size] for at in range(0, len(request.body), size)] or [b""]
-    parts.reverse()
+    sent: int | None = 0
     gone = asyncio.Event()
 
     async def receive() -> Message:
-        if parts:
-            return {"type": "http.request", "body": parts.pop(), "more_body": bool(parts)}
-        await gone.wait()
-        return {"type": "http.disconnect"}
+        nonlocal sent
+        if sent is None:
+            await gone.wait()
+            return {"type": "http.disconnect"}
+        part = request.body[sent : sent + size]
+        sent = sent + size if sent + size < len(request.body) else None
+        return {"type": "http.request", "body": part, "more_body": sent is not None}
 
     start: Message = {}
     body = bytearray()

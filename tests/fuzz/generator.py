@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.city.asking import Request
-from tests.city.operations import COMMUNITY, Json, Operation
+from tests.city.operations import Operation
 from tests.city.village import MEMBERS, OPERATOR, OUTSIDERS, Village
-from tests.fuzz import corpus
+from tests.fuzz import corpus, corpus_head
 from tests.fuzz.drawing import Drawing, pick
 
 SPOT = "<<raw json goes here>>"
@@ -196,11 +196,11 @@ class _Draft:
         return self.die.choice(shapes[:11] if self.die.random() < 0.85 else shapes)
 
     def _spoil_query(self) -> None:
-        extra = self.die.choice(corpus.QUERIES)
+        extra = self.die.choice(corpus_head.QUERIES)
         self.query = self.die.choice([extra, f"{self.query}&{extra}", f"{extra}&{self.query}"])
 
     def _spoil_header(self) -> None:
-        name, values = self.die.choice(corpus.HEADERS)
+        name, values = self.die.choice(corpus_head.HEADERS)
         value = self.die.choice(values)
         if name == b"prefer" and b"99999" in value and self.die.random() < 0.9:
             value = b"wait=0"
@@ -215,7 +215,7 @@ class _Draft:
         at = self.die.randrange(3, len(parts)) if len(parts) > 3 else len(parts) - 1
         how = self.die.random()
         if how < 0.7:
-            parts[at] = self.die.choice(corpus.SEGMENTS)
+            parts[at] = self.die.choice(corpus_head.SEGMENTS)
         elif how < 0.8:
             parts.append(self.die.choice(["", ".", "..", "x"]))
         elif how < 0.9:
@@ -227,10 +227,10 @@ class _Draft:
     def _spoil_type(self) -> None:
         self.headers = [(name, value) for name, value in self.headers if name != b"content-type"]
         for _ in range(self.die.choice([0, 1, 1, 2])):
-            self.headers.append((b"content-type", self.die.choice(corpus.CONTENT_TYPES)))
+            self.headers.append((b"content-type", self.die.choice(corpus_head.CONTENT_TYPES)))
 
     def _spoil_method(self) -> None:
-        self.method = self.die.choice(corpus.METHODS)
+        self.method = self.die.choice(corpus_head.METHODS)
 
     def _cut(self) -> None:
         self.body = self.body[: self.die.randint(0, len(self.body))]
@@ -252,11 +252,3 @@ class _Draft:
         self.headers[at] = (name, self.die.choice(changed))
         if self.die.random() < 0.2:
             self.headers.append((name, value))
-
-
-def community_path(op: Operation) -> bool:
-    """Whether an operation is in a community."""
-    return op.path.startswith(COMMUNITY)
-
-
-__all__ = ["Generator", "Json", "community_path"]
