@@ -134,13 +134,13 @@ async def api(settings: Settings, size: Size) -> AsyncIterator[Api]:
             headers = {"authorization": f"Bearer {token}"}
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{it.port}", headers=headers) as client:
                 began = time.perf_counter()
-                first = await _first(client, f"{prefix}/influence?limit=1", began)
+                first = await first_answer(client, f"{prefix}/influence?limit=1", began)
                 cold = time.perf_counter() - began
             yield Api(it.port, it.pid, token, prefix, UUID(first.json()["items"][0]["member_id"]), cold)
 
 
-async def _first(client: httpx.AsyncClient, path: str, began: float) -> httpx.Response:
-    """The first answer: while the numbers are being made, a request is told to come again."""
+async def first_answer(client: httpx.AsyncClient, path: str, began: float) -> httpx.Response:
+    """The first one that is a 200: while the numbers are being made, a request is told to come again."""
     while True:
         answer = await client.get(path, timeout=30)
         if answer.status_code == 200:
