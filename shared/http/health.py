@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from shared import migrate
 from shared.db import driver
+from shared.errors import Unavailable
 from shared.http import context, gauges
 from shared.observability import metrics_page
 from shared.service.runtime import Runtime
@@ -58,12 +59,14 @@ async def _reasons(runtime: Runtime) -> list[str]:
         return ["The service is stopping."]
     try:
         async with asyncio.timeout(PATIENCE), runtime.engine.connect() as connection:
-            at = await migrate.current(connection)
-    except (TimeoutError, OSError, SQLAlchemyError):
+            if not await migrate.current(connection) >= runtime.revision:
+                return ["The database is not at the newest schema: run `guildhall migrate`."]
+            made = runtime.settings.partitions if runtime.log is None else len(await runtime.log.heads())
+    except (TimeoutError, OSError, SQLAlchemyError, Unavailable):
         return ["The database does not answer."]
-    if at >= runtime.revision:
-        return []
-    return ["The database is not at the newest schema: run `guildhall migrate`."]
+    if made != runtime.settings.partitions:
+        return [f"The log was made with {made} partitions: set GUILDHALL_PARTITIONS={made}."]
+    return []
 
 
 def _degraded(runtime: Runtime) -> Iterator[str]:

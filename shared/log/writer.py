@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.db import Driver, Held
 from shared.errors import Unavailable
 from shared.log.port import Append, Position, VersionConflict, partition_of
-from shared.log.sql import FREE, WAIT, find, insert
+from shared.log.sql import FREE, HEADS, WAIT, find, insert
 from shared.tasks import end
 
 BRIEFLY = (10, 320)
@@ -32,6 +32,9 @@ STALL = 1.0
 """Seconds from which a partition counts as held up, and not as one that others write to slowly."""
 BRIEF, PATIENT = 1, 2
 """Connections for all partitions and for those that are held up; there the engine's own lock time-out counts."""
+
+VERSIONS = "uq_log_stream_version"
+"""The constraint that decides who was first; any other that is violated means a log that was restored in parts."""
 
 LOST = (
     asyncpg.PostgresConnectionError,
@@ -126,6 +129,8 @@ class LogWriter:
         self._common = _Queue()
         self._held_up: dict[int, _Queue] = {}
         """Partitions whose lock did not come at once."""
+        self._as_made = False
+        """Whether the database is known to have the partitions that are written to."""
         self._briefly = BRIEFLY[0]
         self._slow = False
         """Whether the last partition that was set aside was only written to slowly."""
@@ -223,6 +228,8 @@ class LogWriter:
     async def _write_batch(self, connections: Held, batch: Sequence[_Pending]) -> None:
         began = time.perf_counter()
         async with connections.borrow() as connection:
+            if not self._as_made and not await self._is_as_made(connection, batch):
+                return
             fresh = []
             for pending in batch:
                 if pending.doubtful and (found := await find(connection, pending.request)):
@@ -233,6 +240,21 @@ class LogWriter:
         self._commits.observe(time.perf_counter() - began)
         for wake in self._appended:
             wake()
+
+    async def _is_as_made(self, connection: Driver, batch: Sequence[_Pending]) -> bool:
+        """Whether the log has these partitions. With another number a stream's events would be torn apart for good."""
+        partitions = len(await connection.fetch(HEADS))
+        self._as_made = partitions == self._partitions
+        if not self._as_made:
+            _logger.error("log was made with other partitions", service=self._service, partitions=partitions)
+            for pending in batch:
+                pending.fail(
+                    Unavailable(
+                        f"The log of {self._service} was made with {partitions} partitions and this process was told "
+                        f"{self._partitions}. Nothing is written. Set GUILDHALL_PARTITIONS={partitions}."
+                    )
+                )
+        return self._as_made
 
     async def _try_together(self, connection: Driver, batch: Sequence[_Pending]) -> None:
         """Write them in one transaction, or, where one of them cannot be, each in its own."""
@@ -271,5 +293,8 @@ async def _refuse(connection: Driver, pending: _Pending, error: asyncpg.Postgres
         pending.fail(error)
     elif found := await find(connection, pending.request):
         pending.resolve(found)
-    else:
+    elif error.constraint_name == VERSIONS:
         pending.fail(VersionConflict(str(pending.request.writes[0].stream)))
+    else:
+        _logger.error("positions are given out twice", constraint=error.constraint_name, detail=str(error))
+        pending.fail(Unavailable("The log is not as it should be: nothing is written. Run `guildhall doctor`."))

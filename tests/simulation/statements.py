@@ -154,11 +154,17 @@ def _insert(transaction: Transaction, index: LogIndex, position: int, given: Seq
         for (table, _), row in transaction.writes.items()
     )
     if mine or any(known == version for known, _ in index.streams.get(stream, ())):
-        raise asyncpg.UniqueViolationError('duplicate key value violates unique constraint "uq_log_stream_version"')
+        raise _violated("uq_log_stream_version")
     if position in index.rows[partition]:
-        raise asyncpg.UniqueViolationError('duplicate key value violates unique constraint "pk_log"')
+        raise _violated("pk_log")
     row = (partition, position, stream, version, kind, event_id, community, actor, occurred_at, transaction.now)
     transaction.put("log", (partition, position), LOG_ROW((*row, causation, data, traceparent)))
+
+
+def _violated(constraint: str) -> asyncpg.UniqueViolationError:
+    error = asyncpg.UniqueViolationError(f'duplicate key value violates unique constraint "{constraint}"')
+    error.constraint_name = constraint
+    return error
 
 
 def lease_statements() -> dict[str, Statement]:

@@ -138,6 +138,31 @@ async def test_secrets_are_kept_only_with_their_events(log: PostgresLog, engine:
     assert await vault.read(COMMUNITY, [stream(99), stream(98)]) == {stream(99): {"body": "hello"}}
 
 
+@pytest.mark.parametrize("partitions", [6, 24])
+async def test_a_log_that_was_made_with_other_partitions_takes_nothing(
+    log: PostgresLog, engine: AsyncEngine, partitions: int
+) -> None:
+    other = PostgresLog(engine, "toy", partitions)
+    await other.start()
+    with pytest.raises(Unavailable, match="GUILDHALL_PARTITIONS=12"):
+        await other.append(one(1, 0))
+    await other.close()
+
+    assert sum(await log.heads()) == 0
+
+
+async def test_positions_that_would_be_given_out_twice_are_no_conflict_of_versions(
+    log: PostgresLog, engine: AsyncEngine
+) -> None:
+    await log.append(one(1, 0))
+    async with driver(engine) as connection:  # as after a restore of one of the two tables
+        await connection.execute("update log_partition set position = 0")
+
+    with pytest.raises(Unavailable, match="guildhall doctor"):
+        await log.append(one(1, 1))
+    assert len(await log.load(stream(1))) == 1
+
+
 async def test_two_logs_on_one_database_give_out_positions_without_gaps(log: PostgresLog, engine: AsyncEngine) -> None:
     other = PostgresLog(engine, "toy")
     await other.start()
