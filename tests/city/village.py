@@ -21,6 +21,8 @@ MEMBERS = ("owner", "administrator", "moderator", "author", "member")
 OUTSIDERS = ("left", "applicant", "declined", "stranger", "nobody")
 """Who is not: `stranger` is a member of another village only, `nobody` of none."""
 OPERATOR = "operator"
+TRIES = 20
+"""Repetitions, a second apart, of what a busy machine was too slow for."""
 
 Kind = Literal["channel", "thread", "reply", "comment", "suggestion", "member"]
 
@@ -68,8 +70,13 @@ class Village:
         return await self.city.ask(self.request(who, service, method, path, body, **headers))
 
     async def must(self, who: str, service: str, method: str, path: str, body: object = None, **headers: str) -> Any:
-        """As `ask`, and it has to succeed; the body of the answer."""
+        """As `ask`, and it has to succeed, at once or when it is repeated as a 503 asks for; the body of the answer."""
         answer = await self.ask(who, service, method, path, body, **headers)
+        for _ in range(TRIES):
+            if answer.status != 503:
+                break
+            await asyncio.sleep(1)
+            answer = await self.ask(who, service, method, path, body, **headers)
         assert 200 <= answer.status < 300, (who, method, path, answer.status, answer.body)
         return answer.json() if answer.body else None
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.city.asking import Answer, Request
 from tests.city.city import City, city
+from tests.city.village import Village
 from tests.fuzz import machine, schemas
 from tests.fuzz.campaign import Campaign, run
 from tests.fuzz.oracle import Oracle
@@ -69,8 +70,12 @@ def test_what_a_worker_found_arrives_as_it_was() -> None:
     assert Tally.of_json(json.loads(json.dumps(tally.as_json()))) == tally
 
 
-async def _thread(running: City) -> tuple[Request, Answer]:
-    foreign = await Campaign(running, SEED).foreign()
+@pytest.fixture(scope="module")
+async def foreign(running: City) -> Village:
+    return await Campaign(running, "oracle").foreign()
+
+
+async def _thread(running: City, foreign: Village) -> tuple[Request, Answer]:
     request = foreign.request("owner", "content", "GET", f"/threads/{foreign.ids['thread'][0]}")
     return request, await running.ask(request)
 
@@ -92,9 +97,9 @@ PROBLEM = b'{"type":"urn:guildhall:problem:invalid","title":"t","status":422,"de
     ],
 )
 async def test_the_oracle_finds_what_it_is_there_for(
-    running: City, status: int, media_type: str, body: bytes, said: str
+    running: City, foreign: Village, status: int, media_type: str, body: bytes, said: str
 ) -> None:
-    request, good = await _thread(running)
+    request, good = await _thread(running, foreign)
     oracle = Oracle(running.documents)
     assert oracle.judge(request, good) == []
 
@@ -104,8 +109,7 @@ async def test_the_oracle_finds_what_it_is_there_for(
     assert any(said in problem for problem in found), found
 
 
-async def test_the_oracle_finds_words_of_a_community_that_must_not_be_seen(running: City) -> None:
-    foreign = await Campaign(running, SEED).foreign()
-    request, seen = await _thread(running)
+async def test_the_oracle_finds_words_of_a_community_that_must_not_be_seen(running: City, foreign: Village) -> None:
+    request, seen = await _thread(running, foreign)
 
     assert any("must not see" in problem for problem in Oracle(running.documents).judge(request, seen, [foreign]))
