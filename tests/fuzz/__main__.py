@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
     console.print(f"seed {given.seed}, {what}")
     began = time.monotonic()
     with (
-        stack_session({"fsync": "off"}),
+        stack_session({"fsync": "off", "max_connections": "400"}),
         Progress(
             TextColumn("fuzz"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
         ) as progress,
