@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 
 from shared.settings import Settings
 from shared.stream.topics import TopicProblem, check_topic, topic_of
+from shared.tasks import Stray, only_own_cancellation
 
 LONG_POLL = 250
 REQUEST = 5_000
@@ -52,10 +53,15 @@ async def start_consumer(settings: Settings, service: str, group: str | None, sh
 
 
 async def stop_consumer(consumer: Any) -> None:
-    """Stop it within a deadline, also when its broker is dead or its tasks have failed."""
-    with suppress(TimeoutError, KafkaError, OSError, asyncio.InvalidStateError):
-        async with asyncio.timeout(STOPPING):
-            await consumer.stop()
+    """Stop it within a deadline, also when its broker is dead or its tasks have failed: then its connections remain."""
+    try:
+        with only_own_cancellation():
+            async with asyncio.timeout(STOPPING):
+                await consumer.stop()
+    except (TimeoutError, KafkaError, OSError, asyncio.InvalidStateError, Stray):
+        with suppress(TimeoutError, KafkaError, OSError):
+            async with asyncio.timeout(STOPPING / 4):
+                await consumer._client.close()  # noqa: SLF001 - `stop` does it last, and did not come to it
 
 
 class _Shared(ConsumerRebalanceListener):  # type: ignore[misc]
