@@ -105,7 +105,7 @@ class DayBook:
         """Read some of what has changed; True if that was all, so that everything is as of one snapshot."""
         async with snapshot(engine) as db:
             changes: dict[int, int] = {row["day"]: row["n"] for row in await db.fetch(_CHANGES, self.community)}
-            now = {day: self._counts(day, changes) for day in range(first, last + 1)}
+            now = {day: self._counts(day, changes) for day in _near(changes, range(first, last + 1))}
             # A day without any change is quiet; it is not read, and not kept.
             stale = [day for day, counts in now.items() if any(counts) and self._counts_read(day) != counts]
             reading = stale[:_AT_ONCE]
@@ -145,6 +145,11 @@ class DayBook:
             newcomers[day] += row["n"]
         # Made anew, since whoever asked before may still read what there was.
         self._newcomers, self._counted = dict(newcomers), changes
+
+
+def _near(changes: Iterable[int], asked: range) -> Iterable[int]:
+    """Those of the days asked about that may overlap a day of UTC with changes; all others are quiet."""
+    return sorted({day for utc in changes for day in (utc - 1, utc, utc + 1) if day in asked})
 
 
 def _active(days: Mapping[int, Day], asked: Iterable[int]) -> dict[int, Active]:
