@@ -279,9 +279,14 @@ class KafkaSource:
             self._checking = asyncio.create_task(self._ask(), name=f"watch-{self.topic}")
 
     def _look_again(self) -> None:
-        """Read the last record of silent partitions once more: it tells whether the topic is still the same."""
+        """Read the last record of silent partitions once more: it tells whether the topic is still the same.
+
+        Where a position is missing, look for it from the beginning again.
+        """
         for partition, place in self._places.items():
-            if self._waited - place.moved >= self._silence:
+            if place.search_again(self._waited):
+                self._search(TopicPartition(self.topic, partition), 0)
+            elif self._waited - place.moved >= self._silence:
                 place.moved = self._waited
                 if (offset := place.check()) is not None:
                     self._consumer.seek(TopicPartition(self.topic, partition), offset)

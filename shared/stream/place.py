@@ -13,6 +13,9 @@ from typing import Any, Protocol
 from shared.event import Undecodable, from_wire
 from shared.stream.source import Mark
 
+SEARCHES = (1.0, 60.0)
+"""Seconds until a hole is searched for again from the beginning, the first and the longest."""
+
 
 class Fetched(Protocol):
     """What this module needs of aiokafka's record."""
@@ -34,6 +37,10 @@ class Place:
         self.moved = now
         self.hole: int | None = None
         self._searching = True
+        self._confirmed = False
+        """Whether this search has come to the end of a hole."""
+        self._pause = SEARCHES[0]
+        self._due: float | None = None
         self._checking = False
         self._from_beginning = mark.offset is None
         self._passed = 0 if mark.offset is None else mark.position
@@ -76,12 +83,27 @@ class Place:
             if position > sought:
                 if not self._from_beginning:
                     raise Elsewhere
-                self.hole = sought
+                self.hole, self._confirmed = sought, True
             elif known is not None:
                 repeat = record
             self._passed = position
         # One repeat is enough for the reader to learn how far the topic has been looked through.
         return [] if repeat is None or self.hole is not None else [repeat]
+
+    def search_again(self, now: float) -> bool:
+        """Whether it is time to look for what is missing from the beginning once more; ever more seldom.
+
+        A topic that was made anew in the middle of a search looks as if it had a hole, and one that has one is mended
+        by its relay.
+        """
+        if self.hole is None or not self._confirmed:
+            return False
+        if self._due is None:
+            self._due = now + self._pause
+        if now < self._due:
+            return False
+        self._due, self._pause = None, min(self._pause * 2, SEARCHES[1])
+        return True
 
     def check(self) -> int | None:
         """Where to read once more whether the last record is still there; None where none is known.
@@ -104,7 +126,7 @@ class Place:
         self.mark = self.here
         self.next = offset
         self._searching, self._from_beginning, self._passed, self._last = True, True, 0, None
-        self._checking, self._read = False, None
+        self._checking, self._confirmed, self._read = False, False, None
 
 
 def _position(record: Fetched) -> int | None:

@@ -65,3 +65,22 @@ def test_a_mark_may_be_that_of_a_repeat() -> None:
 
 def test_where_nothing_was_read_there_is_nothing_to_look_at() -> None:
     assert Place(BEGINNING).check() is None
+
+
+def test_what_is_missing_is_looked_for_again_from_the_beginning_ever_more_seldom() -> None:
+    place = Place(BEGINNING)
+    assert place.sift(topic(2, 3)) == []
+    assert place.hole == 1
+
+    looks = []
+    for now in range(200):
+        if place.search_again(float(now)):
+            looks.append(now)
+            place.restart(0)
+            assert not place.search_again(now + 1_000.0)  # not before this search has come to its end
+            place.sift(topic(2, 3))
+    assert looks == [1, 4, 9, 18, 35, 68, 129, 190]
+
+    place.restart(0)
+    assert place.sift(topic(1, 2, 3)) == topic(1, 2, 3)
+    assert place.hole is None
