@@ -15,7 +15,11 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from shared.settings import Settings
 
 DEADLINE = 10.0
-"""Seconds that all of one question to the broker may take."""
+"""Seconds that making topics may take."""
+LOOK = 4.0
+"""Seconds that a look at one may take: a broker that is just starting takes connections and does not answer, and who
+asked it then is to ask again soon.
+"""
 
 FOREVER = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
 """A topic that loses its beginning can no longer be read by somebody new."""
@@ -69,7 +73,7 @@ async def ensure_topics(settings: Settings, services: Iterable[str]) -> list[str
 async def check_topic(settings: Settings, service: str) -> Topic | None:
     """The service's topic, or None when there is none. Raises as `ensure_topics` does."""
     name = topic_of(service)
-    async with _admin(settings) as admin:
+    async with _admin(settings, LOOK) as admin:
         topic = (await _describe(admin, [name])).get(name)
     if topic is not None:
         _check(topic, settings)
@@ -139,11 +143,11 @@ def _topic(name: str, partitions: int, config: dict[str, str]) -> Topic:
 
 
 @asynccontextmanager
-async def _admin(settings: Settings) -> AsyncIterator[Any]:
+async def _admin(settings: Settings, deadline: float = DEADLINE) -> AsyncIterator[Any]:
     """An administrator's connection; everything within it ends by the deadline."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=int(DEADLINE * 500))
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=int(deadline * 500))
     try:
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(deadline):
             await admin.start()
             yield admin
     except BROKER_AWAY as error:
