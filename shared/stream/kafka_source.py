@@ -186,11 +186,8 @@ class KafkaSource:
     # Reading
 
     async def _poll(self, limit: int, wait: float) -> list[Message]:
-        """Records that lie ready and those that have come since; where there are none, the next to come.
-
-        What lies ready is what one fetch found while the last batch was written: often the first record that came,
-        and nothing of those behind it. They need not wait for another batch.
-        """
+        """Records that lie ready and those that have come since; where there are none, the next to come."""
+        # What one fetch found while the last batch was written is often one record; those behind it need not wait.
         messages = await self._get(limit, 0.0)
         if not messages:
             return await self._get(limit, wait)
@@ -279,10 +276,7 @@ class KafkaSource:
             self._checking = asyncio.create_task(self._ask(), name=f"watch-{self.topic}")
 
     def _look_again(self) -> None:
-        """Read the last record of silent partitions once more: it tells whether the topic is still the same.
-
-        Where a position is missing, look for it from the beginning again.
-        """
+        """Look for what is missing; read what came last where nothing comes: it tells whether the topic is the same."""
         for partition, place in self._places.items():
             if place.search_again(self._waited):
                 self._search(TopicPartition(self.topic, partition), 0)
