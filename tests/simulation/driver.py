@@ -79,7 +79,7 @@ class Connection:
         fault = faults.network(ALLOWED)
         delay = faults.latency() * 2
         if fault is None:
-            self._arrives = loop.time() + delay
+            self._arrives = self._behind(delay)
             loop.call_at(self._arrives, session.submit, sql, arguments, self._answer(future, sql), context=OUTSIDE)
         else:
             self._suffer(fault, delay, future, sql, arguments)
@@ -93,6 +93,10 @@ class Connection:
             raise
         finally:
             self._under_way = None
+
+    def _behind(self, delay: float) -> float:
+        """When a message arrives that is sent now: on one connection none overtakes the one before it."""
+        return max(self._arrives + 1e-6, asyncio.get_running_loop().time() + delay)
 
     def _suffer(
         self, fault: str, delay: float, future: asyncio.Future[Any], sql: str, arguments: Sequence[Any]
@@ -118,7 +122,7 @@ class Connection:
             case "crash":
                 sent = faults.random.random() < 0.5
         if sent:
-            self._arrives = loop.time() + delay
+            self._arrives = self._behind(delay)
             loop.call_at(self._arrives, session.submit, sql, arguments, answer, context=OUTSIDE)
         if fault == "crash" and (process := PROCESS.get()) is not None:
             process.kill()
