@@ -110,8 +110,11 @@ class Producer:
         self._consumer.unsubscribe()
         return found
 
-    async def look(self) -> None:
-        """Raises `TopicChanged` when the topic is shorter than it was, `BrokerAway` when it cannot be seen."""
+    async def look(self) -> list[int]:
+        """The partitions that somebody else has written to since.
+
+        Raises `TopicChanged` when the topic is shorter than it was, `BrokerAway` when it cannot be seen.
+        """
         before = dict(self.ends)
         try:
             async with asyncio.timeout(DEADLINE):
@@ -121,6 +124,7 @@ class Producer:
         for partition, end in before.items():
             if now[partition] < end:
                 raise TopicChanged(f"Topic {self.topic} was re-created or has lost records; it is filled again.")
+        return [p for p, end in before.items() if end == self.ends[p] < now[p]]
 
     async def send(self, partition: int, records: Sequence[Recorded]) -> int:
         """Write as many of the records as one batch holds, in order; how many that were, once all replicas have them.

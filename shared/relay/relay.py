@@ -3,6 +3,10 @@
 A crash between sending and the checkpoint repeats some positions, and so does a leader that does not know it was
 replaced: readers skip positions they have. What a reader could not mend is a hole, and so nothing is ever skipped here:
 the topic's last positions are compared with the checkpoints whenever a producer begins, and the smaller ones count.
+
+While all is quiet the last record of a partition is the log's last event. Where somebody else wrote behind it (a leader
+that was replaced, a batch that was long under way) it is sent once more: a reader who comes upon such a repeat at its
+own offset, on a topic that was made again, would take itself for caught up.
 """
 
 from __future__ import annotations
@@ -222,7 +226,20 @@ class _Session:
         """Every so often, whether the topic still holds what was written; it may be deleted while nothing is sent."""
         while True:
             await asyncio.sleep(LOOK)
-            await self._producer.look()
+            for partition in await self._producer.look():
+                if self._positions[partition] and partition not in self._busy | self._progress.stuck.keys():
+                    self._busy.add(partition)
+                    self._tasks.create_task(self._repeat(partition))
+
+    async def _repeat(self, partition: int) -> None:
+        """Send the last event once more, behind what somebody else wrote."""
+        try:
+            async with self._room:
+                records = await self._log.follow(partition, self._positions[partition] - 1, 1)
+                await self._producer.send(partition, records)
+            _logger.info("last event is sent again", service=self._log.service, partition=partition)
+        finally:
+            self._busy.discard(partition)
 
 
 def _passing(error: Exception) -> Exception:

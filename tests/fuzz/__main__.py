@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -151,7 +152,11 @@ async def _slowly(campaign: Campaign, wanted: dict[str, int], first: int) -> Non
     """
     for source, begin in _SLOW.items():
         for number in range(first, first + -(-wanted[source] // PIECE)):
-            await begin(campaign, number, min(PIECE, wanted[source]))
+            try:
+                await begin(campaign, number, min(PIECE, wanted[source]))
+            except Exception as error:  # of the harness: to be seen, and no reason to lose what was found
+                traceback.print_exc()
+                campaign.tally.found(f"the harness failed: {error!r}"[:1_500], f"{source}/{number}")
 
 
 def _report(console: Console, given: argparse.Namespace, tally: Tally, finished: int, seconds: float) -> int:

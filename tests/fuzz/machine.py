@@ -7,13 +7,17 @@ list read after a write shows it.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 from uuid import UUID
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
+from hypothesis.errors import Flaky
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, run_state_machine_as_test
+from hypothesis.stateful import rule as hypothesis_rule
 
 from tests.city.asking import Answer
 from tests.city.village import Village
@@ -26,12 +30,31 @@ WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x0
 REPEATED = st.booleans()
 
 
+def rule(**strategies: Any) -> Callable[[Callable[..., Any]], Any]:
+    """A rule of hypothesis' that tells of what fails at once: a repetition may find the city otherwise."""
+
+    def decorate(step: Callable[..., Any]) -> Any:
+        @wraps(step)
+        def told(self: Society, **drawn: Any) -> Any:
+            try:
+                return step(self, **drawn)
+            except AssertionError as error:
+                self.failures.append(f"{step.__name__}: {error}")
+                raise
+
+        register: Any = hypothesis_rule  # its types do not say what it gives
+        return register(**strategies)(told)
+
+    return decorate
+
+
 class Society(RuleBasedStateMachine):
     """One community; `threads`, `replies` and `suggestions` are what is in it, with who wrote it."""
 
     campaign: Campaign
     loop: asyncio.AbstractEventLoop
     episode: str
+    failures: list[str]
     runs = 0
 
     threads = Bundle("threads")
@@ -186,7 +209,8 @@ async def rules(campaign: Campaign, number: int, wanted: int) -> None:
     """An episode of the rule machine: as many runs as make that many requests."""
     episode = f"rules/{number}"
     loop = asyncio.get_running_loop()
-    machine: Any = type("Society", (Society,), {"campaign": campaign, "loop": loop, "episode": episode, "runs": 0})
+    given: dict[str, Any] = {"campaign": campaign, "loop": loop, "episode": episode, "failures": [], "runs": 0}
+    machine: Any = type("Society", (Society,), given)
 
     def run() -> None:
         before = campaign.tally.sources["rules"]
@@ -206,5 +230,5 @@ async def rules(campaign: Campaign, number: int, wanted: int) -> None:
 
     try:
         await asyncio.to_thread(run)
-    except AssertionError as error:
-        campaign.tally.found(f"rule machine: {error}"[:1_500], episode)
+    except (AssertionError, Flaky) as error:
+        campaign.tally.found(f"rule machine: {(given['failures'] or [error])[0]}"[:1_500], episode)

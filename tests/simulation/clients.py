@@ -187,10 +187,12 @@ class Client:
         fault = faults.network(NETWORK | {"duplicate"} if repeatable else NETWORK)
         delay = faults.latency() + (faults.delay() if fault == "delay" else 0.0)
         if fault != "request lost":
+            world.on_the_way[future] = None
             world.later(delay, _deliver, self._random.choice(world.services), request, future, fault != "reply lost")
         if fault == "duplicate":
             nobody = loop.create_future()
             later = delay + faults.delay()
+            world.on_the_way[nobody] = None
             world.later(later, _deliver, self._random.choice(world.services), request, nobody, False)
         try:
             async with asyncio.timeout(PATIENCE):
@@ -202,9 +204,11 @@ class Client:
 def _deliver(instance: Instance, request: Request, future: asyncio.Future[Any], heard: bool) -> None:
     commands, process = instance.commands, instance.process
     if commands is None or process is None or not process.alive:
+        instance.world.on_the_way.pop(future)
         if not future.done():
             future.set_exception(ConnectionRefusedError(instance.name))
         return
+    instance.world.on_the_way[future] = process
     instance.asked[future] = None
     future.add_done_callback(lambda _: instance.asked.pop(future, None))
 
@@ -221,6 +225,7 @@ def _deliver(instance: Instance, request: Request, future: asyncio.Future[Any], 
             failure = ConnectionAbortedError(repr(error))
         except Exception as error:
             instance.world.violated(Violation(f"unexpected error: {error!r} instead of an answer"))
+        instance.world.on_the_way.pop(future)
         instance.world.later(instance.world.faults.latency(), answer, result, failure)
 
     def answer(result: Any, failure: Exception | None) -> None:

@@ -57,6 +57,8 @@ class World:
         self.processes: list[Process] = []
         """All that there ever were."""
         self.leading: dict[tuple[Process, str], float] = {}
+        self.on_the_way: dict[asyncio.Future[Any], Process | None] = {}
+        """Requests that have not been carried out, with who is at it; one that is late may come when nobody waits."""
         self.jumped = timedelta(0)
         self.last: deque[str] = deque(maxlen=60)
         self.failed: asyncio.Future[None] = loop.create_future()
@@ -196,6 +198,8 @@ class World:
                 client.result()
             if not client.done():
                 return "a client still waits for an answer"
+        if any(process is None or process.alive for process in self.on_the_way.values()):
+            return "a request is still on its way"
         heads = dict(self.ledger.table("log_partition"))
         topic = self.broker.topics.get(topic_of(SERVICE))
         if topic is None:

@@ -354,6 +354,26 @@ async def test_a_topic_that_is_seen_to_be_made_again_is_filled_from_its_beginnin
     assert {partition: read(on_topic) for partition, on_topic in found.items()} == every(51)
 
 
+async def test_behind_what_somebody_else_wrote_the_last_event_is_sent_once_more(system: System) -> None:
+    await system.fill(600)
+    async with system.relay() as relay:
+        await until(caught_up(relay, 50))
+        late = Producer(system.settings, system.service)
+        await late.start()
+        await late.send(3, await system.log.follow(3, 20, 10))
+        await late.stop()
+
+        async def repeated() -> bool:
+            return (await system.topic(50))[3][-1] == 50
+
+        await until(repeated)
+
+        assert relay.state.producers == 1
+    found = await system.topic(50)
+    assert found[3] == [*range(1, 51), *range(21, 31), 50]
+    assert [found[p] for p in range(PARTITIONS) if p != 3] == [list(range(1, 51))] * (PARTITIONS - 1)
+
+
 async def test_a_database_older_than_the_topic_stops_the_relay_in_words(system: System) -> None:
     await system.fill(600)
     async with system.relay() as relay:
