@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import Driver, Held
-from shared.tasks import end
+from shared.tasks import Stray, attempt, end
 
 DURATION = 10.0
 RENEWAL = 3.0
@@ -130,12 +130,13 @@ async def _stand_by(
         began = time.monotonic()
         lease = None
         try:
-            async with asyncio.timeout(renewal), connections.borrow() as connection:
-                lease = await acquire(connection, name, duration=duration)
+            with attempt():
+                async with asyncio.timeout(renewal), connections.borrow() as connection:
+                    lease = await acquire(connection, name, duration=duration)
             if away:
                 away = False
                 _logger.info("lease database is back", lease=name)
-        except AWAY as error:
+        except (*AWAY, Stray) as error:
             if not away:
                 away = True
                 _logger.warning("lease database does not answer", lease=name, error=type(error).__name__)
@@ -193,11 +194,12 @@ async def _keep(connections: Held, lease: Lease, until: float, duration: float, 
         await asyncio.sleep(min(renewal, left))
         asked = time.monotonic()
         try:
-            async with asyncio.timeout(max(0.0, min(renewal, until - asked))), connections.borrow() as connection:
-                await renew(connection, lease, duration=duration)
+            with attempt():
+                async with asyncio.timeout(max(0.0, min(renewal, until - asked))), connections.borrow() as connection:
+                    await renew(connection, lease, duration=duration)
         except LeaseLost:
             return
-        except AWAY as error:
+        except (*AWAY, Stray) as error:
             _logger.warning("lease not renewed", lease=lease.name, error=type(error).__name__)
         else:
             until = asked + duration

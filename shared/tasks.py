@@ -24,6 +24,23 @@ def only_own_cancellation() -> Iterator[None]:
         raise Stray("a task underneath was cancelled") from error
 
 
+@contextmanager
+def attempt() -> Iterator[None]:
+    """One try of what is tried again and again. As `only_own_cancellation`, and no error stands for a cancellation.
+
+    A task that is cancelled in a transaction rolls it back, and where that fails too its failure is all that arrives:
+    whoever takes it for a reason to try again goes on for ever, and who cancelled it waits for ever.
+    """
+    try:
+        with only_own_cancellation():
+            yield
+    except Exception as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError from error
+        raise
+
+
 async def end(*tasks: asyncio.Future[Any]) -> None:
     """Cancel these and see them end, each in its own time; being cancelled meanwhile is told afterwards."""
     for task in tasks:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from shared.errors import Unavailable
 from shared.log.port import Log
 from shared.stream.source import Mark, Message
+from shared.tasks import attempt
 
 BUSY = 0.005
 IDLE = 0.05
@@ -65,7 +66,8 @@ class LogSource:
         until = time.monotonic() + wait
         while True:
             try:
-                messages = await self._look(limit)
+                with attempt():
+                    messages = await self._look(limit)
             except Unavailable:
                 messages = []
             if messages:

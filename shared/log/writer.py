@@ -23,7 +23,7 @@ from shared.db import Driver, Held
 from shared.errors import Unavailable
 from shared.log.port import Append, Position, VersionConflict, partition_of
 from shared.log.sql import FREE, HEADS, WAIT, find, insert
-from shared.tasks import end
+from shared.tasks import attempt, end
 
 BRIEFLY = (10, 320)
 """Milliseconds that requests of all partitions wait for a lock: longer than one that writes holds it, too short to be
@@ -214,7 +214,8 @@ class LogWriter:
         """A batch to write. Whatever goes wrong meanwhile, it waits again, to be looked up before another try."""
         batch = await queue.take(self._batch)
         try:
-            yield batch
+            with attempt():
+                yield batch
         except asyncio.CancelledError:
             queue.put_back(batch)
             raise

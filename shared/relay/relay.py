@@ -30,6 +30,7 @@ from shared.relay.producer import EventTooLarge, Producer, TopicChanged
 from shared.relay.state import Progress, RelayState
 from shared.settings import Settings
 from shared.stream.topics import TopicProblem
+from shared.tasks import attempt
 from shared.tracing import carried
 
 SLICE = 1000
@@ -92,7 +93,8 @@ class Relay:
             while True:
                 began = time.monotonic()
                 try:
-                    await self._with_new_producer(lease, checkpoints)
+                    with attempt():
+                        await self._with_new_producer(lease, checkpoints)
                 except Exception as error:
                     self._changed |= any(isinstance(each, TopicChanged) for each in _leaves(error))
                     progress.interrupted(_passing(error))

@@ -27,7 +27,7 @@ from shared.relay.relay import Relay
 from shared.service.runtime import Runtime
 from shared.stream.kafka_source import KafkaSource
 from shared.stream.source import Marks, Source
-from shared.tasks import end, only_own_cancellation
+from shared.tasks import attempt, end
 from shared.views.readers import MakeSource, Readers
 from shared.views.store_postgres import PostgresViewStore
 from shared.views.view import View
@@ -65,7 +65,7 @@ async def supervise(runtime: Runtime, name: str, part: Callable[[], Awaitable[No
     while True:
         began = loop.time()
         try:
-            with only_own_cancellation():
+            with attempt():
                 await part()
             return
         except Exception as error:

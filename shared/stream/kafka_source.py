@@ -23,7 +23,7 @@ from shared.stream.consumer import REQUEST, start_consumer, stop_consumer
 from shared.stream.place import Elsewhere, Place
 from shared.stream.source import BEGINNING, Mark, Marks, Message
 from shared.stream.topics import BROKER_AWAY, TopicProblem, topic_of
-from shared.tasks import Stray, only_own_cancellation
+from shared.tasks import Stray, attempt
 
 SILENCE = 5.0
 """Seconds of waiting for a partition until it is asked whether there should have been a record."""
@@ -90,7 +90,7 @@ class KafkaSource:
             if self._group is not None and self._consumer is not None:
                 await self._take_over()  # its errors are the database's: no reason to leave the group
             try:
-                with only_own_cancellation():  # aiokafka passes on what befell its tasks
+                with attempt():  # aiokafka passes on what befell its tasks
                     if self._consumer is not None or await self._connected(left):
                         messages = await self._poll(limit, min(left, SLICE))
                         self._check()

@@ -17,7 +17,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from shared.stream.source import BEGINNING, Mark, Message, Source
-from shared.tasks import only_own_cancellation
+from shared.tasks import attempt
 from shared.tracing import carried
 from shared.views.folding import Folded, Folder
 from shared.views.gaps import Gaps
@@ -124,7 +124,7 @@ class _Feed:
         try:
             while True:
                 try:
-                    with only_own_cancellation():
+                    with attempt():
                         if not started:
                             await self._source.start(await self.load(range(self._source.partitions)))
                             started = True

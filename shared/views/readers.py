@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from shared.stream.source import Mark, Marks, Source
-from shared.tasks import end
+from shared.tasks import attempt, end
 from shared.views.freshness import Progress
 from shared.views.reader import Reader
 from shared.views.store import ViewStore
@@ -124,7 +124,8 @@ class Readers:
                 return
             if len(groups) > 1:
                 try:
-                    plan = await plan_readers(self.views, self.store, self.partitions)
+                    with attempt():
+                        plan = await plan_readers(self.views, self.store, self.partitions)
                 except Exception as error:  # the readers go on whatever the store says to this
                     _logger.info("no new plan", problem=type(error).__name__)
                     continue
