@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
 from shared.access.directory import NOBODY, Community
-from shared.access.policy import ROLE_PERMISSIONS, Permission, Requirement, permissions_of, refusal
+from shared.access.policy import ROLE_PERMISSIONS, TOLD, Permission, Requirement, permissions_of, refusal
 from shared.http import context
 from shared.identity import Caller, community_id, member_id
 
@@ -74,7 +74,7 @@ class _Bearer(HTTPBearer):
 authenticate = _Bearer(
     bearerFormat="JWT",
     scheme_name="token",
-    description="An OIDC access token (RFC 9068) of the installation's issuer.",
+    description=f"An OIDC access token (RFC 9068) of the installation's issuer. {TOLD}",
 )
 
 

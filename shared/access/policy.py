@@ -45,6 +45,16 @@ ROLE_PERMISSIONS: Final[Mapping[str, frozenset[Permission]]] = {
 BACKFILL_SCOPE = "guildhall:backfill"
 OPERATE_SCOPE = "guildhall:operate"
 
+TOLD: Final = (
+    "What an operation asks of its caller is its `x-permission`. `who` is the least that passes: `anyone` with a "
+    "token; a `reader`, who is anyone in a public community and a member in one for members; a role, of which "
+    "`member`, `moderator`, `administrator` and `owner` each permit what those before them do; or the `operator`, who "
+    "besides reads everywhere and backfills. `in` is `community` where the one of the path is meant, `scope` is one "
+    "the token must have, and `even_archived` says that an archived community takes it, too. Whose a thing is may "
+    "count besides."
+)
+"""How `x-permission` is read, for who reads the API document."""
+
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
@@ -60,6 +70,24 @@ class Requirement:
     def in_community(self) -> bool:
         """Whether it is asked in a community, and not by the token alone."""
         return self.permission not in (Permission.AUTHENTICATED, Permission.OPERATE)
+
+    def told(self) -> dict[str, str | bool]:
+        """What the API document tells of it as `x-permission`; `TOLD` says how it is read."""
+        told: dict[str, str | bool]
+        match self.permission:
+            case Permission.AUTHENTICATED:
+                return {"who": "anyone"}
+            case Permission.OPERATE:
+                return {"who": "operator", "scope": OPERATE_SCOPE}
+            case Permission.JOIN:
+                told = {"who": "anyone", "in": "community"}
+            case Permission.READ:
+                return {"who": "reader", "in": "community", "even_archived": True}
+            case Permission.BACKFILL:
+                told = {"who": _roles(Permission.ADMINISTER)[0], "in": "community", "scope": BACKFILL_SCOPE}
+            case _:
+                told = {"who": _roles(self.permission)[0], "in": "community"}
+        return {**told, "even_archived": True} if self.even_archived else told
 
 
 def permissions_of(standing: Standing) -> frozenset[Permission]:

@@ -8,7 +8,7 @@ import pytest
 
 from shared.access.directory import NOBODY, Community, Standing, Visibility
 from shared.access.permissions import Requires, RequiresToken
-from shared.access.policy import BACKFILL_SCOPE, OPERATE_SCOPE, Permission, Requirement, permissions_of, refusal
+from shared.access.policy import BACKFILL_SCOPE, OPERATE_SCOPE, TOLD, Permission, Requirement, permissions_of, refusal
 
 SCOPES = {
     "anonymous": None,
@@ -161,3 +161,35 @@ def test_a_requirement_is_declared_where_it_can_be_judged() -> None:
         assert right(requirement).requirement == requirement
         with pytest.raises(TypeError, match=permission):
             other(requirement)
+
+
+LADDER = ("stranger", "member", "moderator", "administrator", "owner")
+
+
+@pytest.mark.parametrize("even_archived", [False, True])
+@pytest.mark.parametrize("permission", Permission)
+def test_what_is_told_of_a_requirement_is_what_is_decided(permission: Permission, even_archived: bool) -> None:
+    """Who reads `x-permission` knows, without our code, who passes where."""
+    asked = Requirement(permission, even_archived)
+    told = asked.told()
+    scopes = frozenset({str(told["scope"])} if "scope" in told else ())
+
+    def passes(who: str, where: Community | None, scopes: frozenset[str] = scopes) -> bool:
+        return refusal(asked, scopes, where, STANDINGS.get(who, NOBODY)) is None
+
+    for where in (community("public"), community("members")):
+        least = {"anyone": 0, "operator": 0, "reader": 0 if where.visibility == "public" else 1}
+        rank = least[who] if (who := told["who"]) in least else LADDER.index(str(who))
+        assert [passes(who, where) for who in LADDER] == [at >= rank for at in range(len(LADDER))]
+    if "scope" in told:
+        assert not passes("owner", community("public"), frozenset())
+    assert passes("owner", None) == ("in" not in told)
+    assert passes("owner", community("public", archived=True)) == ("even_archived" in told or "in" not in told)
+
+
+@pytest.mark.parametrize("permission", Permission)
+def test_how_it_is_read_explains_every_word(permission: Permission) -> None:
+    told = Requirement(permission, even_archived=True).told()
+
+    for word in (*told, told["who"], told.get("in", "community")):
+        assert f"`{word}`" in TOLD
