@@ -1,14 +1,10 @@
-"""Every operation declares one permission; who the caller is, and what that permits here, is decided in one place.
-
-Reading a public community needs only a token. A community for members answers outsiders as if it did not exist.
-"""
+"""Every operation declares one permission, by a dependency that gathers who asks and where; `policy.py` decides."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Request
@@ -16,8 +12,8 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
-from shared.access.directory import Community, Standing
-from shared.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from shared.access.directory import NOBODY, Community
+from shared.access.policy import ROLE_PERMISSIONS, TOLD, Permission, Requirement, permissions_of, refusal
 from shared.http import context
 from shared.identity import Caller, community_id, member_id
 
@@ -35,6 +31,7 @@ __all__ = [
     "Owner",
     "Permission",
     "Reader",
+    "Requirement",
     "Requires",
     "community_id",
     "declared",
@@ -43,35 +40,7 @@ __all__ = [
     "undeclared",
 ]
 
-
-class Permission(StrEnum):
-    """What an operation asks of its caller. The first three ask nothing of a membership."""
-
-    AUTHENTICATED = "authenticated"  # a token, no community
-    JOIN = "join"  # a token and a community that exists, be it one for members only
-    OPERATE = "operate"  # a token of the installation's operator
-    READ = "read"
-    CONTRIBUTE = "contribute"
-    MODERATE = "moderate"
-    ADMINISTER = "administer"
-    OWN = "own"
-    BACKFILL = "backfill"
-
-
-_MEMBER = frozenset({Permission.READ, Permission.CONTRIBUTE})
-_MODERATOR = _MEMBER | {Permission.MODERATE}
-_ADMINISTRATOR = _MODERATOR | {Permission.ADMINISTER}
-
-ROLE_PERMISSIONS: Final[Mapping[str, frozenset[Permission]]] = {
-    "member": _MEMBER,
-    "moderator": _MODERATOR,
-    "administrator": _ADMINISTRATOR,
-    "owner": _ADMINISTRATOR | {Permission.OWN},
-}
-"""The policy: what each role permits. `member` is what everybody has who has joined."""
-
-BACKFILL_SCOPE = "guildhall:backfill"
-OPERATE_SCOPE = "guildhall:operate"
+_TOKEN = Requirement(Permission.AUTHENTICATED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +61,12 @@ class _Bearer(HTTPBearer):
     async def __call__(self, request: Request) -> Caller:  # type: ignore[override]
         given = request.headers.getlist("authorization")
         scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
-        if scheme.lower() != "bearer" or not token.strip():
-            raise Unauthenticated("Send one `Authorization: Bearer` header with an access token.")
-        caller = await context.runtime_of(request).tokens.verify(token.strip())
+        caller = None
+        if scheme.lower() == "bearer" and token.strip():
+            caller = await context.runtime_of(request).tokens.verify(token.strip())
+        if (refused := refusal(_TOKEN, None if caller is None else caller.scopes)) is not None:
+            raise refused
+        assert caller is not None
         context.of(request).caller = caller
         return caller
 
@@ -102,19 +74,19 @@ class _Bearer(HTTPBearer):
 authenticate = _Bearer(
     bearerFormat="JWT",
     scheme_name="token",
-    description="An OIDC access token (RFC 9068) of the installation's issuer.",
+    description=f"An OIDC access token (RFC 9068) of the installation's issuer. {TOLD}",
 )
 
 
 @dataclass(frozen=True)
 class Requires:
-    """A dependency that lets the caller pass or raises; tests find it on the route by its class.
+    """A dependency that lets the caller pass into the community of the path, or raises; `declared` finds it."""
 
-    `even_archived` is for the few operations that an archived community, otherwise read-only, still takes.
-    """
+    requirement: Requirement
 
-    permission: Permission
-    even_archived: bool = False
+    def __post_init__(self) -> None:
+        if not self.requirement.in_community:
+            raise TypeError(f"{self.requirement.permission} is asked in no community: declare it by RequiresToken.")
 
     async def __call__(
         self,
@@ -126,98 +98,47 @@ class Requires:
     ) -> Here:
         asked = context.of(request)
         wanted = community_id(community)
-        if wanted is None:
-            raise NotFound("There is no such community.")
-        member = caller.member_in(wanted)
-        found = await context.runtime_of(request).directory.look_up(
-            wanted,
-            member,
-            lambda known, standing: self._refusal(caller, known, standing) is None,
-            arrived=asked.arrived,
-        )
-        if found is None:
-            raise NotFound("There is no such community.")
-        known, standing = found
-        if (refusal := self._refusal(caller, known, standing)) is not None:
-            raise refusal
+        found = None
+        if wanted is not None:
+            found = await context.runtime_of(request).directory.look_up(
+                wanted,
+                caller.member_in(wanted),
+                lambda known, standing: refusal(self.requirement, caller.scopes, known, standing) is None,
+                arrived=asked.arrived,
+            )
+        known, standing = found or (None, NOBODY)
+        if (refused := refusal(self.requirement, caller.scopes, known, standing)) is not None:
+            raise refused
+        assert known is not None
+        member = caller.member_in(known.id)
         here = Here(caller, known, member, standing.status, standing.roles, permissions_of(standing))
         asked.here = here
         return here
 
-    def _refusal(self, caller: Caller, community: Community, standing: Standing) -> Exception | None:
-        """Why the caller may not, or None when they may."""
-        permitted = permissions_of(standing)
-        operator = OPERATE_SCOPE in caller.scopes
-        wanted = self.permission
-        if wanted is Permission.READ:
-            if community.visibility == "public" or wanted in permitted or operator:
-                return None
-            return NotFound("There is no such community.")
-        if wanted is Permission.BACKFILL:
-            refusal = self._backfill_refusal(caller, community, permitted, operator=operator)
-        elif wanted is Permission.JOIN:
-            refusal = None
-        else:
-            refusal = _membership_refusal(wanted, community, standing, permitted)
-        if refusal is None and community.archived and not self.even_archived:
-            return Conflict("The community is archived and takes no more changes.")
-        return refusal
-
-    def _backfill_refusal(
-        self, caller: Caller, community: Community, permitted: frozenset[Permission], *, operator: bool
-    ) -> Exception | None:
-        if operator:
-            return None
-        if Permission.READ not in permitted and community.visibility != "public":
-            return NotFound("There is no such community.")
-        if BACKFILL_SCOPE not in caller.scopes:
-            return Forbidden(f"A backfill needs a token with the scope {BACKFILL_SCOPE}.")
-        if Permission.ADMINISTER not in permitted:
-            return Forbidden("A backfill needs the role owner or administrator in this community.")
-        return None
-
-
-def _membership_refusal(
-    wanted: Permission, community: Community, standing: Standing, permitted: frozenset[Permission]
-) -> Exception | None:
-    if wanted in permitted:
-        return None
-    if standing.status == "member":
-        roles = " or ".join(role for role, grants in ROLE_PERMISSIONS.items() if wanted in grants)
-        return Forbidden(f"This needs the role {roles}.")
-    if standing.status == "applicant":
-        return Forbidden("Your application to this community is still pending.")
-    if community.visibility != "public":
-        return NotFound("There is no such community.")
-    return Forbidden("Join the community first.")
-
-
-def permissions_of(standing: Standing) -> frozenset[Permission]:
-    """What membership and roles permit together; roles of somebody who is no member permit nothing."""
-    if standing.status != "member":
-        return frozenset()
-    return _MEMBER.union(*(ROLE_PERMISSIONS.get(role, frozenset()) for role in standing.roles))
-
 
 def requires(permission: Permission, *, even_archived: bool = False) -> Requires:
     """`Annotated[Here, Depends(requires(Permission.READ))]`: the caller here, if they may."""
-    return Requires(permission, even_archived)
+    return Requires(Requirement(permission, even_archived))
 
 
 @dataclass(frozen=True)
 class RequiresToken:
-    """A dependency for operations outside any community: a token, and a scope where `permission` is OPERATE."""
+    """A dependency for operations outside any community: lets the caller pass for their token, or raises."""
 
-    permission: Permission = Permission.AUTHENTICATED
+    requirement: Requirement = _TOKEN
+
+    def __post_init__(self) -> None:
+        if self.requirement.in_community:
+            raise TypeError(f"{self.requirement.permission} is asked in a community: declare it by Requires.")
 
     async def __call__(self, caller: Annotated[Caller, Depends(authenticate)]) -> Caller:
-        if self.permission is Permission.OPERATE and OPERATE_SCOPE not in caller.scopes:
-            raise Forbidden(f"This needs a token with the scope {OPERATE_SCOPE}.")
+        if (refused := refusal(self.requirement, caller.scopes)) is not None:
+            raise refused
         return caller
 
 
 Authenticated = Annotated[Caller, Depends(RequiresToken())]
-Operator = Annotated[Caller, Depends(RequiresToken(Permission.OPERATE))]
+Operator = Annotated[Caller, Depends(RequiresToken(Requirement(Permission.OPERATE)))]
 Newcomer = Annotated[Here, Depends(requires(Permission.JOIN))]
 Reader = Annotated[Here, Depends(requires(Permission.READ))]
 Contributor = Annotated[Here, Depends(requires(Permission.CONTRIBUTE))]
@@ -226,16 +147,16 @@ Administrator = Annotated[Here, Depends(requires(Permission.ADMINISTER))]
 Owner = Annotated[Here, Depends(requires(Permission.OWN))]
 
 
-def declared(route: APIRoute) -> frozenset[Permission]:
-    """The permissions that a route declares by its dependencies."""
-    return frozenset(_permissions(route.dependant))
+def declared(route: APIRoute) -> frozenset[Requirement]:
+    """What a route asks of its caller, as its dependencies declare it."""
+    return frozenset(_requirements(route.dependant))
 
 
-def _permissions(dependant: Dependant) -> Iterable[Permission]:
+def _requirements(dependant: Dependant) -> Iterable[Requirement]:
     if isinstance(dependant.call, (Requires, RequiresToken)):
-        yield dependant.call.permission
+        yield dependant.call.requirement
     for inner in dependant.dependencies:
-        yield from _permissions(inner)
+        yield from _requirements(inner)
 
 
 def undeclared(routers: Iterable[APIRouter]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The API document says what every operation has in common, so that no route repeats it: errors, ids, positions."""
+"""The API document says of every operation what no route should repeat: errors, ids, positions, who may."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from shared.access.permissions import Requirement, declared
 from shared.backfill.command import LineAnswer
 from shared.http.problems import MEDIA_TYPE
 
@@ -69,7 +71,11 @@ _ETAG = {
 
 
 def complete(app: FastAPI, lines: Sequence[type[BaseModel]]) -> None:
-    """Have the application's document contain what its operations have in common, and the models of backfill lines."""
+    """Have the application's document contain what its operations have in common, and the models of backfill lines.
+
+    `x-permission` of an operation is what its route declares, in the words of `Requirement.told`. Of a route that
+    declares nothing there is no document.
+    """
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -82,18 +88,32 @@ def complete(app: FastAPI, lines: Sequence[type[BaseModel]]) -> None:
             if lines:
                 wanted = [(model, "validation") for model in lines] + [(LineAnswer, "serialization")]
                 schemas.update(models_json_schema(wanted, ref_template=_TEMPLATE)[1]["$defs"])  # type: ignore[arg-type]
-            for method, operation in _operations(document):
+            requirements = _requirements(app)
+            for path, method, operation in _operations(document):
                 _complete(method, operation)
+                operation["x-permission"] = requirements[path, method].told()
             app.openapi_schema = document
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for path, item in document["paths"].items():
         if path.startswith("/v1"):
-            yield from item.items()
+            for method, operation in item.items():
+                yield path, method, operation
+
+
+def _requirements(app: FastAPI) -> dict[tuple[str, str], Requirement]:
+    """What each route declares, by path and method as the document names them."""
+    return {
+        (context.path_format or "", method.lower()): requirement
+        for context in iter_route_contexts(app.routes)
+        if isinstance(route := context.original_route, APIRoute)
+        for requirement in declared(route)
+        for method in route.methods or ()
+    }
 
 
 def _complete(method: str, operation: dict[str, Any]) -> None:

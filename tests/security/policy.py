@@ -140,6 +140,24 @@ GRANTERS = {"moderator": ("administrator", "owner"), "administrator": ("owner",)
 """Beyond the table: who grants and revokes each role. A role one has oneself may be laid down."""
 STILL_TAKEN_WHEN_ARCHIVED = {"archive_community", "leave_community", "get_own_membership"}
 
+TOLD: dict[Needs, dict[str, object]] = {
+    ANY: {"who": "anyone"},
+    K: {"who": "anyone", "in": "community"},
+    R: {"who": "reader", "in": "community", "even_archived": True},
+    C: {"who": "member", "in": "community"},
+    M: {"who": "moderator", "in": "community"},
+    A: {"who": "administrator", "in": "community"},
+    TOP: {"who": "owner", "in": "community"},
+    B: {"who": "administrator", "in": "community", "scope": "guildhall:backfill"},
+}
+"""In the words of the API document, where they are `x-permission`."""
+
+
+def told(operation: str) -> dict[str, object]:
+    """What the document must tell of an operation."""
+    words = TOLD[POLICY[operation].needs]
+    return {**words, "even_archived": True} if operation in STILL_TAKEN_WHEN_ARCHIVED else words
+
 
 def expected(operation: str, caller: str, *, public: bool, belongs_to: str, role: str = "") -> Outcome:
     """What a caller gets. `belongs_to` is whose the thing is: a caller's name, `elsewhere`, or "" for none."""

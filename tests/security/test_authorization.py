@@ -12,7 +12,7 @@ import pytest
 from fastapi import APIRouter
 
 from services.content.threads import domain as threads
-from shared.access import permissions
+from shared.access import policy
 from shared.access.directory import Standing
 from shared.access.lookup import BELIEVED
 from shared.access.permissions import ROLE_PERMISSIONS, Permission, Reader, declared, undeclared
@@ -120,8 +120,8 @@ def _anybody_is_the_author(*_: object) -> None:
 @pytest.mark.parametrize(
     ("hole", "instead", "operation", "caller"),
     [
-        (permissions, _anybody_is_a_member, "get_thread", "left"),
-        (permissions, _anybody_is_a_member, "post_reply", "stranger"),
+        (policy, _anybody_is_a_member, "get_thread", "left"),
+        (policy, _anybody_is_a_member, "post_reply", "stranger"),
         (threads, _anybody_is_the_author, "edit_thread", "member"),
     ],
     ids=["former members read", "strangers write", "members edit what others wrote"],
@@ -139,7 +139,7 @@ async def test_the_matrix_finds_a_hole_that_was_made(
         if (case.operation.id, case.caller) == (operation, caller) and case.expected != "allowed"
     ]
     before = await ask_all([(case, case.thing()) for case in wanted])
-    name = "permissions_of" if hole is permissions else "must_be_allowed"
+    name = "permissions_of" if hole is policy else "must_be_allowed"
     monkeypatch.setattr(hole, name, instead)
     after = await ask_all([(case, case.thing()) for case in wanted])
 
@@ -184,8 +184,8 @@ def test_every_route_declares_what_the_policy_says() -> None:
             for route in router.routes:
                 operation = getattr(route, "operation_id", None)
                 assert operation in POLICY, route
-                (permission,) = declared(route)  # type: ignore[arg-type]
-                assert DECLARED[permission] is POLICY[operation].needs, operation
+                (requirement,) = declared(route)  # type: ignore[arg-type]
+                assert DECLARED[requirement.permission] is POLICY[operation].needs, operation
 
 
 def test_a_route_that_declares_no_permission_or_two_does_not_start() -> None:

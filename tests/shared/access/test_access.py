@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from fastapi import APIRouter
 
-from shared.access.permissions import ROLE_PERMISSIONS, Permission, declared, undeclared
+from shared.access.permissions import ROLE_PERMISSIONS, Permission, Requirement, declared, undeclared
 from shared.identity import community_id, member_id
 from shared.log.port import derived_id
 from shared.service.service import Service
@@ -185,7 +185,7 @@ def test_higher_roles_permit_all_that_lower_ones_do() -> None:
 def test_every_operation_declares_one_permission() -> None:
     assert undeclared(SERVICE.routers) == []
     assert {route.path: declared(route) for route in router.routes if route.path == "/treasure"} == {  # type: ignore[attr-defined,arg-type]
-        "/treasure": {Permission.OWN}
+        "/treasure": {Requirement(Permission.OWN)}
     }
 
 
