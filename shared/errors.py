@@ -82,6 +82,10 @@ class UnsupportedMedia(Problem):
     status, code, title = 415, "unsupported-media-type", "Unsupported media type"
 
 
+class TooManyRequests(Problem):
+    status, code, title = 429, "too-many-requests", "Too many requests"
+
+
 class HeadTooLarge(Problem):
     status, code, title = 431, "head-too-large", "Request header fields too large"
 

@@ -40,6 +40,12 @@ class Settings(BaseSettings):
     lock_timeout: float = Field(2.0, gt=0, description="A lock that takes longer is given up.")
     directory_wait: float = Field(2.0, ge=0, description="How long a service waits for a directory that is behind.")
     body_limit: int = Field(1_000_000, ge=1_000, description="Largest request body, except a backfill's.")
+    refusal_share: float = Field(
+        0.05, gt=0, le=1, description="Share of a process's time for refusing, then those most refused wait; 1: none."
+    )
+    proxies: str = Field(
+        "127.0.0.1", description="Addresses whose `X-Forwarded-For` is believed, comma-separated; `*` for all."
+    )
     shutdown_grace: float = Field(8.0, gt=0, description="Time open requests get at a stop.")
     otlp_endpoint: str = Field(
         "", description="Where traces are sent (OTLP over HTTP, without `/v1/traces`); empty for none."

@@ -80,6 +80,11 @@ class Tokens:
             self._verified.popitem(last=False)
         return caller
 
+    def remembered(self, token: bytes) -> Caller | None:
+        """Who sent this token when it was last verified; it may have expired since. For accounts, not for access."""
+        known = self._verified.get(hashlib.sha256(token).digest())
+        return None if known is None else known[1]
+
     async def _signed_claims(self, token: str) -> Mapping[str, Any]:
         if len(token) > LONGEST or not token.isascii():
             raise InvalidToken("The token is longer than any we take, or holds characters that none has.")

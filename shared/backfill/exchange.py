@@ -15,6 +15,9 @@ from fastapi import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from shared.backfill.clerk import Clerk, Job
+from shared.http import context
+from shared.http.context import RequestContext
+from shared.http.metering import Metered
 
 WINDOW = 64
 """Lines under way at once."""
@@ -70,20 +73,26 @@ class Exchange(Response):
         self._arrived = asyncio.Event()
         self._room = asyncio.Semaphore(WINDOW)
         self._complete = False
+        self._rejected = self._taken = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = [(name, value) for name, value in self.raw_headers if name != b"content-length"]
         await self._send(send, {"type": "http.response.start", "status": 200, "headers": headers})
-        reader = asyncio.create_task(self._read(receive), name="backfill-reader")
+        request = context.in_scope(scope)
+        reader = asyncio.create_task(self._read(receive, request), name="backfill-reader")
         try:
             await self._answer(send)
             await self._send(send, {"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             reader.cancel()
             await asyncio.wait([reader, *(job.task for job in self._jobs if job.task is not None)])
+            request.refused = self._rejected > self._taken
         reader.cancelled() or reader.result()
 
-    async def _read(self, receive: Receive) -> None:
+    async def _read(self, receive: Receive, request: RequestContext) -> None:
+        await Metered(self._read_on(receive), request)
+
+    async def _read_on(self, receive: Receive) -> None:
         lines = Lines()
         try:
             while not self._stop():
@@ -119,7 +128,10 @@ class Exchange(Response):
                 await asyncio.wait([first])
             ready = bytearray()
             while self._jobs and ((task := self._jobs[0].task) is None or task.done()):
-                ready += _encode(self._jobs.popleft().answer) + b"\n"
+                answer = self._jobs.popleft().answer
+                ready += _encode(answer) + b"\n"
+                rejected = answer["status"] == "rejected"
+                self._rejected, self._taken = self._rejected + rejected, self._taken + (not rejected)
                 self._room.release()
             await self._send(send, {"type": "http.response.body", "body": bytes(ready), "more_body": True})
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from shared.service.runtime import Runtime
 
 KEY = "guildhall"
+QUIET = frozenset({"/livez", "/readyz", "/metrics", "/status"})
+"""Paths that machines ask for all the time."""
 
 
 @dataclass(slots=True)
@@ -36,6 +38,10 @@ class RequestContext:
     """Where what this request wrote stands, by partition; becomes `Guildhall-Position`."""
     made: set[UUID] = field(default_factory=set)
     """Ids that were made in this request and that nobody else can know."""
+    spent: float = 0.0
+    """Seconds of processor time."""
+    refused: bool = False
+    """Whether most of what was sent had to be refused, whatever the status says."""
     settled: bool = False
     """Whether what the caller asked to wait for has been waited for."""
 

@@ -20,12 +20,9 @@ from uuid_utils.compat import uuid7
 from shared.errors import Unavailable
 from shared.http import context, problems
 from shared.http.bodies import streamed
-from shared.http.context import RequestContext
+from shared.http.context import QUIET, RequestContext
 from shared.http.positions import format_positions
 from shared.observability import REQUESTS
-
-QUIET = {"/livez", "/readyz", "/metrics", "/status"}
-"""Asked by machines all the time; not worth a line each."""
 
 SAFE_HEADERS = [
     (b"x-content-type-options", b"nosniff"),

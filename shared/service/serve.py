@@ -89,6 +89,7 @@ def serve(service: Service, settings: Settings, *, only: Only | None = None) -> 
         lifespan="on",
         log_config=None,
         access_log=False,
+        forwarded_allow_ips=settings.proxies,
         server_header=False,
         date_header=False,
         timeout_keep_alive=KEEP_ALIVE,

@@ -26,7 +26,9 @@ from shared.db import create_engine
 from shared.event import Catalogue
 from shared.http import health, openapi, problems
 from shared.http.bodies import JsonBodies
-from shared.http.middleware import QUIET, Around
+from shared.http.context import QUIET
+from shared.http.middleware import Around
+from shared.http.refusals import Turns
 from shared.log.postgres import CONNECTIONS, PostgresLog
 from shared.service.runtime import Runtime
 from shared.settings import Settings
@@ -124,6 +126,7 @@ def create_app(service: Service, settings: Settings, *, only: Only | None = None
         openapi.complete(app, [command.model for command in service.backfill])
     problems.install(app)
     app.add_middleware(JsonBodies, limit=settings.body_limit)
+    app.add_middleware(Turns, service=service.name, budget=settings.refusal_share)
     app.add_middleware(Around, service=service.name, deadline=settings.database_timeout + 0.8)
     return app
 

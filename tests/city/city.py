@@ -76,8 +76,10 @@ class City:
 
 @asynccontextmanager
 async def city(stack: Stack, folder: Path, **changes: Any) -> AsyncIterator[City]:
-    """The five services, with settings changed as given. What is slow on a busy machine is waited for."""
-    changes = {"database_timeout": 30.0, "lock_timeout": 20.0, "directory_wait": 10.0, **changes}
+    """The five services, with settings changed as given. What is slow on a busy machine is waited for, and
+    whoever tests with nothing but bad requests is not held up for it.
+    """
+    changes = {"database_timeout": 30.0, "lock_timeout": 20.0, "directory_wait": 10.0, "refusal_share": 1.0, **changes}
     issuer = Issuer(Home(folder))
     jwks = str(issuer.write_jwks())
     async with AsyncExitStack() as cleanup:

@@ -9,15 +9,18 @@ import asyncio
 import json
 import logging
 import os
+import re
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 import structlog
 from rich.console import Console
 from rich.table import Table
 
+from shared.settings import Settings
 from tests.city.asking import Request
 from tests.city.city import city
 from tests.city.village import Village
@@ -31,6 +34,7 @@ QUIET, ABUSED = 4.0, 12.0
 """Seconds for which the good client is measured alone, and beside the others."""
 EVERY = 0.02
 """Seconds between two requests of the good client."""
+_TOKEN = re.compile(rb"authorization: [^\r]+")
 LIMITS = {"seconds": 0.05, "bytes": 10_000_000}
 
 
@@ -54,14 +58,22 @@ async def costs(console: Console) -> int:
 
 
 async def serve() -> None:
-    """The city, with the content service behind a port, until standard input ends."""
+    """The city, with the content service behind a port as it is served by default, until standard input ends."""
+    share = Settings.model_fields["refusal_share"].default
     with stack_session() as shared, tempfile.TemporaryDirectory() as folder:
-        async with city(shared, Path(folder)) as running, listening(running.apps["content"]) as port:
+        async with (
+            city(shared, Path(folder), refusal_share=share) as running,
+            listening(running.apps["content"]) as port,
+        ):
             village = await Village(running, "abused").settle()
             bad = [one.request(village) for one in WORST if one.request(village).service == "content"]
             good = village.request("member", "content", "GET", f"/threads/{village.ids['thread'][0]}")
+            tokens = []
+            for number in range(CLIENTS):
+                await village.must(f"abuser {number}", "member", "POST", "/members")
+                tokens += [value.decode() for _, value in village.bearer(f"abuser {number}")]
             raw = [_as_bytes(request).hex() for request in (good, *bad)]
-            print(json.dumps({"port": port, "requests": raw}), flush=True)
+            print(json.dumps({"port": port, "requests": raw, "tokens": tokens}), flush=True)
             await asyncio.to_thread(sys.stdin.read)
 
 
@@ -70,6 +82,11 @@ def _as_bytes(request: Request) -> bytes:
     lines = b"".join(name + b": " + value + b"\r\n" for name, value in request.headers)
     length = b"content-length: %d\r\n" % len(request.body) if request.body else b""
     return head + lines + length + b"\r\n" + request.body
+
+
+def _by(token: str, raw: bytes) -> bytes:
+    """The request with another caller's token; a backfill stays its owner's, whom alone it is permitted."""
+    return raw if b"/backfill HTTP" in raw[:200] else _TOKEN.sub(b"authorization: " + token.encode(), raw, count=1)
 
 
 async def _call(port: int, raw: bytes) -> tuple[int, float]:
@@ -99,11 +116,11 @@ async def _good(port: int, raw: bytes, seconds: float) -> list[float]:
     return took
 
 
-async def _bad(port: int, raws: list[bytes], number: int, pace: float, count: list[int]) -> None:
+async def _bad(port: int, raws: list[bytes], token: str, number: int, pace: float, count: Counter[int]) -> None:
     await asyncio.sleep(pace * number / CLIENTS)
     while True:
-        await _call(port, raws[count[0] % len(raws)])
-        count[0] += 1
+        status, _ = await _call(port, _by(token, raws[count.total() % len(raws)]))
+        count[status] += 1
         await asyncio.sleep(pace)
 
 
@@ -121,15 +138,19 @@ async def abuse(console: Console) -> None:
     alone = await _good(port, good, QUIET)
     console.print(f"a good client alone:                     {_shown(alone)}")
     for what, pace in (("each sends one a second", 1.0), ("each sends on and on", 0.0)):
-        count = [0]
-        others = [asyncio.create_task(_bad(port, bad, number, pace, count)) for number in range(CLIENTS)]
+        count: Counter[int] = Counter()
+        others = [
+            asyncio.create_task(_bad(port, bad, token, number, pace, count))
+            for number, token in enumerate(given["tokens"])
+        ]
         beside = await _good(port, good, ABUSED)
         for other in others:
             other.cancel()
         await asyncio.gather(*others, return_exceptions=True)
         ratio = _p99(beside) / _p99(alone)
         console.print(f"beside {CLIENTS} that {what}: {_shown(beside)}, {ratio:.1f} times")
-        console.print(f"  they sent {count[0] / ABUSED:.0f} a second")
+        answers = ", ".join(f"{status or 'cut'} {n}" for status, n in sorted(count.items()))
+        console.print(f"  they sent {count.total() / ABUSED:.0f} a second; answers: {answers}")
     server.stdin.close()
     await server.wait()
 
