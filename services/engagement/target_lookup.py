@@ -21,7 +21,7 @@ from shared.access.lookup import RELAY_LATENCY
 from shared.db import driver
 from shared.errors import Behind
 from shared.http import context
-from shared.service.runtime import Runtime
+from shared.runtime import Runtime
 
 PATIENCE: Final = 2.0
 """Seconds a request waits for a view that is behind."""

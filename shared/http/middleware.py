@@ -21,8 +21,8 @@ from shared.errors import Unavailable
 from shared.http import context, problems
 from shared.http.bodies import streamed
 from shared.http.context import RequestContext
-from shared.http.positions import format_positions
 from shared.observability import REQUESTS
+from shared.positions import format_positions
 
 QUIET = {"/livez", "/readyz", "/metrics", "/status"}
 """Asked by machines all the time; not worth a line each."""

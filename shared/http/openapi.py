@@ -9,7 +9,6 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from shared.backfill.command import LineAnswer
 from shared.http.problems import MEDIA_TYPE
 
 _TEMPLATE = "#/components/schemas/{model}"
@@ -68,8 +67,11 @@ _ETAG = {
 }
 
 
-def complete(app: FastAPI, lines: Sequence[type[BaseModel]]) -> None:
-    """Have the application's document contain what its operations have in common, and the models of backfill lines."""
+def complete(app: FastAPI, sent: Sequence[type[BaseModel]] = (), answered: Sequence[type[BaseModel]] = ()) -> None:
+    """Have the application's document contain what its operations have in common.
+
+    `sent` and `answered` are models that no route names, because they are lines of a body and not the whole of it.
+    """
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -79,8 +81,8 @@ def complete(app: FastAPI, lines: Sequence[type[BaseModel]]) -> None:
             schemas.pop("HTTPValidationError", None)
             schemas.pop("ValidationError", None)
             schemas["Problem"] = PROBLEM
-            if lines:
-                wanted = [(model, "validation") for model in lines] + [(LineAnswer, "serialization")]
+            wanted = [(model, "validation") for model in sent] + [(model, "serialization") for model in answered]
+            if wanted:
                 schemas.update(models_json_schema(wanted, ref_template=_TEMPLATE)[1]["$defs"])  # type: ignore[arg-type]
             for method, operation in _operations(document):
                 _complete(method, operation)

@@ -18,14 +18,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.access.directory import SOURCE, VIEW
 from shared.access.lookup import NEVER_SEEN
-from shared.http.problems import is_away
+from shared.db import is_away
 from shared.lease import Lease, lead
-from shared.log.follow import LogSource
 from shared.log.postgres import PostgresLog
 from shared.reactions import carry_out
 from shared.relay.relay import Relay
-from shared.service.runtime import Runtime
+from shared.runtime import Runtime
 from shared.stream.kafka_source import KafkaSource
+from shared.stream.log_source import LogSource
 from shared.stream.source import Marks, Source
 from shared.tasks import end, only_own_cancellation
 from shared.views.readers import MakeSource, Readers

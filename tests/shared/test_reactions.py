@@ -15,13 +15,13 @@ from shared.commands import Commands
 from shared.db import create_engine
 from shared.errors import Conflict, Unavailable
 from shared.event import Catalogue, Recorded
-from shared.log.follow import LogSource
+from shared.identity import derived_id
 from shared.log.memory import MemoryLog
-from shared.log.port import derived_id
 from shared.log.postgres import PostgresLog
 from shared.reactions import Order, carry_out, follow
 from shared.service.service import Service, create_app
 from shared.settings import Settings
+from shared.stream.log_source import LogSource
 from shared.stream.topics import ensure_topics
 from shared.tables import service_metadata
 from shared.views.parked import Replay, replay
