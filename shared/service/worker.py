@@ -17,7 +17,6 @@ from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.access.directory import SOURCE, VIEW
-from shared.access.lookup import NEVER_SEEN
 from shared.db import is_away
 from shared.lease import Lease, lead
 from shared.log.postgres import PostgresLog
@@ -28,6 +27,7 @@ from shared.stream.kafka_source import KafkaSource
 from shared.stream.log_source import LogSource
 from shared.stream.source import Marks, Source
 from shared.tasks import end, only_own_cancellation
+from shared.views.lookup import NEVER_SEEN
 from shared.views.readers import MakeSource, Readers
 from shared.views.store_postgres import PostgresViewStore
 from shared.views.view import View

@@ -24,7 +24,6 @@ from services.member.app import SERVICE as MEMBER
 from services.projection.app import SERVICE as PROJECTION
 from shared.access.directory import SOURCE
 from shared.access.directory import VIEW as DIRECTORY
-from shared.access.lookup import NEVER_SEEN
 from shared.log.postgres import PostgresLog
 from shared.pace import Pace
 from shared.runtime import Runtime
@@ -32,6 +31,7 @@ from shared.service.service import Service, create_app
 from shared.settings import Settings
 from shared.stream.log_source import LogSource
 from shared.tasks import end
+from shared.views.lookup import NEVER_SEEN
 from shared.views.reader import Reader
 from shared.views.store_postgres import PostgresViewStore
 from tests.city.asking import Answer, Request, send
