@@ -17,7 +17,7 @@ from services.projection.days import SLOTS_A_DAY, number_of
 from services.projection.subscriptions import ReplyPosted
 from shared.db import create_engine
 from shared.event import Recorded, wire_name
-from shared.log.port import derived_id
+from shared.identity import derived_id
 from shared.settings import Settings
 from shared.views.merge import Merged, merge
 from shared.views.store import Batch

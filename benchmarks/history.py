@@ -14,7 +14,8 @@ from uuid import UUID
 from services.content.events import AnswerAccepted, CommentPosted, ReplyPosted, ThreadOpened
 from services.engagement.events import ReactionAdded
 from shared.event import Event, Recorded, Text, encode_data, wire_name
-from shared.log.port import derived_id, partition_of
+from shared.identity import derived_id
+from shared.log.port import partition_of
 
 COMMUNITY = derived_id("community", "measured")
 START = datetime(2025, 1, 1, tzinfo=UTC)

@@ -29,7 +29,8 @@ from services.projection.app import SERVICE as PROJECTION
 from services.projection.read_models.responses import RESPONSES
 from shared.db import create_engine
 from shared.event import Text, encode_data, wire_name
-from shared.log.port import Append, NewEvent, Write, derived_id
+from shared.identity import derived_id
+from shared.log.port import Append, NewEvent, Write
 from shared.log.postgres import PostgresLog
 from shared.settings import Settings
 from tests.databases import fresh_database

@@ -16,7 +16,7 @@ from pyroaring import BitMap
 from benchmarks.synthetic import ACTIONS, KINDS, Life, first_moment
 from services.projection.app import SERVICE
 from services.projection.days import SLOTS_A_DAY
-from shared.log.port import derived_id
+from shared.identity import derived_id
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"

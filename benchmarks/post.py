@@ -26,8 +26,7 @@ from services.content.app import SERVICE
 from shared.access.directory import CommunityFounded, MemberJoined, RoleGranted
 from shared.db import create_engine
 from shared.event import Event, Recorded
-from shared.identity import member_id
-from shared.log.port import derived_id
+from shared.identity import derived_id, member_id
 from shared.settings import Settings
 from shared.tables import service_metadata
 from shared.views.merge import Merged, merge

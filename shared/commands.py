@@ -21,7 +21,8 @@ from shared.decider import Decider
 from shared.errors import Conflict, NotFound, PreconditionFailed, Problem, TooLarge
 from shared.event import Catalogue, Event, encode_data, wire_name
 from shared.history import History
-from shared.log.port import LARGEST_EVENT, Append, Log, NewEvent, Position, Secret, VersionConflict, Write, derived_id
+from shared.identity import derived_id
+from shared.log.port import LARGEST_EVENT, Append, Log, NewEvent, Position, Secret, VersionConflict, Write
 from shared.tracing import appending
 from shared.turns import Turns
 

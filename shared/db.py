@@ -1,4 +1,7 @@
-"""One engine per process; what needs asyncpg's speed borrows the driver's own connection from it."""
+"""One engine per process; what needs asyncpg's speed borrows the driver's own connection from it.
+
+Errors come from either, so what one says of the database is told here too (`is_away`).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from typing import Any, TypeAlias, cast
 import asyncpg
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shared.settings import Settings
@@ -166,3 +170,36 @@ class Held:
                 await connection.close()
             else:  # the pool's others are not set up like it
                 await _let_go(connection, raw)
+
+
+_AWAY = (
+    PoolTimeout,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what a connection says whose server has died and whose end is not there yet
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.TransactionTimeoutError,
+    ConnectionError,
+    TimeoutError,
+    OSError,
+)
+"""The database did not answer, or gave up; nobody's request is at fault."""
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an exception says that the database is away or overloaded."""
+    return isinstance(cause_of(error), _AWAY) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """The driver's own exception behind SQLAlchemy's, which wraps it twice."""
+    seen: BaseException = error
+    while isinstance(seen, SQLAlchemyError) and (inner := getattr(seen, "orig", None) or seen.__cause__) is not None:
+        seen = inner
+    raised = seen.__cause__
+    return raised if isinstance(raised, (asyncpg.PostgresError, asyncpg.InterfaceError)) else seen

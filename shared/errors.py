@@ -58,6 +58,16 @@ class Unauthenticated(Problem):
     status, code, title = 401, "unauthenticated", "Authentication required"
 
 
+class InvalidToken(Unauthenticated):
+    """There is a token, and it is not good. Why is for our log: who tries tokens learns the same from every answer."""
+
+    code, title = "invalid-token", "The token is not accepted"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("The access token is not one for this API, or is no longer valid. Get a new one.")
+        self.reason = reason
+
+
 class Forbidden(Problem):
     status, code, title = 403, "forbidden", "Not permitted"
 

@@ -12,7 +12,8 @@ from uuid import UUID
 import msgspec
 
 from shared.event import Envelope, Event, Recorded, encode_data, to_wire, wire_name
-from shared.log.port import derived_id, partition_of
+from shared.identity import derived_id
+from shared.log.port import partition_of
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -22,8 +22,8 @@ from services.content.threads.domain import THREAD, Thread, existing, open_threa
 from services.content.wording import TITLE, Wording, words_for
 from shared.backfill.command import BackfillCommand, Line, LineContext, Source
 from shared.commands import Outcome
-from shared.wording import Draft
-from shared.words import words
+from shared.http.wording import Draft
+from shared.http.words import words
 
 BODY = 150_000
 """More than a member may write here (`wording.BODY`): other systems keep their markup in the text."""

@@ -12,8 +12,8 @@ from services.content.views.tag_list import TAG_LIST, tag_list
 from shared.access.permissions import Reader
 from shared.http.dependencies import Db, fresh
 from shared.http.paging import Listing, Order, Page, page
+from shared.http.words import Answer
 from shared.views.freshness import Freshness
-from shared.words import Answer
 
 router = APIRouter(prefix="/tags", tags=["tags"])
 

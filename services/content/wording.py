@@ -14,9 +14,9 @@ from uuid import UUID
 from services.content.texts import Revision
 from shared.errors import KeyReused
 from shared.event import Event, Text
+from shared.http.wording import Content, Draft, draft, first_draft
 from shared.log.port import Secret
 from shared.vault import Vault
-from shared.wording import Content, Draft, draft, first_draft
 
 S = TypeVar("S")
 E = TypeVar("E", bound=Event)

@@ -21,7 +21,8 @@ from shared.access.lookup import RELAY_LATENCY
 from shared.db import driver
 from shared.errors import Behind
 from shared.http import context
-from shared.service.runtime import Runtime
+from shared.runtime import Runtime
+from shared.views.lookup import held_all_at, look_until_known
 
 PATIENCE: Final = 2.0
 """Seconds a request waits for a view that is behind."""
@@ -60,21 +61,24 @@ class TargetLookup:
         `latency` is how long an event may be on its way to the topic. Raises `Behind` when the view was not caught up
         with `patience` seconds after that, so that nobody can tell.
         """
-        due = time.monotonic() + latency
-        while True:
-            asked = time.monotonic()
-            async with driver(self.engine) as connection:
-                row = await connection.fetchrow(QUERY, community, target, self.partitions)
-            assert row is not None, "the watermarks always make one row"
-            if row["kind"] is not None:
-                return Target(target, row["kind"], row["author"], row["gone"])
-            if row["age"] is not None and asked - row["age"] >= due:
-                return None
-            if asked >= due + patience:
-                raise Behind(
-                    "What you name may have just been written; it has not arrived here. Try again.", retry_after=1
-                )
-            await asyncio.sleep(_LOOK)
+        found, known = await look_until_known(
+            lambda: self._query(community, target),
+            lambda found: found is not None,
+            lambda: asyncio.sleep(_LOOK),
+            due=time.monotonic() + latency,
+            patience=patience,
+        )
+        if not known:
+            raise Behind("What you name may have just been written; it has not arrived here. Try again.", retry_after=1)
+        return found
+
+    async def _query(self, community: UUID, target: UUID) -> tuple[Target | None, float]:
+        asked = time.monotonic()
+        async with driver(self.engine) as connection:
+            row = await connection.fetchrow(QUERY, community, target, self.partitions)
+        assert row is not None, "the watermarks always make one row"
+        found = None if row["kind"] is None else Target(target, row["kind"], row["author"], row["gone"])
+        return found, held_all_at(asked, row["age"])
 
 
 def target_lookup(runtime: Runtime) -> TargetLookup:

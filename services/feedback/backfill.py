@@ -14,8 +14,8 @@ from services.feedback.votes.domain import VOTE, Vote, vote, vote_id
 from shared.backfill.command import BackfillCommand, Line, LineContext, Source
 from shared.commands import Outcome
 from shared.errors import Invalid
-from shared.wording import first_draft
-from shared.words import words
+from shared.http.wording import first_draft
+from shared.http.words import words
 
 
 class SubmitLine(Line):

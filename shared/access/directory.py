@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -17,9 +15,6 @@ from shared.views.view import Change, View, put, view_table
 
 VIEW = "directory"
 SOURCE = "member"
-
-Visibility = Literal["public", "members"]
-Admission = Literal["open", "application"]
 
 
 class CommunityFounded(Event, frozen=True, tag="guildhall.member.community-founded.v1"):
@@ -141,24 +136,3 @@ def directory_view(metadata: sa.MetaData) -> View:
         raise TypeError(f"The directory does not fold {type(event).__name__}.")
 
     return View(VIEW, (communities, members, roles), fold)
-
-
-@dataclass(frozen=True, slots=True)
-class Community:
-    id: UUID
-    slug: str
-    visibility: Visibility
-    admission: Admission
-    time_zone: str
-    archived: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What somebody is in a community: `status` is member, applicant, declined, left or none."""
-
-    status: str
-    roles: frozenset[str]
-
-
-NOBODY = Standing("none", frozenset())

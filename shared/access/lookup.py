@@ -12,16 +12,16 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.access.directory import NOBODY, SOURCE, VIEW, Community, Standing
+from shared.access.directory import SOURCE, VIEW
+from shared.access.standing import NOBODY, Community, Standing
 from shared.db import driver
 from shared.views.freshness import Progress
+from shared.views.lookup import NEVER_SEEN, held_all_at, look_until_known
 
 BELIEVED = 2.0
 """Seconds for which a look-up that permits is believed."""
 RELAY_LATENCY = 0.1
 """Seconds after which an event of the member service can be expected on its topic."""
-NEVER_SEEN = float("-inf")
-"""The time at which a reader that does not run here held all there was."""
 REMEMBERED = 50_000
 """Look-ups kept in memory."""
 
@@ -89,16 +89,16 @@ class Directory:
         known = self._permitted.get(key)
         if known is not None and known[0] > now and enough(*known[1]):
             return known[1]
-        due = (now if arrived is None else arrived) + self._delay
-        give_up = due + self._wait
-        while True:
-            entry, caught_up = await self._read(key)
-            if entry is not None and enough(*entry):
-                self._remember(key, entry)
-                return entry
-            if caught_up >= due or time.monotonic() >= give_up:
-                return entry
-            await self._pause()
+        entry, _ = await look_until_known(
+            lambda: self._read(key),
+            lambda found: found is not None and enough(*found),
+            self._pause,
+            due=(now if arrived is None else arrived) + self._delay,
+            patience=self._wait,
+        )
+        if entry is not None and enough(*entry):
+            self._remember(key, entry)
+        return entry
 
     async def _pause(self) -> None:
         """Until a view of this process has moved or caught up, or some time has passed."""
@@ -121,9 +121,7 @@ class Directory:
             row = await connection.fetchrow(QUERY, community, member, self._partitions)
         if row is None:
             return None, seen
-        if row["age"] is not None:
-            seen = max(seen, asked - row["age"])
-        return _entry(community, row), seen
+        return _entry(community, row), max(seen, held_all_at(asked, row["age"]))
 
     def _remember(self, key: tuple[UUID, UUID], entry: Entry) -> None:
         self._permitted[key] = (time.monotonic() + BELIEVED, entry)

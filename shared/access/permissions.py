@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
@@ -12,8 +12,8 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
-from shared.access.directory import NOBODY, Community
 from shared.access.policy import ROLE_PERMISSIONS, TOLD, Permission, Requirement, permissions_of, refusal
+from shared.access.standing import NOBODY, Community
 from shared.http import context
 from shared.identity import Caller, community_id, member_id
 
@@ -37,6 +37,7 @@ __all__ = [
     "declared",
     "member_id",
     "requires",
+    "told",
     "undeclared",
 ]
 
@@ -150,6 +151,14 @@ Owner = Annotated[Here, Depends(requires(Permission.OWN))]
 def declared(route: APIRoute) -> frozenset[Requirement]:
     """What a route asks of its caller, as its dependencies declare it."""
     return frozenset(_requirements(route.dependant))
+
+
+def told(route: APIRoute) -> Mapping[str, object]:
+    """The same as the API document tells it. Raises `ValueError` for a route that does not declare exactly one."""
+    requirements = declared(route)
+    if len(requirements) != 1:
+        raise ValueError(f"{route.path} does not declare exactly one permission.")
+    return next(iter(requirements)).told()
 
 
 def _requirements(dependant: Dependant) -> Iterable[Requirement]:

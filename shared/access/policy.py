@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
-from shared.access.directory import NOBODY, Community, Standing
+from shared.access.standing import NOBODY, Community, Standing
 from shared.errors import Conflict, Forbidden, NotFound, Problem, Unauthenticated
 
 

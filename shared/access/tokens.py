@@ -15,7 +15,7 @@ from joserfc import jws
 from joserfc.errors import JoseError
 
 from shared.access.jwks import Keys
-from shared.errors import Unauthenticated
+from shared.errors import InvalidToken
 from shared.identity import Caller
 
 LEEWAY = 30.0
@@ -30,17 +30,6 @@ _logger = structlog.get_logger(__name__)
 
 _TYPES = {"at+jwt", "application/at+jwt"}
 _FORBIDDEN_HEADERS = {"crit", "jku", "jwk", "x5u", "x5c", "b64", "zip", "enc"}
-
-
-class InvalidToken(Unauthenticated):
-    """There is a token, and it is not good. Why is for our log: who tries tokens learns the same from every answer."""
-
-    code = "invalid-token"
-    title = "The token is not accepted"
-
-    def __init__(self, reason: str) -> None:
-        super().__init__("The access token is not one for this API, or is no longer valid. Get a new one.")
-        self.reason = reason
 
 
 class Tokens:

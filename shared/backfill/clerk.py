@@ -21,7 +21,7 @@ from shared.errors import BadRequest, Conflict, Forbidden, Invalid, NotFound, Pr
 from shared.http.bodies import check_json
 from shared.http.problems import as_problem
 from shared.identity import member_id
-from shared.service.runtime import Runtime
+from shared.runtime import Runtime
 
 LEEWAY = timedelta(seconds=60)
 """How far a line's time may lie ahead of our clock."""

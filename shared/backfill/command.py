@@ -16,11 +16,11 @@ from shared.access.permissions import Community
 from shared.commands import Act, Commands, Outcome, Step
 from shared.decider import Decider
 from shared.event import Event
-from shared.identity import Caller
-from shared.log.port import Secret, derived_id
-from shared.service.runtime import Runtime
+from shared.http.words import Answer, Body, words
+from shared.identity import Caller, derived_id
+from shared.log.port import Secret
+from shared.runtime import Runtime
 from shared.vault import Vault
-from shared.words import Answer, Body, words
 
 S = TypeVar("S")
 E = TypeVar("E", bound=Event)

@@ -18,11 +18,11 @@ from shared.cli.console import ServiceName, configuration, console, fail, load, 
 from shared.commands import Commands
 from shared.db import create_engine
 from shared.event import Catalogue
-from shared.log.follow import LogSource
 from shared.log.postgres import CONNECTIONS, PostgresLog
 from shared.reactions import carry_out, no_orders
 from shared.service.service import Service
 from shared.stream.kafka_source import KafkaSource
+from shared.stream.log_source import LogSource
 from shared.stream.source import Source
 from shared.views import parked as parking
 from shared.views.checksums import Checksum

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from shared.access.permissions import Here
     from shared.identity import Caller
     from shared.log.port import Position
-    from shared.service.runtime import Runtime
+    from shared.runtime import Runtime
 
 KEY = "guildhall"
 QUIET = frozenset({"/livez", "/readyz", "/metrics", "/status"})

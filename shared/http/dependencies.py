@@ -19,9 +19,9 @@ from shared.errors import BadRequest, Unauthenticated
 from shared.event import Event
 from shared.http import context
 from shared.http.context import RequestContext
-from shared.http.positions import parse_positions
 from shared.http.reading import Reading
 from shared.log.port import Secret
+from shared.positions import parse_positions
 from shared.vault import OwnWords
 from shared.views.freshness import Freshness
 from shared.views.view import View

@@ -21,8 +21,8 @@ from shared.errors import Unavailable
 from shared.http import context, problems
 from shared.http.bodies import streamed
 from shared.http.context import QUIET, RequestContext
-from shared.http.positions import format_positions
 from shared.observability import REQUESTS
+from shared.positions import format_positions
 
 SAFE_HEADERS = [
     (b"x-content-type-options", b"nosniff"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -10,8 +10,6 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from shared.access.permissions import Requirement, declared
-from shared.backfill.command import LineAnswer
 from shared.http.problems import MEDIA_TYPE
 
 _TEMPLATE = "#/components/schemas/{model}"
@@ -70,11 +68,16 @@ _ETAG = {
 }
 
 
-def complete(app: FastAPI, lines: Sequence[type[BaseModel]]) -> None:
-    """Have the application's document contain what its operations have in common, and the models of backfill lines.
+def complete(
+    app: FastAPI,
+    permission: Callable[[APIRoute], object],
+    sent: Sequence[type[BaseModel]] = (),
+    answered: Sequence[type[BaseModel]] = (),
+) -> None:
+    """Have the application's document contain what its operations have in common.
 
-    `x-permission` of an operation is what its route declares, in the words of `Requirement.told`. Of a route that
-    declares nothing there is no document.
+    `x-permission` of an operation is what `permission` says of its route; it raises for one that declares nothing.
+    `sent` and `answered` are models that no route names, because they are lines of a body and not the whole of it.
     """
     generate = app.openapi
 
@@ -85,13 +88,13 @@ def complete(app: FastAPI, lines: Sequence[type[BaseModel]]) -> None:
             schemas.pop("HTTPValidationError", None)
             schemas.pop("ValidationError", None)
             schemas["Problem"] = PROBLEM
-            if lines:
-                wanted = [(model, "validation") for model in lines] + [(LineAnswer, "serialization")]
+            wanted = [(model, "validation") for model in sent] + [(model, "serialization") for model in answered]
+            if wanted:
                 schemas.update(models_json_schema(wanted, ref_template=_TEMPLATE)[1]["$defs"])  # type: ignore[arg-type]
-            requirements = _requirements(app)
+            routes = _routes(app)
             for path, method, operation in _operations(document):
                 _complete(method, operation)
-                operation["x-permission"] = requirements[path, method].told()
+                operation["x-permission"] = permission(routes[path, method])
             app.openapi_schema = document
         return app.openapi_schema
 
@@ -105,13 +108,12 @@ def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, 
                 yield path, method, operation
 
 
-def _requirements(app: FastAPI) -> dict[tuple[str, str], Requirement]:
-    """What each route declares, by path and method as the document names them."""
+def _routes(app: FastAPI) -> dict[tuple[str, str], APIRoute]:
+    """The routes by path and method as the document names them."""
     return {
-        (context.path_format or "", method.lower()): requirement
+        (context.path_format or "", method.lower()): route
         for context in iter_route_contexts(app.routes)
         if isinstance(route := context.original_route, APIRoute)
-        for requirement in declared(route)
         for method in route.methods or ()
     }
 

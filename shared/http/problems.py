@@ -13,13 +13,12 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError, ResponseValidationError
 from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from shared.access.tokens import InvalidToken
-from shared.errors import BadRequest, Invalid, NotFound, Problem, TooLarge, Unauthenticated, Unavailable
+from shared.db import cause_of, is_away
+from shared.errors import BadRequest, Invalid, InvalidToken, NotFound, Problem, TooLarge, Unauthenticated, Unavailable
 from shared.http import context
 
 MEDIA_TYPE = "application/problem+json"
@@ -28,24 +27,6 @@ MOST_NAMED = 50
 """Broken rules that one answer names."""
 LONGEST_NAME = 100
 """Characters of a field's name in an answer; a longer one is told by what it is in."""
-
-_AWAY = (
-    PoolTimeout,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # what a connection says whose server has died and whose end is not there yet
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.TransactionTimeoutError,
-    ConnectionError,
-    TimeoutError,
-    OSError,
-)
-"""The database did not answer, or gave up; nobody's request is at fault."""
 
 _logger = structlog.get_logger(__name__)
 
@@ -79,23 +60,9 @@ def as_problem(error: BaseException) -> Problem | None:
         return _of_status(error)
     if is_away(error):
         return Unavailable("The database does not answer. Try again shortly.", retry_after=1)
-    if isinstance(_cause(error), asyncpg.DataError):
+    if isinstance(cause_of(error), asyncpg.DataError):
         return Invalid("A value is outside what can be stored.")
     return None
-
-
-def is_away(error: BaseException) -> bool:
-    """Whether an exception says that the database is away or overloaded."""
-    return isinstance(_cause(error), _AWAY) or (isinstance(error, DBAPIError) and error.connection_invalidated)
-
-
-def _cause(error: BaseException) -> BaseException:
-    """The driver's own exception behind SQLAlchemy's, which wraps it twice."""
-    seen: BaseException = error
-    while isinstance(seen, SQLAlchemyError) and (inner := getattr(seen, "orig", None) or seen.__cause__) is not None:
-        seen = inner
-    driver = seen.__cause__
-    return driver if isinstance(driver, (asyncpg.PostgresError, asyncpg.InterfaceError)) else seen
 
 
 class Violations(Invalid):
@@ -158,7 +125,7 @@ async def _handle(request: Request, error: Exception) -> Response:
     if problem.status == HTTPStatus.METHOD_NOT_ALLOWED:
         response.headers["allow"] = ", ".join(sorted(_methods(request)))
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        _logger.warning("not available", reason=type(_cause(error)).__name__)
+        _logger.warning("not available", reason=type(cause_of(error)).__name__)
     return response
 
 

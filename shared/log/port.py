@@ -9,17 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from shared.event import Recorded
-
-NAMESPACE = UUID("6e0f7a52-9a2b-5c36-8f0e-2d4b1c9a7e11")
-"""The root of every derived id (RFC 9562, version 5) of this system."""
-
-
-def derived_id(*parts: object) -> UUID:
-    """The id that follows from its parts, the same at every try: uuid5 over their words, told apart by position."""
-    return uuid5(NAMESPACE, "\x1f".join(str(part) for part in parts))
 
 
 def partition_of(stream: UUID, partitions: int) -> int:

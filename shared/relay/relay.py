@@ -24,8 +24,8 @@ from shared.db import Held
 from shared.errors import Unavailable
 from shared.event import Recorded
 from shared.lease import AWAY, HELD, Lease, LeaseLost, lead
-from shared.log.follow import Pace
 from shared.log.port import Log
+from shared.pace import Pace
 from shared.relay.producer import EventTooLarge, Producer, TopicChanged
 from shared.relay.state import Progress, RelayState
 from shared.settings import Settings

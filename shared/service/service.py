@@ -19,18 +19,19 @@ from shared.access.directory import SOURCE, directory_view
 from shared.access.jwks import Keys
 from shared.access.lookup import RELAY_LATENCY, Directory
 from shared.access.tokens import Tokens
-from shared.backfill.command import BackfillCommand
+from shared.backfill.command import BackfillCommand, LineAnswer
 from shared.backfill.route import backfill_router
 from shared.commands import Commands
 from shared.db import create_engine
 from shared.event import Catalogue
-from shared.http import health, openapi, problems
+from shared.http import openapi, problems
 from shared.http.bodies import JsonBodies
 from shared.http.context import QUIET
 from shared.http.middleware import Around
 from shared.http.refusals import Turns
 from shared.log.postgres import CONNECTIONS, PostgresLog
-from shared.service.runtime import Runtime
+from shared.runtime import Runtime
+from shared.service import health
 from shared.settings import Settings
 from shared.stream.topic_ends import TopicEnds
 from shared.vault import PostgresVault
@@ -123,7 +124,8 @@ def create_app(service: Service, settings: Settings, *, only: Only | None = None
     if serves:
         for router in (*service.routers, *_backfill(service)):
             app.include_router(router, prefix="" if router.prefix.startswith("/v1") else COMMUNITY_PATH)
-        openapi.complete(app, [command.model for command in service.backfill])
+        lines = [command.model for command in service.backfill]
+        openapi.complete(app, access.told, sent=lines, answered=[LineAnswer] if lines else [])
     problems.install(app)
     app.add_middleware(JsonBodies, limit=settings.body_limit)
     app.add_middleware(Turns, service=service.name, budget=settings.refusal_share)

@@ -17,17 +17,17 @@ from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.access.directory import SOURCE, VIEW
-from shared.access.lookup import NEVER_SEEN
-from shared.http.problems import is_away
+from shared.db import is_away
 from shared.lease import Lease, lead
-from shared.log.follow import LogSource
 from shared.log.postgres import PostgresLog
 from shared.reactions import carry_out
 from shared.relay.relay import Relay
-from shared.service.runtime import Runtime
+from shared.runtime import Runtime
 from shared.stream.kafka_source import KafkaSource
+from shared.stream.log_source import LogSource
 from shared.stream.source import Marks, Source
 from shared.tasks import attempt, end
+from shared.views.lookup import NEVER_SEEN
 from shared.views.readers import MakeSource, Readers
 from shared.views.store_postgres import PostgresViewStore
 from shared.views.view import View

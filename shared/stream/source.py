@@ -1,6 +1,6 @@
 """A source hands out records in the order of their positions, and goes back to any mark when asked to.
 
-Two exist: a service's own log (`shared/log/follow.py`) and a Kafka topic (`kafka_source.py`). What a reader has done
+Two exist: a service's own log (`log_source.py`) and a Kafka topic (`kafka_source.py`). What a reader has done
 with a record is known to the reader's database alone; a source keeps no record of it.
 """
 

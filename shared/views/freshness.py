@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import Driver, driver
 from shared.errors import Behind
-from shared.http.positions import Positions, format_positions
+from shared.positions import Positions, format_positions
 from shared.stream.topic_ends import FRESH, Ends, TopicEnds
 from shared.views.view import View
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from shared.reactions import Order
+from shared.reactions import Execute, Order, OrderRefused
 from shared.stream.source import Mark
 from shared.views.merge import Merged
 
@@ -113,6 +113,15 @@ def reason(error: BaseException) -> str:
     """The kind of error and its text on one line, without the values that a database adds as detail."""
     text = " ".join(str(error.args[0] if error.args else "").replace("\x00", "").split())
     return f"{type(error).__name__}: {text}"[:500]
+
+
+async def carry_out_all(execute: Execute, orders: Iterable[Order[Any, Any]]) -> None:
+    """One order after the other, before anything is written. Raises `Refused` at the first that never can be."""
+    try:
+        for order in orders:
+            await execute(order)
+    except OrderRefused as error:
+        raise Refused(reason(error)) from error
 
 
 class ViewStore(Protocol):

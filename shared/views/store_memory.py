@@ -14,9 +14,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from shared.reactions import Execute, Order, OrderRefused, no_orders
+from shared.reactions import Execute, no_orders
 from shared.views.merge import Merged, TableChanges
-from shared.views.store import Batch, Move, Overtaken, Parked, Refused, Retried, Retry, Watermark, reason
+from shared.views.store import Batch, Move, Overtaken, Parked, Refused, Retried, Retry, Watermark, carry_out_all
 from shared.views.view import NEVER, Key, Put
 
 Row: TypeAlias = dict[str, Any]
@@ -49,7 +49,7 @@ class MemoryViewStore:
 
     async def write(self, batch: Batch) -> object:
         await asyncio.sleep(0)
-        await self._carry_out(batch.orders)
+        await carry_out_all(self.execute, batch.orders)
         for move in batch.moves:
             if self.marks[move.view, move.source, move.partition] != move.before:
                 raise Overtaken(move.view)
@@ -117,7 +117,7 @@ class MemoryViewStore:
             and (p.position == parked.position or (p.stream is not None and p.stream == parked.stream))
         ]
         retried = retry(together)
-        await self._carry_out(retried.orders)
+        await carry_out_all(self.execute, retried.orders)
         changed = self._changed({generation: retried.changes})
         self.marks[where] = replace(self.marks[where], token=next(self._tokens))
         self._commit(changed)
@@ -136,13 +136,6 @@ class MemoryViewStore:
         await asyncio.sleep(0)
         rows = self.tables.get(table.name + generation, {})
         return [deepcopy(rows[key]) for key in sorted(rows)]
-
-    async def _carry_out(self, orders: Iterable[Order[Any, Any]]) -> None:
-        try:
-            for order in orders:
-                await self.execute(order)
-        except OrderRefused as error:
-            raise Refused(reason(error)) from error
 
     def _changed(self, changes: Mapping[str, Merged]) -> Rows:
         """The rows as they will be; nothing is kept of them yet. Raises `Refused` for what no column can hold."""

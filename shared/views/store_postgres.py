@@ -18,11 +18,11 @@ from pyroaring import BitMap
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import Driver, Held
-from shared.reactions import Execute, Order, OrderRefused, no_orders
+from shared.reactions import Execute, no_orders
 from shared.views import sql as view_sql
 from shared.views.member_sets import DURABLY, Member, Ordinals, members_of, write_sets
 from shared.views.merge import Merged, TableChanges
-from shared.views.store import Batch, Overtaken, Parked, Refused, Retried, Retry, Watermark, reason
+from shared.views.store import Batch, Overtaken, Parked, Refused, Retried, Retry, Watermark, carry_out_all, reason
 
 PREPARE = """
 insert into watermark (view, source, partition)
@@ -142,7 +142,7 @@ class PostgresViewStore:
             (m.view, m.source, m.partition, m.before.position, m.before.token, m.position, m.offset, m.recorded_at)
             for m in batch.moves
         ]
-        await self._carry_out(batch.orders)
+        await carry_out_all(self._execute, batch.orders)
         token: object = None
         ordinals: Mapping[Member, int] = {}
         async with self._transaction() as connection:
@@ -155,13 +155,6 @@ class PostgresViewStore:
             await _park(connection, batch.parked)
         self._ordinals.learn(ordinals)
         return token
-
-    async def _carry_out(self, orders: Iterable[Order[Any, Any]]) -> None:
-        try:
-            for order in orders:
-                await self._execute(order)
-        except OrderRefused as error:
-            raise Refused(reason(error)) from error
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Driver]:
@@ -230,7 +223,7 @@ class PostgresViewStore:
             rows = await connection.fetch(PARKED_WITH, *where, parked.stream, parked.position)
             retried = retry([Parked(*row) for row in rows])
             # Within the transaction, for only here it is known which events they are of.
-            await self._carry_out(retried.orders)
+            await carry_out_all(self._execute, retried.orders)
             ordinals = await self._apply(connection, {generation: retried.changes})
             await connection.execute(UNPARK, *where, [each.position for each in retried.folded])
             kept = [(each.position, each.reason, each.type, each.stream) for each in retried.kept]

@@ -24,13 +24,14 @@ from services.member.app import SERVICE as MEMBER
 from services.projection.app import SERVICE as PROJECTION
 from shared.access.directory import SOURCE
 from shared.access.directory import VIEW as DIRECTORY
-from shared.access.lookup import NEVER_SEEN
-from shared.log.follow import LogSource, Pace
 from shared.log.postgres import PostgresLog
-from shared.service.runtime import Runtime
+from shared.pace import Pace
+from shared.runtime import Runtime
 from shared.service.service import Service, create_app
 from shared.settings import Settings
+from shared.stream.log_source import LogSource
 from shared.tasks import end
+from shared.views.lookup import NEVER_SEEN
 from shared.views.reader import Reader
 from shared.views.store_postgres import PostgresViewStore
 from tests.city.asking import Answer, Request, send

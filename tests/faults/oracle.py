@@ -12,10 +12,10 @@ from uuid import UUID
 
 from shared.db import create_engine
 from shared.event import from_wire
-from shared.log.follow import LogSource
 from shared.log.postgres import PostgresLog
 from shared.service.service import Service
 from shared.stream.kafka_source import KafkaSource
+from shared.stream.log_source import LogSource
 from shared.stream.source import BEGINNING, Source
 from shared.views.rebuild import rebuild
 from shared.views.view import View

@@ -7,7 +7,7 @@ from uuid import UUID
 from services.member.communities.domain import Description
 from services.member.events import CommunityFounded, MemberJoined, RoleGranted
 from shared.event import Text
-from shared.log.port import derived_id
+from shared.identity import derived_id
 
 ALICE = UUID("00000000-0000-5000-8000-0000000a11ce")
 BOB = UUID("00000000-0000-5000-8000-000000000b0b")

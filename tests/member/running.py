@@ -18,12 +18,12 @@ from deploy.local.home import Home
 from deploy.local.issuer import Issuer
 from shared.access.directory import SOURCE
 from shared.access.directory import VIEW as DIRECTORY
-from shared.access.lookup import NEVER_SEEN
-from shared.log.follow import LogSource
 from shared.log.postgres import PostgresLog
-from shared.service.runtime import Runtime
+from shared.runtime import Runtime
 from shared.service.service import Service, create_app
 from shared.settings import Settings
+from shared.stream.log_source import LogSource
+from shared.views.lookup import NEVER_SEEN
 from shared.views.reader import Reader
 from shared.views.store_postgres import PostgresViewStore
 from shared.views.view import View

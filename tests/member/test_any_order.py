@@ -24,8 +24,8 @@ from services.member.views.roster import ROSTER
 from shared.commands import Act, Commands, Step
 from shared.errors import Problem
 from shared.event import Catalogue
+from shared.identity import derived_id
 from shared.log.memory import MemoryLog
-from shared.log.port import derived_id
 from tests.member.any_order import rows
 from tests.member.people import ALICE, BOB, CAROL, DESCRIPTION, words
 

@@ -14,12 +14,12 @@ import pytest
 from deploy.local.home import Home
 from deploy.local.issuer import Issuer
 from services.projection.app import SERVICE
-from shared.access.lookup import NEVER_SEEN
 from shared.event import Event, Recorded
-from shared.log.follow import LogSource
 from shared.log.memory import MemoryLog
 from shared.log.port import Append, NewEvent, Write
 from shared.service.service import create_app
+from shared.stream.log_source import LogSource
+from shared.views.lookup import NEVER_SEEN
 from shared.views.reader import Reader
 from shared.views.store_postgres import PostgresViewStore
 from tests.conftest import FreshDatabase

@@ -13,9 +13,9 @@ from fastapi import APIRouter
 
 from services.content.threads import domain as threads
 from shared.access import policy
-from shared.access.directory import Standing
 from shared.access.lookup import BELIEVED
 from shared.access.permissions import ROLE_PERMISSIONS, Permission, Reader, declared, undeclared
+from shared.access.standing import Standing
 from shared.service.service import Service
 from shared.tables import service_metadata
 from tests.city.asking import Answer

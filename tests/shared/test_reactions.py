@@ -15,19 +15,19 @@ from shared.commands import Commands
 from shared.db import create_engine
 from shared.errors import Conflict, Unavailable
 from shared.event import Catalogue, Recorded
-from shared.log.follow import LogSource
+from shared.identity import derived_id
 from shared.log.memory import MemoryLog
-from shared.log.port import derived_id
 from shared.log.postgres import PostgresLog
 from shared.reactions import Order, carry_out, follow
 from shared.service.service import Service, create_app
 from shared.settings import Settings
+from shared.stream.log_source import LogSource
 from shared.stream.topics import ensure_topics
 from shared.tables import service_metadata
 from shared.views.parked import Replay, replay
 from shared.views.reader import Reader
 from shared.views.rebuild import rebuild
-from shared.views.store import Batch
+from shared.views.store import Batch, carry_out_all
 from shared.views.store_memory import MemoryViewStore
 from shared.views.store_postgres import PostgresViewStore
 from shared.views.view import View, reaction
@@ -117,7 +117,7 @@ async def test_an_order_carried_out_twice_has_one_effect(log: MemoryLog, command
         async def write(self, batch: Batch) -> object:
             if self.crashes:
                 self.crashes -= 1
-                await self._carry_out(batch.orders)
+                await carry_out_all(self.execute, batch.orders)
                 raise ConnectionError("killed")
             return await super().write(batch)
 

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from shared.access.directory import VIEW
 from shared.identity import community_id, member_id
-from shared.service.runtime import Runtime
+from shared.runtime import Runtime
 from shared.service.service import create_app
 from shared.settings import Settings
 from tests.shared.issuer import ISSUER, bearer

@@ -18,9 +18,8 @@ from shared.commands import Step
 from shared.decider import Decider
 from shared.event import Event, Recorded
 from shared.http.dependencies import Commanding, Db, fresh
-from shared.identity import community_id
-from shared.log.port import derived_id
-from shared.service.runtime import Runtime
+from shared.identity import community_id, derived_id
+from shared.runtime import Runtime
 from shared.service.service import Service
 from shared.tables import service_metadata
 from shared.views.freshness import Freshness

@@ -30,12 +30,12 @@ from shared.errors import NotFound
 from shared.event import Recorded
 from shared.http.dependencies import Commanding, Db, IfMatch, fresh
 from shared.http.paging import Listing, Order, Page, page
+from shared.http.words import Answer, Body, words
 from shared.service.service import Service
 from shared.tables import service_metadata
 from shared.vault import secret
 from shared.views.freshness import Freshness
 from shared.views.view import Change, View, add, present, put, view_table
-from shared.words import Answer, Body, words
 from tests.shared import toy
 from tests.shared.toy import ACCOUNT, NOTES, Account, AccountOpened, Deposited, Notes, NoteWritten
 

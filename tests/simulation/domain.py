@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from shared.decider import Decider
 from shared.errors import Conflict
 from shared.event import Catalogue, Event, Recorded
-from shared.log.port import derived_id
+from shared.identity import derived_id
 from shared.reactions import Order, follow
 from shared.tables import service_metadata
 from shared.views.view import Change, View, add, include, put, reaction, view_table

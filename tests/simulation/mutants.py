@@ -107,6 +107,10 @@ def _run(folder: str, seeds: Iterable[int]) -> tuple[int | None, str]:
     return None, ""
 
 
+def _names() -> set[str]:
+    return {patch.stem for patch in bugs()}
+
+
 def main(arguments: Sequence[str]) -> int:
     for name in WARM:
         __import__(name)
@@ -119,7 +123,8 @@ def main(arguments: Sequence[str]) -> int:
         found[patch.stem] = caught.seed
         print(json.dumps({**asdict(caught), "seconds": round(time.monotonic() - began, 1)}), flush=True)
     if "--write" in arguments:
-        CAUGHT.write_text(json.dumps(found, indent=2) + "\n")
+        there = {name: seed for name, seed in json.loads(CAUGHT.read_text()).items() if name in _names()}
+        CAUGHT.write_text(json.dumps(dict(sorted({**there, **found}.items())), indent=2) + "\n")
     return 1 if None in found.values() else 0
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.event import from_wire
-from shared.log.port import derived_id
+from shared.identity import derived_id
 from tests.simulation.broker import Broker, Record
 from tests.simulation.domain import (
     CATALOGUE,

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from shared.commands import Commands
 from shared.lease import Lease, lead
-from shared.log.follow import LogSource
 from shared.log.postgres import PostgresLog
 from shared.reactions import carry_out
 from shared.relay.relay import Relay
 from shared.stream.kafka_source import KafkaSource
+from shared.stream.log_source import LogSource
 from shared.stream.source import Marks, Source
 from shared.tasks import only_own_cancellation
 from shared.views.readers import Readers

@@ -16,7 +16,7 @@ from services.content.threads.domain import THREAD
 from services.content.threads.routes import ThreadPath
 from shared.access.permissions import Contributor
 from shared.http.dependencies import Commanding, IfMatch
-from shared.words import Body
+from shared.http.words import Body
 
 router = APIRouter(prefix="/threads/{thread_id}/accepted-answer", tags=["threads"])
 

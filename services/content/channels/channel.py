@@ -14,7 +14,7 @@ from services.content.views.channel_list import channel_list
 from shared.commands import Outcome
 from shared.http.dependencies import Store
 from shared.http.reading import Reading
-from shared.words import Answer
+from shared.http.words import Answer
 
 EXAMPLE: JsonDict = {
     "id": "0198c1a0-1f2e-7a3b-9c4d-5e6f7a8b9c0d",

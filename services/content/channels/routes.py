@@ -15,9 +15,9 @@ from services.content.views.channel_list import CHANNEL_LIST, channel_list
 from shared.access.permissions import Administrator, Reader
 from shared.http.dependencies import Commanding, Db, IfMatch, fresh
 from shared.http.paging import Listing, Order, Page, page
+from shared.http.words import Body, words
 from shared.views.freshness import Freshness
 from shared.views.view import present
-from shared.words import Body, words
 
 router = APIRouter(prefix="/channels", tags=["channels"])
 

@@ -16,8 +16,8 @@ from services.content.events import CommentEdited
 from services.content.wording import Wording, read, words_of
 from shared.commands import Outcome
 from shared.http.dependencies import Store
+from shared.http.words import Answer
 from shared.vault import Vault
-from shared.words import Answer
 
 EXAMPLE: JsonDict = {
     "id": "0198c1b0-3d4e-7f50-8a6b-7c8d9e0f1a2b",

@@ -24,10 +24,10 @@ from shared.access.permissions import Contributor, Here, Reader
 from shared.http.dependencies import Commanding, Db, IfMatch, Store, fresh
 from shared.http.paging import Listing, Order, Page, PageRequest, page
 from shared.http.reading import Reading
+from shared.http.wording import begin
+from shared.http.words import Body
 from shared.views.freshness import Freshness
 from shared.views.view import present
-from shared.wording import begin
-from shared.words import Body
 
 router = APIRouter(tags=["comments"])
 

@@ -18,8 +18,8 @@ from services.content.wording import Wording, read, words_of
 from shared.commands import Outcome
 from shared.http.dependencies import Store
 from shared.http.reading import Reading
+from shared.http.words import Answer
 from shared.vault import Vault
-from shared.words import Answer
 
 EXAMPLE: JsonDict = {
     "id": "0198c1a9-2c3d-7e4f-9a5b-6c7d8e9f0a1b",

@@ -23,10 +23,10 @@ from shared.access.permissions import Contributor, Reader
 from shared.commands import Step
 from shared.http.dependencies import Commanding, Db, IfMatch, fresh
 from shared.http.paging import Listing, Order, Page, page
+from shared.http.wording import begin
+from shared.http.words import Body
 from shared.views.freshness import Freshness
 from shared.views.view import present
-from shared.wording import begin
-from shared.words import Body
 
 router = APIRouter(tags=["replies"])
 

@@ -16,8 +16,8 @@ from services.content.threads.thread import EXAMPLE, ThreadAnswer, show
 from services.content.wording import BODY, TITLE, Wording, edit_of, words_for
 from shared.access.permissions import Contributor, Reader
 from shared.http.dependencies import Commanding, Db, IfMatch
-from shared.wording import begin
-from shared.words import Body, words
+from shared.http.wording import begin
+from shared.http.words import Body, words
 
 router = APIRouter(prefix="/threads", tags=["threads"])
 

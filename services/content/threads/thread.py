@@ -18,8 +18,8 @@ from services.content.wording import Wording, read, words_of
 from shared.commands import Outcome
 from shared.http.dependencies import Store
 from shared.http.reading import Reading
+from shared.http.words import Answer
 from shared.vault import Vault
-from shared.words import Answer
 
 EXAMPLE: JsonDict = {
     "id": "0198c1a2-7b3c-7d4e-8f50-6a7b8c9d0e1f",

@@ -14,7 +14,7 @@ from services.engagement.targets import Target, standing
 from shared.decider import Decider
 from shared.errors import Conflict
 from shared.history import Occasion
-from shared.log.port import derived_id
+from shared.identity import derived_id
 
 ReactionEvent = ReactionAdded | ReactionWithdrawn
 

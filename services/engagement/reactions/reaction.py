@@ -8,8 +8,8 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
+from shared.http.words import Answer
 from shared.views.freshness import Freshness
-from shared.words import Answer
 
 REACTION: JsonDict = {
     "id": "4b1c5f0e-0d0a-5c5e-9d51-6d1a8e2f3c4b",

@@ -20,9 +20,9 @@ from shared.access.permissions import Contributor, Here, Reader
 from shared.commands import Outcome
 from shared.http.dependencies import Commanding, Db, Store, fresh
 from shared.http.paging import Order, Page, page
+from shared.http.words import Body
 from shared.views.freshness import Freshness
 from shared.views.view import present
-from shared.words import Body
 
 router = APIRouter(prefix="/reactions", tags=["reactions"])
 

@@ -15,8 +15,8 @@ from services.engagement.target_lookup import Targets
 from services.engagement.views.reach import REACH, share_count
 from shared.access.permissions import Contributor, Reader
 from shared.http.dependencies import Commanding, Db, fresh
+from shared.http.words import Answer, Body
 from shared.views.freshness import Freshness
-from shared.words import Answer, Body
 
 router = APIRouter(prefix="/shares", tags=["shares"])
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from services.engagement.events import TargetViewed
 from services.engagement.targets import Target, standing
 from shared.decider import Decider
-from shared.log.port import derived_id
+from shared.identity import derived_id
 
 
 @dataclass(frozen=True, slots=True)

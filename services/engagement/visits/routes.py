@@ -15,8 +15,8 @@ from services.engagement.views.reach import REACH, view_count
 from services.engagement.visits.domain import VISIT, hour_of, visit, visit_id
 from shared.access.permissions import Contributor, Reader
 from shared.http.dependencies import Commanding, Db, fresh
+from shared.http.words import Answer
 from shared.views.freshness import Freshness
-from shared.words import Answer
 
 router = APIRouter(prefix="/views", tags=["views"])
 

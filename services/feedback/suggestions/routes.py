@@ -26,9 +26,9 @@ from shared.access.permissions import Contributor, Here, Moderator, Reader
 from shared.event import Text
 from shared.http.dependencies import Commanding, Db, IfMatch, Store, fresh
 from shared.http.reading import Reading
+from shared.http.wording import begin, first_draft, refer
+from shared.http.words import Body, words
 from shared.views.freshness import Freshness
-from shared.wording import begin, first_draft, refer
-from shared.words import Body, words
 
 router = APIRouter(prefix="/suggestions", tags=["suggestions"])
 

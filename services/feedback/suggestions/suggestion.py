@@ -23,9 +23,9 @@ from shared.access.permissions import Here
 from shared.commands import Outcome
 from shared.http.dependencies import Store
 from shared.http.reading import Reading
+from shared.http.wording import read_all
+from shared.http.words import Answer
 from shared.views.freshness import Freshness
-from shared.wording import read_all
-from shared.words import Answer
 
 EXAMPLE: JsonDict = {
     "id": "0198c1a2-7b3c-7d4e-8f50-6a7b8c9d0e1f",

@@ -10,9 +10,8 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from shared.identity import SLUG, community_id
-from shared.log.port import derived_id
-from shared.words import words
+from shared.http.words import words
+from shared.identity import SLUG, community_id, derived_id
 
 _TAG = re.compile(
     r"(?P<language>[a-z]{2,3})(?:-(?P<script>[a-z]{4}))?(?:-(?P<region>[a-z]{2}|[0-9]{3}))?"

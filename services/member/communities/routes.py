@@ -23,12 +23,12 @@ from services.member.communities.domain import (
     standing,
 )
 from services.member.membership.domain import MEMBERSHIP, join_as_founder, membership_id
-from shared.access.directory import Admission, Visibility
 from shared.access.permissions import Administrator, Authenticated, Here, Permission, Reader, requires
+from shared.access.standing import Admission, Visibility
 from shared.commands import Outcome, Step
 from shared.http.dependencies import Commanding, IfMatch, Store
+from shared.http.words import Answer, Body
 from shared.identity import community_id
-from shared.words import Answer, Body
 
 founding = APIRouter(prefix="/v1/communities", tags=["communities"])
 router = APIRouter(tags=["communities"])

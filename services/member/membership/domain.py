@@ -18,7 +18,7 @@ from services.member.events import (
 from shared.decider import Decider
 from shared.errors import Conflict, NotFound
 from shared.event import Text
-from shared.log.port import derived_id
+from shared.identity import derived_id
 
 Status = Literal["none", "applicant", "declined", "member", "left"]
 

@@ -23,8 +23,8 @@ from shared.access.permissions import ROLE_PERMISSIONS, Here, Permission
 from shared.commands import Outcome
 from shared.errors import NotFound
 from shared.http.dependencies import Store
-from shared.wording import read, read_all
-from shared.words import Answer
+from shared.http.wording import read, read_all
+from shared.http.words import Answer
 
 MEMBER_EXAMPLE: JsonDict = {
     "id": "5b0e2f0c-7d1a-8a43-9c55-0a1b2c3d4e5f",

@@ -23,8 +23,8 @@ from services.member.membership.domain import (
 from services.member.membership.member import MemberAnswer, MemberPath, look_up, show, whom
 from shared.access.permissions import Here, Moderator, Newcomer, Permission, Reader, requires
 from shared.http.dependencies import Commanding, IfMatch
-from shared.wording import refer
-from shared.words import Body, words
+from shared.http.wording import refer
+from shared.http.words import Body, words
 
 router = APIRouter(prefix="/members", tags=["members"])
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from services.member.events import ProfileUpdated
 from shared.decider import Decider
 from shared.event import Text
-from shared.log.port import derived_id
+from shared.identity import derived_id
 
 
 @dataclass(frozen=True, slots=True)

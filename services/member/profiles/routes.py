@@ -14,8 +14,8 @@ from services.member.profiles.domain import PROFILE, profile_id, update
 from shared.access.permissions import Contributor, Here, Reader
 from shared.errors import Forbidden, NotFound
 from shared.http.dependencies import Commanding, IfMatch, Store
-from shared.wording import read, refer
-from shared.words import Answer, Body, words
+from shared.http.wording import read, refer
+from shared.http.words import Answer, Body, words
 
 router = APIRouter(prefix="/members/{member}/profile", tags=["profiles"])
 

@@ -25,9 +25,9 @@ from services.member.roles.domain import (
 from services.member.views.roster import ROSTER, profile_words, role_holder, roster
 from shared.access.permissions import ROLE_PERMISSIONS, Administrator, Contributor, Here, Permission, Reader
 from shared.http.dependencies import Commanding, Db, Store, fresh
+from shared.http.words import Answer
 from shared.views.freshness import Freshness
 from shared.views.view import present
-from shared.words import Answer
 
 router = APIRouter(prefix="/roles", tags=["roles"])
 

@@ -18,8 +18,8 @@ from services.projection.read_models.communities import COMMUNITIES
 from services.projection.tabular import CSV_ANSWER, Cell, WantsCsv, csv_answer
 from shared.errors import Invalid
 from shared.http.dependencies import fresh
+from shared.http.words import Answer
 from shared.views.freshness import Freshness
-from shared.words import Answer
 
 router = APIRouter(prefix="/metrics", tags=["metrics"])
 

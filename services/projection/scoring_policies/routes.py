@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 
 from services.projection.policies import STANDARD, STANDARD_1, ScoringPolicy
 from shared.access.permissions import Reader
-from shared.words import Answer
+from shared.http.words import Answer
 
 router = APIRouter(prefix="/metrics/scoring-policies", tags=["metrics"])
 

@@ -16,9 +16,9 @@ from services.projection.read_models.communities import COMMUNITIES
 from services.projection.read_models.suggestions import ANSWER, STATES, SUGGESTION, SUGGESTIONS
 from shared.errors import Invalid
 from shared.http.dependencies import Db, fresh
+from shared.http.words import Answer
 from shared.views.freshness import Freshness
 from shared.views.view import present
-from shared.words import Answer
 
 router = APIRouter(prefix="/metrics", tags=["metrics"])
 

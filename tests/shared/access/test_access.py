@@ -10,8 +10,7 @@ import pytest
 from fastapi import APIRouter
 
 from shared.access.permissions import ROLE_PERMISSIONS, Permission, Requirement, declared, undeclared
-from shared.identity import community_id, member_id
-from shared.log.port import derived_id
+from shared.identity import community_id, derived_id, member_id
 from shared.service.service import Service
 from shared.tables import service_metadata
 from tests.conftest import FreshDatabase

@@ -15,9 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.access.directory import (
     SOURCE,
     VIEW,
-    Admission,
     ApplicationSubmitted,
-    Community,
     CommunityArchived,
     CommunityDescribed,
     CommunityFounded,
@@ -25,10 +23,10 @@ from shared.access.directory import (
     MemberLeft,
     RoleGranted,
     RoleRevoked,
-    Standing,
     directory_view,
 )
 from shared.access.lookup import Directory
+from shared.access.standing import Admission, Community, Standing
 from shared.db import create_engine
 from shared.event import Event, Recorded, wire_name
 from shared.views.view import Put

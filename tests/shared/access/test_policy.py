@@ -6,9 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from shared.access.directory import NOBODY, Community, Standing, Visibility
 from shared.access.permissions import Requires, RequiresToken
 from shared.access.policy import BACKFILL_SCOPE, OPERATE_SCOPE, TOLD, Permission, Requirement, permissions_of, refusal
+from shared.access.standing import NOBODY, Community, Standing, Visibility
 
 SCOPES = {
     "anonymous": None,

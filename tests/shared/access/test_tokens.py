@@ -7,7 +7,8 @@ import time
 import pytest
 
 from shared.access.jwks import Keys
-from shared.access.tokens import InvalidToken, Tokens
+from shared.access.tokens import Tokens
+from shared.errors import InvalidToken
 from tests.security.forgeries import FORGED
 from tests.shared.issuer import AUDIENCE, ISSUER, keys, token, write_key_set
 

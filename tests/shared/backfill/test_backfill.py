@@ -13,7 +13,7 @@ import pytest
 
 from shared.backfill.exchange import LONGEST_LINE, WINDOW, Lines
 from shared.db import driver
-from shared.log.port import derived_id
+from shared.identity import derived_id
 from tests.conftest import FreshDatabase
 from tests.shared.issuer import bearer, write_key_set
 from tests.shared.live import Conversation, conversation, listening

@@ -16,7 +16,8 @@ from services.feedback.events import SuggestionSubmitted
 from shared.cli.main import app
 from shared.db import create_engine
 from shared.event import wire_name
-from shared.log.port import Append, NewEvent, Write, derived_id
+from shared.identity import derived_id
+from shared.log.port import Append, NewEvent, Write
 from shared.log.postgres import PostgresLog
 from shared.service.service import create_app
 from shared.settings import Settings, settings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from fastapi import APIRouter, FastAPI
 
+from shared.access.permissions import told as told_of
 from shared.http import openapi
 from shared.service.service import create_app
 from shared.settings import Settings
@@ -52,7 +53,7 @@ def test_of_an_operation_that_declares_nothing_there_is_no_document() -> None:
     async def open_to_all() -> None: ...
 
     app.include_router(router)
-    openapi.complete(app, [])
+    openapi.complete(app, told_of)
 
-    with pytest.raises(KeyError, match="/v1/open"):
+    with pytest.raises(ValueError, match="/v1/open"):
         app.openapi()

@@ -23,7 +23,7 @@ from shared.commands import Act, Commands
 from shared.db import create_engine
 from shared.decider import Decider
 from shared.event import Catalogue, Event, Recorded
-from shared.log.port import derived_id
+from shared.identity import derived_id
 from shared.log.postgres import PostgresLog
 from shared.operations.doctor import Diagnosis, examine
 from shared.operations.findings import Finding, State

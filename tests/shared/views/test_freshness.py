@@ -14,11 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.db import create_engine, driver
 from shared.errors import BadRequest, Behind
 from shared.event import encode_data, wire_name
-from shared.http.positions import format_positions, parse_positions
-from shared.log.follow import LogSource
 from shared.log.port import Append, NewEvent, Write, partition_of
 from shared.log.postgres import PostgresLog
+from shared.positions import format_positions, parse_positions
 from shared.settings import Settings
+from shared.stream.log_source import LogSource
 from shared.stream.topic_ends import Ends, TopicEnds
 from shared.stream.topics import ensure_topics, topic_of
 from shared.views.freshness import Freshness, Progress, Watch

@@ -14,9 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from shared import migrate
 from shared.db import driver
 from shared.errors import Unavailable
-from shared.http import context, gauges
+from shared.http import context
 from shared.observability import metrics_page
-from shared.service.runtime import Runtime
+from shared.runtime import Runtime
+from shared.service import gauges
 
 PATIENCE = 2.0
 """Seconds the database has to answer a probe."""

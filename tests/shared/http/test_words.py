@@ -7,7 +7,7 @@ from typing import Annotated
 import pytest
 from pydantic import ValidationError
 
-from shared.words import Body, Words, words
+from shared.http.words import Body, Words, words
 
 
 class Note(Body):

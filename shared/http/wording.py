@@ -18,7 +18,8 @@ from shared.decider import Decider
 from shared.errors import KeyReused
 from shared.event import Event, Text
 from shared.http.dependencies import Store
-from shared.log.port import Secret, derived_id
+from shared.identity import derived_id
+from shared.log.port import Secret
 from shared.vault import Vault, secret
 
 S = TypeVar("S")

@@ -9,8 +9,8 @@ import pytest
 
 from shared.errors import Unavailable
 from shared.event import Recorded
-from shared.log.follow import LogSource
 from shared.log.memory import MemoryLog
+from shared.stream.log_source import LogSource
 from shared.stream.source import BEGINNING
 from tests.shared.stream.source_conformance import (
     PARTITIONS,

@@ -17,7 +17,7 @@ from sqlalchemy.pool import QueuePool
 
 from shared.db import OVERFLOW, driver
 from shared.lease import AWAY
-from shared.service.runtime import Runtime
+from shared.runtime import Runtime
 
 PATIENCE = 2.0
 """Seconds the database has to answer; a scrape waits no longer."""

@@ -1,0 +1,56 @@
+"""What is not there yet is looked for until the view holds all that was recorded before the question."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from shared.views.lookup import NEVER_SEEN, held_all_at, look_until_known
+
+PATIENCE = 60.0
+
+
+async def ask(
+    *looks: tuple[str | None, float], due: float, patience: float = PATIENCE
+) -> tuple[tuple[str | None, bool], int]:
+    """The answer, and how many pauses it took; `looks` are what each look finds, and the time it is sure of."""
+    remaining: Iterator[tuple[str | None, float]] = iter(looks)
+    pauses = 0
+
+    async def look() -> tuple[str | None, float]:
+        return next(remaining)
+
+    async def pause() -> None:
+        nonlocal pauses
+        pauses += 1
+
+    answer = await look_until_known(look, lambda found: found is not None, pause, due=due, patience=patience)
+    assert next(remaining, None) is None, "it looked less often than it was given to"
+    return answer, pauses
+
+
+async def test_what_is_there_is_answered_at_once_however_far_the_view_is() -> None:
+    assert await ask(("there", NEVER_SEEN), due=time.monotonic()) == (("there", True), 0)
+
+
+async def test_what_arrives_while_it_is_looked_for_is_found() -> None:
+    due = time.monotonic()
+
+    assert await ask((None, due - 2), (None, due - 1), ("there", due - 1), due=due) == (("there", True), 2)
+
+
+async def test_what_a_view_that_has_caught_up_lacks_is_not_there() -> None:
+    due = time.monotonic()
+
+    assert await ask((None, NEVER_SEEN), (None, due), due=due) == ((None, True), 1)
+
+
+async def test_of_a_view_that_stays_behind_nobody_can_tell() -> None:
+    due = time.monotonic() - 1
+
+    assert await ask((None, due - 0.001), due=due, patience=0.5) == ((None, False), 0)
+
+
+def test_a_view_that_was_never_caught_up_with_never_held_all() -> None:
+    assert held_all_at(100.0, 2.5) == 97.5
+    assert held_all_at(100.0, None) == NEVER_SEEN
