@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StrictBool, StringConstraints
 
 from services.engagement.events import ReactionAdded
 from services.engagement.reactions.domain import REACTION, Reaction, react, reaction_id
@@ -28,7 +28,7 @@ class ReactionLine(Line):
     kind: Annotated[str, StringConstraints(pattern="^[a-z]{1,30}$")] = Field(
         description="One of the kinds of reactions, or `up` or `down` for a vote, which goes by its sign."
     )
-    positive: bool
+    positive: StrictBool
 
     @property
     def kept_kind(self) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from services.feedback.events import SuggestionVoted
 from services.feedback.suggestions.domain import SUGGESTION, Suggestion, submit
@@ -24,7 +24,7 @@ class SubmitLine(Line):
     command: Literal["submit-suggestion"]
     title: Annotated[str, words(200)] | None = None
     body: Annotated[str, words(20_000)] | None = None
-    anonymous: bool = False
+    anonymous: StrictBool = False
 
 
 class VoteLine(Line):

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from shared.access.permissions import Community
 from shared.commands import Act, Commands, Outcome, Step
@@ -30,6 +32,13 @@ Source = Annotated[str, words(200)]
 """The id a thing has where it comes from, such as `stackexchange:post:17`."""
 
 
+def _as_text(value: object) -> object:
+    """A number would be taken for seconds or milliseconds, whichever makes it look like a time of today."""
+    if not isinstance(value, datetime) and not (isinstance(value, str) and ":" in value):
+        raise PydanticCustomError("time_type", "The time is a text as RFC 3339 has it.")
+    return value
+
+
 class Line(Body):
     """What every line has; a command's own model adds its arguments.
 
@@ -39,7 +48,7 @@ class Line(Body):
     command: str
     source: Source
     subject: Annotated[str, words(255)] | None = Field(None, description="Who acted; null for nobody known.")
-    occurred_at: AwareDatetime
+    occurred_at: Annotated[AwareDatetime, BeforeValidator(_as_text)]
 
 
 L = TypeVar("L", bound=Line)

@@ -169,6 +169,8 @@ def _report(console: Console, given: argparse.Namespace, tally: Tally, finished:
     console.print(f"operations    {len(tally.succeeded)} succeeded at least once")
     console.print(f"repeated      {tally.repeated:,} asked to be repeated")
     console.print(f"event loop    {tally.stalls} stalls over 200 ms, longest turn {tally.longest_turn * 1000:.0f} ms")
+    for where in tally.stalled[:20]:
+        console.print(f"              {where}", markup=False)
     console.print(f"violations    {tally.violations:,}")
     for finding in {finding.problem[:100]: finding for finding in tally.findings}.values():
         console.print(f"\n✗ {finding.problem}", markup=False)

@@ -20,7 +20,7 @@ from tests.city.village import OUTSIDERS, Village
 from tests.fuzz.generator import Generator
 from tests.fuzz.oracle import Oracle
 from tests.fuzz.stalls import Stalls, asked
-from tests.fuzz.tally import Tally
+from tests.fuzz.tally import KEPT, Tally
 
 LENGTH = 300
 """Requests of a generated episode."""
@@ -128,4 +128,5 @@ async def run(campaign: Campaign, generated: int, first: int = 0, at_once: int =
     with campaign.stalls.watched():
         await asyncio.gather(*(work() for _ in range(at_once)))
     campaign.tally.stalls += len(campaign.stalls.found)
+    campaign.tally.stalled += campaign.stalls.found[:KEPT]
     campaign.tally.longest_turn = max(campaign.tally.longest_turn, campaign.stalls.longest)

@@ -35,6 +35,7 @@ class Tally:
     violations: int = 0
     repeated: int = 0
     stalls: int = 0
+    stalled: list[str] = field(default_factory=list)
     longest_turn: float = 0.0
 
     @property
@@ -62,6 +63,7 @@ class Tally:
         self.violations += other.violations
         self.repeated += other.repeated
         self.stalls += other.stalls
+        self.stalled += other.stalled
         self.longest_turn = max(self.longest_turn, other.longest_turn)
 
     def as_json(self) -> dict[str, Any]:

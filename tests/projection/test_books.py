@@ -122,6 +122,17 @@ async def test_an_action_that_is_no_response_brings_its_member_into_the_ranking(
     await check_influence(engine, books, life, PARIS, FIRST + timedelta(days=5))
 
 
+async def test_who_appears_late_in_the_earlier_window_alone_disturbs_no_trend(engine: AsyncEngine) -> None:
+    life, books = Life(4), Books()
+    await fold(engine, life.goes_on(30))
+    await check_influence(engine, books, life, PARIS, FIRST + timedelta(days=400))
+    newcomer = uuid5(COMMUNITY, "newcomer")
+    life.actions.append(Action(NOON_OF_FIRST + timedelta(days=20), "thread", newcomer))
+    thread = ThreadOpened(newcomer, newcomer, newcomer, None, ())
+    await fold(engine, [recorded(thread, NOON_OF_FIRST + timedelta(days=20))])
+    await check_influence(engine, books, life, PARIS, FIRST + timedelta(days=400))
+
+
 async def test_a_question_that_was_given_up_while_it_was_computed_leaves_nothing_behind(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

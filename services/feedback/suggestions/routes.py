@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictBool
 
 from services.feedback.suggestions.anonymity import veiled
 from services.feedback.suggestions.domain import (
@@ -38,7 +38,7 @@ SuggestionPath = Annotated[UUID, Path(description="A suggestion's id.", examples
 class Submission(Body):
     title: Annotated[str, words(200)]
     body: Annotated[str, words(20_000)] | None = None
-    anonymous: bool = Field(False, description="Keep nothing of who submits it; that cannot be undone.")
+    anonymous: StrictBool = Field(False, description="Keep nothing of who submits it; that cannot be undone.")
 
     model_config = ConfigDict(
         json_schema_extra={

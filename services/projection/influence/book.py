@@ -183,6 +183,7 @@ class InfluenceBook:
         """Read some of what has changed; True if that was all, so that everything is as of one snapshot."""
         if now.responses[0] != self._table:
             self._ledger, self._changes, self._table = Ledger(self._days.zone, self._policies), {}, now.responses[0]
+            self._standings.clear()  # their numbers are of another ledger
             # What a day of the past is asked with comes with its facts; on its own it would be read at that question.
             await self._days.members_of_all(engine)
         async with snapshot(engine) as db:
@@ -284,10 +285,11 @@ def _up_to(limit: int, days: Iterable[int], changes: dict[int, int]) -> Iterable
 
 
 def _scores(before: Standing, roster: Roster) -> npt.NDArray[np.int64]:
-    """Scores of an older standing by the places of this roster; 0 for those it does not know."""
+    """Scores of an earlier day by the places of this roster; 0 for those it does not know."""
     if before.roster is roster:
         return before.score.astype(np.int64)
-    # Numbers are the same in both, and those given since come after all others.
-    by_number = np.zeros(len(roster), np.int64)
+    # Numbers are the same in both, and those given since come after all others. Either may be the younger: what comes
+    # late may concern the earlier day alone.
+    by_number = np.zeros(max(len(roster), len(before.roster)), np.int64)
     by_number[before.roster.numbers] = before.score
     return by_number[roster.numbers]

@@ -28,9 +28,9 @@ async def run(stage: Stage) -> None:
         for number in range(kills):
             stage.say(f"kill -9 of Kafka, {number + 1} of {kills}")
             await asyncio.sleep(2)
-            away = time.monotonic()
+            away, killed = time.monotonic(), await system.pid("kafka")
             await system.kill("kafka")
-            await _back(system)
+            await _back(system, killed)
             without += _since(town, away)
             resumed.append(await relayed_on(system))
         # In turns, so that whatever else the machine does troubles both alike.
@@ -84,11 +84,11 @@ def _since(town: Town, began: float) -> list[Attempt]:
     return [attempt for attempt in town.attempts if attempt.began >= began]
 
 
-async def _back(system: System) -> None:
-    """Wait until the supervisor says that the broker is ready again."""
+async def _back(system: System, killed: int) -> None:
+    """Wait until the supervisor says that another broker is ready; for a moment it still says so of the old one."""
     while True:
         state = {one["name"]: one["state"] for one in system.home.read("state.json")["processes"]}
-        if state["kafka"] == "ready" and "kafka" in system.processes():
+        if state["kafka"] == "ready" and system.processes().get("kafka", killed) != killed:
             return
         await asyncio.sleep(0.05)
 
