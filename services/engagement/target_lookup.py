@@ -64,7 +64,7 @@ class TargetLookup:
         found, known = await look_until_known(
             lambda: self._query(community, target),
             lambda found: found is not None,
-            lambda: asyncio.sleep(_LOOK),
+            lambda _: asyncio.sleep(_LOOK),
             due=time.monotonic() + latency,
             patience=patience,
         )

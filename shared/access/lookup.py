@@ -100,9 +100,11 @@ class Directory:
             self._remember(key, entry)
         return entry
 
-    async def _pause(self) -> None:
-        """Until a view of this process has moved or caught up, or some time has passed."""
-        await asyncio.sleep(SHORTEST_LOOK)
+    async def _pause(self, looks: int) -> None:
+        """Until a view of this process has moved or caught up, or some time has passed; ever longer, so that to refuse
+        somebody takes a handful of looks.
+        """
+        await asyncio.sleep(min(SHORTEST_LOOK * 2 ** (looks - 1), LONGEST_LOOK))
         await self._progress.wait(LONGEST_LOOK)
 
     async def _read(self, key: tuple[UUID, UUID]) -> Found:

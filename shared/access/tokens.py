@@ -53,7 +53,7 @@ class Tokens:
 
     async def verify(self, token: str) -> Caller:
         """Who the token speaks for. Raises `InvalidToken`, or `Unavailable` while the keys cannot be had."""
-        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        digest = _digest(token)
         now = self._clock()
         known = self._verified.get(digest)
         if known is not None and now < known[0]:
@@ -69,9 +69,9 @@ class Tokens:
             self._verified.popitem(last=False)
         return caller
 
-    def remembered(self, token: bytes) -> Caller | None:
+    def remembered(self, token: str) -> Caller | None:
         """Who sent this token when it was last verified; it may have expired since. For accounts, not for access."""
-        known = self._verified.get(hashlib.sha256(token).digest())
+        known = self._verified.get(_digest(token))
         return None if known is None else known[1]
 
     async def _signed_claims(self, token: str) -> Mapping[str, Any]:
@@ -125,6 +125,10 @@ class Tokens:
         if not isinstance(scope, str):
             raise InvalidToken("The token's scope is not a string.")
         return Caller(self._issuer, subject, frozenset(scope.split()), self._secret)
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def _time(claims: Mapping[str, Any], name: str) -> float | None:

@@ -59,6 +59,10 @@ def in_scope(scope: Scope) -> RequestContext:
     return cast("RequestContext", scope[KEY])
 
 
+def runtime_in(scope: Scope) -> Runtime:
+    return cast("Runtime", scope["app"].state.runtime)
+
+
 def runtime_of(connection: HTTPConnection) -> Runtime:
     """What the service's process is made of."""
     return cast("Runtime", connection.app.state.runtime)

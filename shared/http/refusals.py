@@ -17,7 +17,7 @@ from typing import TypeAlias
 from prometheus_client import Counter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.errors import TooManyRequests
+from shared.errors import Problem, TooManyRequests
 from shared.http import context, problems
 from shared.http.context import QUIET
 from shared.http.metering import Metered
@@ -28,7 +28,7 @@ FRESH = 0.25
 """Seconds for which the fair share is not reckoned anew."""
 HOLD = 2.0
 """Seconds a request is held at most."""
-MOST_HELD = 2
+MOST_HELD = 20
 """Requests of one caller that are held at the same time."""
 REMEMBERED = 10_000
 """Accounts, the smallest of which go first."""
@@ -38,8 +38,9 @@ IN_ORDER = frozenset({409, 412})
 HELD = Counter("guildhall_requests_held", "Requests of callers of whom much was refused, made to wait.", ["service"])
 TURNED_AWAY = Counter("guildhall_requests_turned_away", "Requests answered 429 for the same reason.", ["service"])
 
+ADDRESS = "address"
 Who: TypeAlias = tuple[str, str]
-"""Issuer and subject of a caller's token; without one that is known, `address` and where the request came from."""
+"""Issuer and subject of a caller's token; without a good one `ADDRESS` and where it came from."""
 
 
 class Refusals:
@@ -114,7 +115,11 @@ class Turns:
             await self._app(scope, receive, send)
             return
         request, who = context.in_scope(scope), _who(scope)
-        if late := await self._turn(who, request):
+        if late := self._refusals.wait(who):
+            if who[0] == ADDRESS:
+                who = await _verified(scope) or who  # nobody waits for others behind the same address
+            late = await self._turn(who, request)
+        if late:
             TURNED_AWAY.labels(self._service).inc()
             slower = TooManyRequests(
                 "Too much of what you sent lately had to be refused. Look at the answers, and come back after "
@@ -140,31 +145,44 @@ class Turns:
 
     async def _turn(self, who: Who, request: context.RequestContext) -> float:
         """Hold the request until it is the caller's turn. 0 then; else the seconds after which it may be."""
-        began = time.monotonic()
-        while wait := self._refusals.wait(who):
-            held = self._held.get(who, 0)
-            if held >= MOST_HELD or time.monotonic() + wait > began + HOLD:
-                return wait
-            if not held:
-                HELD.labels(self._service).inc()
-            self._held[who] = held + 1
-            request.allow(wait)
-            try:
-                await asyncio.sleep(wait)
-            finally:
-                if self._held[who] == 1:
-                    del self._held[who]
-                else:
-                    self._held[who] -= 1
-        return 0.0
+        wait, held = self._refusals.wait(who), self._held.get(who, 0)
+        if not wait or held >= MOST_HELD:
+            return wait
+        HELD.labels(self._service).inc()
+        self._held[who] = held + 1
+        request.allow(HOLD)
+        try:
+            until = time.monotonic() + HOLD
+            while wait and (left := until - time.monotonic()) > 0:
+                await asyncio.sleep(min(wait, left))  # also where it is in vain: who is answered at once comes at once
+                wait = self._refusals.wait(who)
+            return wait
+        finally:
+            if self._held[who] == 1:
+                del self._held[who]
+            else:
+                self._held[who] -= 1
 
 
 def _who(scope: Scope) -> Who:
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            runtime = getattr(scope["app"].state, "runtime", None)
-            caller = runtime and runtime.tokens.remembered(value[len(b"bearer ") :].strip())
-            if caller is not None:
-                return caller.issuer, caller.subject
+    if (token := _token(scope)) and (caller := context.runtime_in(scope).tokens.remembered(token)) is not None:
+        return caller.issuer, caller.subject
     client = scope.get("client")
-    return "address", client[0] if client else ""
+    return ADDRESS, client[0] if client else ""
+
+
+async def _verified(scope: Scope) -> Who | None:
+    """Whose token it is, if it is good; it has not been seen by this process yet."""
+    token = _token(scope)
+    if not token:
+        return None
+    try:
+        caller = await context.runtime_in(scope).tokens.verify(token)
+    except Problem:
+        return None
+    return caller.issuer, caller.subject
+
+
+def _token(scope: Scope) -> str:
+    given = [value for name, value in scope["headers"] if name == b"authorization"]
+    return given[0][len(b"bearer ") :].strip().decode("latin-1") if len(given) == 1 else ""

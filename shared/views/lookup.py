@@ -23,21 +23,24 @@ def held_all_at(asked: float, age: float | None) -> float:
 async def look_until_known(
     look: Callable[[], Awaitable[tuple[T, float]]],
     enough: Callable[[T], bool],
-    pause: Callable[[], Awaitable[None]],
+    pause: Callable[[int], Awaitable[None]],
     *,
     due: float,
     patience: float,
 ) -> tuple[T, bool]:
     """What `look` found at last, and whether that is how it is: False where patience ran out first.
 
-    `look` answers what it found and when the view held all there was, as `held_all_at` tells it. It looks anew, after
-    a `pause`, until what it found is `enough` or the view held all at `due` (monotonic), or `patience` seconds later.
+    `look` answers what it found and when the view held all there was, as `held_all_at` tells it. It looks anew until
+    what it found is `enough` or the view held all at `due` (monotonic), or `patience` seconds later; after each look
+    it makes a `pause`, which is told how many there were.
     """
     give_up = due + patience
+    looks = 0
     while True:
         found, held_all = await look()
+        looks += 1
         if enough(found) or held_all >= due:
             return found, True
         if time.monotonic() >= give_up:
             return found, False
-        await pause()
+        await pause(looks)

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import re
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import structlog
@@ -24,6 +25,7 @@ from shared.settings import Settings
 from tests.city.asking import Request
 from tests.city.city import city
 from tests.city.village import Village
+from tests.fuzz.campaign import settle_memory
 from tests.security.costs import cost
 from tests.security.worst import WORST
 from tests.shared.live import listening
@@ -72,6 +74,7 @@ async def serve() -> None:
             for number in range(CLIENTS):
                 await village.must(f"abuser {number}", "member", "POST", "/members")
                 tokens += [value.decode() for _, value in village.bearer(f"abuser {number}")]
+            settle_memory()
             raw = [_as_bytes(request).hex() for request in (good, *bad)]
             print(json.dumps({"port": port, "requests": raw, "tokens": tokens}), flush=True)
             await asyncio.to_thread(sys.stdin.read)
@@ -124,35 +127,60 @@ async def _bad(port: int, raws: list[bytes], token: str, number: int, pace: floa
         await asyncio.sleep(pace)
 
 
+async def others(pace: float) -> None:
+    """The abusive clients, told on standard input whom to ask for what, until that ends; what they were answered."""
+    reader = asyncio.StreamReader(limit=2**27)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    given = json.loads(await reader.readline())
+    raws = [bytes.fromhex(raw) for raw in given["requests"][1:]]
+    count: Counter[int] = Counter()
+    clients = [
+        asyncio.create_task(_bad(given["port"], raws, token, number, pace, count))
+        for number, token in enumerate(given["tokens"])
+    ]
+    print("begun", flush=True)
+    await reader.read()
+    for client in clients:
+        client.cancel()
+    await asyncio.gather(*clients, return_exceptions=True)
+    print(json.dumps(count), flush=True)
+
+
 async def abuse(console: Console) -> None:
-    """The good client's latencies alone, and beside a hundred others."""
-    command = [sys.executable, "-m", "tests.security", "serve"]
-    server = await asyncio.create_subprocess_exec(
-        *command, stdin=-1, stdout=-1, cwd=ROOT, env=dict(os.environ), limit=2**27
+    """The good client's latencies alone, and beside a hundred others, which are a process of their own."""
+    async with _beside("serve") as (server, _):
+        line = await server.readline()
+        given = json.loads(line)
+        port, good = given["port"], bytes.fromhex(given["requests"][0])
+        await _good(port, good, 1.0)
+        alone = await _good(port, good, QUIET)
+        console.print(f"a good client alone:                     {_shown(alone)}")
+        for what, pace in (("each sends one a second", 1.0), ("each sends on and on", 0.0)):
+            async with _beside("others", str(pace)) as (answers, told):
+                told.write(line)
+                await answers.readline()
+                beside = await _good(port, good, ABUSED)
+                told.close()
+                count = {int(status): n for status, n in json.loads(await answers.readline()).items()}
+            ratio = _p99(beside) / _p99(alone)
+            console.print(f"beside {CLIENTS} that {what}: {_shown(beside)}, {ratio:.1f} times")
+            shown = ", ".join(f"{status or 'cut'} {n}" for status, n in sorted(count.items()))
+            console.print(f"  they sent {sum(count.values()) / ABUSED:.0f} a second; answers: {shown}")
+
+
+@asynccontextmanager
+async def _beside(*arguments: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Another process of this module's; it ends when its standard input does."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.security", *arguments, stdin=-1, stdout=-1, cwd=ROOT, limit=2**27
     )
-    assert server.stdout is not None
-    assert server.stdin is not None
-    given = json.loads(await server.stdout.readline())
-    port, (good, *bad) = given["port"], [bytes.fromhex(raw) for raw in given["requests"]]
-    await _good(port, good, 1.0)
-    alone = await _good(port, good, QUIET)
-    console.print(f"a good client alone:                     {_shown(alone)}")
-    for what, pace in (("each sends one a second", 1.0), ("each sends on and on", 0.0)):
-        count: Counter[int] = Counter()
-        others = [
-            asyncio.create_task(_bad(port, bad, token, number, pace, count))
-            for number, token in enumerate(given["tokens"])
-        ]
-        beside = await _good(port, good, ABUSED)
-        for other in others:
-            other.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        ratio = _p99(beside) / _p99(alone)
-        console.print(f"beside {CLIENTS} that {what}: {_shown(beside)}, {ratio:.1f} times")
-        answers = ", ".join(f"{status or 'cut'} {n}" for status, n in sorted(count.items()))
-        console.print(f"  they sent {count.total() / ABUSED:.0f} a second; answers: {answers}")
-    server.stdin.close()
-    await server.wait()
+    assert process.stdout is not None
+    assert process.stdin is not None
+    try:
+        yield process.stdout, process.stdin
+    finally:
+        process.stdin.close()
+        await process.wait()
 
 
 def _p99(took: list[float]) -> float:
@@ -168,6 +196,9 @@ def main(arguments: list[str]) -> int:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     if arguments == ["serve"]:
         asyncio.run(serve())
+        return 0
+    if arguments[:1] == ["others"]:
+        asyncio.run(others(float(arguments[1])))
         return 0
     console = Console(highlight=False)
     over = asyncio.run(costs(console))

@@ -14,7 +14,26 @@ import services
 from shared.backfill.command import Line
 from shared.http.words import Body
 
-OTHERS: tuple[object, ...] = (None, 0, 1, -1, 1.0, 0.0, 1.5, "", "0", "1", "true", "x", True, False, [], ["x"], {}, {"x": 1})
+OTHERS: tuple[object, ...] = (
+    None,
+    0,
+    1,
+    -1,
+    1.0,
+    0.0,
+    1.5,
+    "",
+    "0",
+    "1",
+    "true",
+    "x",
+    True,
+    False,
+    [],
+    ["x"],
+    {},
+    {"x": 1},
+)
 """A value of every kind of JSON, and those that Python takes for one another."""
 
 

@@ -20,9 +20,10 @@ async def ask(
     async def look() -> tuple[str | None, float]:
         return next(remaining)
 
-    async def pause() -> None:
+    async def pause(looks: int) -> None:
         nonlocal pauses
         pauses += 1
+        assert looks == pauses
 
     answer = await look_until_known(look, lambda found: found is not None, pause, due=due, patience=patience)
     assert next(remaining, None) is None, "it looked less often than it was given to"
