@@ -18,7 +18,7 @@ SLOWER = 1.2
 
 async def run(stage: Stage) -> None:
     system = await stage.system()
-    kills, outage = stage.choose(2, 50), stage.choose(18, 300)
+    kills, outage = stage.choose(2, 50), stage.choose(12, 300)
     resumed: list[float] = []
     with_it: list[Attempt] = []
     without: list[Attempt] = []

@@ -38,7 +38,7 @@ class Stalls:
 
 
 async def run(stage: Stage) -> None:
-    count = stage.choose(6, 100)
+    count = stage.choose(5, 100)
     found = await stall(stage.stack(), count)
     scale = f"{count} of 100 freezes"
     during, calm = p99(found.during), p99(found.calm)
