@@ -20,6 +20,7 @@ from shared.log.loader import StreamLoader
 from shared.log.port import Append, Position
 from shared.log.sql import FOLLOW, HEADS
 from shared.log.writer import BRIEF, GIVEN_UP, LOST, PATIENT, LogWriter
+from shared.tasks import Stray, attempt
 
 READERS = 3
 CONNECTIONS = BRIEF + PATIENT + READERS
@@ -72,7 +73,8 @@ class PostgresLog:
 
     async def _fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
         try:
-            async with asyncio.timeout(self._deadline), self._readers.borrow() as connection:
-                return await connection.fetch(query, *arguments)
-        except (TimeoutError, SQLAlchemyError, asyncpg.LockNotAvailableError, *LOST, *GIVEN_UP) as error:
+            with attempt():
+                async with asyncio.timeout(self._deadline), self._readers.borrow() as connection:
+                    return await connection.fetch(query, *arguments)
+        except (TimeoutError, Stray, SQLAlchemyError, asyncpg.LockNotAvailableError, *LOST, *GIVEN_UP) as error:
             raise Unavailable("The log does not answer. Try again shortly.", retry_after=1) from error

@@ -18,6 +18,7 @@ from shared.log.port import Position
 from shared.log.postgres import PostgresLog
 from shared.log.sql import insert
 from shared.settings import Settings
+from shared.tasks import attempt
 from tests.faults.logs import PARTITIONS, fresh, logs
 from tests.faults.stage import Stage
 from tests.stack import Stack
@@ -110,14 +111,15 @@ async def _write_slowly(settings: Settings, found: Hunt, count: int, rng: random
         request, partitions = fresh(UUID(int=rng.getrandbits(128)), rng.randint(1, 3))
         events = [event.id for event in request.writes[0].events]
         try:
-            async with driver(engine) as connection, connection.transaction():
-                (positions,) = await insert(connection, [(request, partitions)])
-                await asyncio.sleep(rng.uniform(0, delay))
-                if rng.random() < ROLLED_BACK:
-                    raise _RolledBack
+            with attempt():
+                async with driver(engine) as connection, connection.transaction():
+                    (positions,) = await insert(connection, [(request, partitions)])
+                    await asyncio.sleep(rng.uniform(0, delay))
+                    if rng.random() < ROLLED_BACK:
+                        raise _RolledBack
         except _RolledBack:
             found.rolled_back |= set(events)
-        except LOST:
+        except (*LOST, asyncpg.InternalClientError):
             continue  # nobody was told anything
         else:
             found.answered |= dict(zip(positions, events, strict=True))
