@@ -80,7 +80,8 @@ def test_each_kind_goes_to_its_service_after_what_it_refers_to(folder: Path, fak
 
 def test_requests_are_bounded(folder: Path, fake: FakeGuildhall) -> None:
     run(folder, fake)
-    assert [lines for path, lines in fake.requests if "/member/" in path] == [3, 3, 1]
+    # Several are under way at once, and arrive as they like.
+    assert sorted(lines for path, lines in fake.requests if "/member/" in path) == [1, 3, 3]
 
 
 def test_after_an_answer_that_ends_early_only_the_rest_is_sent_again(folder: Path, fake: FakeGuildhall) -> None:
