@@ -72,6 +72,8 @@ class _Side(asyncio.Protocol):
         self.proxy = proxy
         self.peer: _Side | None = None
         self.transport: asyncio.Transport | None = None
+        self.early: list[bytes] = []
+        """What came before the other end was open: before 3.11.3 a transport that just begins cannot be paused."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -84,6 +86,8 @@ class _Side(asyncio.Protocol):
     def _pass_on(self, data: bytes) -> None:
         if self.peer is not None and self.peer.transport is not None:
             self.peer.transport.write(data)
+        else:
+            self.early.append(data)
 
     def connection_lost(self, _: Exception | None) -> None:
         self.proxy.sides.discard(self)
@@ -131,6 +135,9 @@ class _Client(_Side):
             self.transport.abort()
             return
         self.peer, other.peer = other, self
+        early, self.early = self.early, []
+        for data in early:
+            self._pass_on(data)
         if self.transport.is_closing() and not self.proxy.swallowing:
             other.abort()
         else:
