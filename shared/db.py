@@ -45,6 +45,7 @@ def create_engine(settings: Settings, service: str, *, connections: int | None =
         "command_timeout": settings.database_timeout + 0.5,
         "server_settings": {
             "application_name": f"guildhall-{service}",
+            "jit": "off",  # compiling takes longer than any statement here; the planner's costs do not say so
             **{name: str(int(seconds * 1000)) for name, seconds in milliseconds.items()},
         },
     }

@@ -21,7 +21,6 @@ from services.projection.books import Books
 from services.projection.days import date_of, number_of
 from services.projection.influence.book import InfluenceBook
 from services.projection.read_models.responses import RESPONSES
-from services.projection.snapshots import snapshot
 from shared.db import create_engine, driver
 from shared.event import Recorded
 from shared.views import generations
@@ -248,15 +247,3 @@ async def test_a_rebuilt_view_is_read_anew_though_it_counts_the_same(engine: Asy
     after = await scores_of(book, engine, day)
     assert after != before
     assert after == await scores_of(InfluenceBook(days), engine, day)
-
-
-async def test_however_often_something_is_asked_it_is_planned_for_its_own_community(engine: AsyncEngine) -> None:
-    for number in range(8):  # PostgreSQL thinks of a plan for all at the sixth
-        async with snapshot(engine) as db:
-            await db.fetch("select day from unnest($1::int[]) as span (day)", [number])
-    async with snapshot(engine) as db:
-        plans = await db.fetch(
-            "select generic_plans, custom_plans from pg_prepared_statements where statement ~ '[u]nnest'"
-        )
-
-    assert [tuple(row) for row in plans] == [(0, 8)]

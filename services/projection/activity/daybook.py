@@ -34,16 +34,22 @@ _NEWCOMERS = """
     select slot, count(*) as n from first_action
     where community = $1 and slot >= $3 and version > $2 and not gone group by slot
 """
-_ACTIONS = """
-    select span.day, kind, sum(n)::bigint as n
+ACTIONS = """
+    select span.day, found.kind, sum(found.n)::bigint as n
     from unnest($2::int[], $3::int[], $4::int[]) as span (day, first, after)
-    join action_count on community = $1 and slot >= span.first and slot < span.after
-    group by span.day, kind
+    cross join lateral (
+        select kind, n from action_count
+        where community = $1 and slot >= span.first and slot < span.after offset 0
+    ) as found
+    group by span.day, found.kind
 """
-_MEMBERS = """
-    select span.day, members
+MEMBERS = """
+    select span.day, found.members
     from unnest($2::int[], $3::int[], $4::int[]) as span (day, first, after)
-    join active_members on community = $1 and slot >= span.first and slot < span.after
+    cross join lateral (
+        select members from active_members
+        where community = $1 and slot >= span.first and slot < span.after offset 0
+    ) as found
 """
 
 Counts = tuple[int, ...]
@@ -128,8 +134,8 @@ class DayBook:
         first = [first_slot(day, self.zone) for day in days]
         after = [first_slot(day + 1, self.zone) for day in days]
         return (
-            await db.fetch(_ACTIONS, self.community, days, first, after),
-            await db.fetch(_MEMBERS, self.community, days, first, after),
+            await db.fetch(ACTIONS, self.community, days, first, after),
+            await db.fetch(MEMBERS, self.community, days, first, after),
         )
 
     async def _read_newcomers(self, db: Driver, changes: dict[int, int]) -> None:

@@ -17,15 +17,20 @@ from services.projection.influence.roster import Ids
 from services.projection.policies import KINDS
 from shared.db import Driver
 
-_ROWS = """
+ROWS = """
     with day as (select day * $3 as first, (day + 1) * $3 as after from unnest($2::int[]) as days (day))
     select slot as known, slot, receiver, sender, (array_position($4::text[], kind) - 1)::smallint, n
-    from day join response on community = $1 and slot >= day.first and slot < day.after
+    from day cross join lateral (
+        select slot, receiver, sender, kind, n from response
+        where community = $1 and slot >= day.first and slot < day.after offset 0
+    ) as made
     where kind = any ($4::text[])
     union all
     select withdrawn_slot, slot, receiver, sender, (array_position($4::text[], kind) - 1)::smallint, -n
-    from day join response_withdrawal
-        on community = $1 and withdrawn_slot >= day.first and withdrawn_slot < day.after
+    from day cross join lateral (
+        select withdrawn_slot, slot, receiver, sender, kind, n from response_withdrawal
+        where community = $1 and withdrawn_slot >= day.first and withdrawn_slot < day.after offset 0
+    ) as withdrawn
     where kind = any ($4::text[])
 """
 
@@ -54,7 +59,7 @@ _TUPLE = np.dtype(
 async def read_rows(db: Driver, community: UUID, days: Collection[int]) -> Rows:
     """The facts known on those days of UTC; kinds that no policy knows are left out."""
     stream = BytesIO()
-    await db.copy_from_query(_ROWS, community, sorted(days), SLOTS_A_DAY, list(KINDS), output=stream, format="binary")
+    await db.copy_from_query(ROWS, community, sorted(days), SLOTS_A_DAY, list(KINDS), output=stream, format="binary")
     with stream.getbuffer() as data:
         read = np.frombuffer(data[_HEADER:-_TRAILER], _TUPLE)
         rows = np.empty(len(read), ROW)
