@@ -1,7 +1,8 @@
 """How reading, refresh, rebuild, memory and disk grow from 1 to 10 to 100 in members, in facts and in communities.
 
 1 is a community of 1,000 members and 100,000 facts; each dimension grows apart from the others, more communities of
-that size each. Rebuild grows in events alone, 10,000 to 1,000,000 on the topics. Writes docs/growth.json, from which
+that size each. Rebuild grows in events alone, 10,000 to 1,000,000 on the topics; import in the rows of a dump, 1,000 to
+100,000, brought into one running system one after the other. Writes docs/growth.json, from which
 `benchmarks/growth_plot.py` draws docs/growth.svg.
 """
 
@@ -9,20 +10,23 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import asyncpg
 import httpx2 as httpx
 import msgspec
 
-from benchmarks import growth_plot
+from benchmarks import growth_plot, made_dump
 from benchmarks.history import history
 from benchmarks.made_databases import made, server
 from benchmarks.measuring import Result, figure, until
 from benchmarks.memory import used
 from benchmarks.reads import Api, api, first_answer, questions
 from benchmarks.synthetic import Size
+from benchmarks.system import brought_in, local_system
 from benchmarks.topics import publish
 from deploy.local.postgres import Postgres
 from services.projection.app import SERVICE
@@ -46,6 +50,7 @@ SIZES = {
     "communities": [Size(1_000 * n, 100_000 * n, n) for n in STEPS],
 }
 EVENTS = (10_000, 100_000, 1_000_000)
+ROWS = (1_000, 10_000, 100_000)
 ASKED = {
     "activity over a year by day": "activity, a year by day",
     "influence, first 50": "influence, first 50",
@@ -58,11 +63,7 @@ Curves = dict[str, dict[str, list[float]]]
 
 
 async def measure(stack: Stack) -> list[Result]:
-    curves: Curves = {}
-    for dimension in SIZES:
-        await _grow(stack, dimension, curves)
-    await _events(stack, curves)
-    keep(curves)
+    curves = await _grow_all(stack, [*SIZES, "events", "rows"])
     return [
         figure(f"{name.rpartition(', ')[0]} at {step} × {dimension}", value, name.rpartition(", ")[2])
         for dimension, figures in curves.items()
@@ -156,13 +157,30 @@ async def _read(settings: Settings, events: int) -> None:
         await db.close()
 
 
+async def _rows(_: Stack, curves: Curves) -> None:
+    figures = curves["rows"] = {"import, s": [], "import until every number is there, s": []}
+    async with local_system() as system:
+        for rows in ROWS:
+            with tempfile.TemporaryDirectory() as folder:
+                dump = made_dump.write(Path(folder) / "dump", rows)
+                taken = await asyncio.to_thread(brought_in, system, dump, f"of-{rows}")
+            for figure_of_it, seconds in zip(figures.values(), taken, strict=True):
+                figure_of_it.append(seconds)
+
+
+async def _grow_all(stack: Stack, dimensions: Iterable[str]) -> Curves:
+    curves: Curves = {}
+    others = {"events": _events, "rows": _rows}
+    for dimension in dimensions:
+        await (others[dimension](stack, curves) if dimension in others else _grow(stack, dimension, curves))
+        keep(curves)
+    return curves
+
+
 async def _some(dimensions: list[str]) -> None:
     with stack_session() as stack:
-        for dimension in dimensions:
-            curves: Curves = {}
-            await (_events(stack, curves) if dimension == "events" else _grow(stack, dimension, curves))
-            keep(curves)
+        await _grow_all(stack, dimensions)
 
 
-if __name__ == "__main__":  # python -m benchmarks.growth members facts communities events
+if __name__ == "__main__":  # python -m benchmarks.growth members facts communities events rows
     asyncio.run(_some(sys.argv[1:]))
