@@ -37,7 +37,13 @@ def draw(curves: Curves) -> None:
     ]
     parts.append(f'<rect width="{width}" height="{height}" fill="white"/>')
     parts.append(
-        _text(LEFT, 26, "How it grows: 1 = 1,000 members, 100,000 facts, 1 community (events: 10,000, rows: 1,000)", 15, "start")
+        _text(
+            LEFT,
+            26,
+            "How it grows: 1 = 1,000 members, 100,000 facts, 1 community (events: 10,000, rows: 1,000)",
+            15,
+            "start",
+        )
     )
     for row, unit in enumerate(units):
         top = TOP + row * (HEIGHT + GAP_Y)
