@@ -31,16 +31,13 @@ Floats = npt.NDArray[np.float64]
 class Authority:
     """Of a population of members numbered from 0: thousandths by member, and what they are made of.
 
-    `base` is the share of rank that everybody has; edge i gives `flow[i]` of rank from `sender[i]` to `receiver[i]`,
-    for `weight[i]` points. For each member, base and flows to them add up to their rank.
+    `base` is the share of rank that everybody has; a point from a member gives `per_point` of rank to its receiver. For
+    each member, base and what the points they were given are worth add up to their rank.
     """
 
     thousandths: Integers
     base: float
-    sender: Integers
-    receiver: Integers
-    weight: Integers
-    flow: Floats
+    per_point: Floats
 
 
 def authority(members: int, sender: Integers, receiver: Integers, weight: Integers) -> Authority:
@@ -50,7 +47,7 @@ def authority(members: int, sender: Integers, receiver: Integers, weight: Intege
     two thirds of the rounds of the plain power iteration to the same ranks. No call holds Python's lock for long.
     """
     if not members:
-        return Authority(np.zeros(0, np.int64), 0.0, sender, receiver, weight, np.zeros(0))
+        return Authority(np.zeros(0, np.int64), 0.0, np.zeros(0))
     given = np.bincount(sender, weight, members)
     share = DAMPING * weight / given[sender]
     dangling = np.flatnonzero(given == 0)
@@ -70,7 +67,8 @@ def authority(members: int, sender: Integers, receiver: Integers, weight: Intege
         if float(np.abs(rank - before).sum()) <= _TOLERANCE:
             break
     base = (1 - DAMPING + DAMPING * float(rank[dangling].sum())) / members
-    return Authority(apportioned(MEAN * members, rank), base, sender, receiver, weight, share * rank[sender])
+    per_point = np.divide(DAMPING * rank, given, out=np.zeros(members), where=given > 0)
+    return Authority(apportioned(MEAN * members, rank), base, per_point)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +100,17 @@ def apportioned(total: int, parts: Floats) -> Integers:
     exact = parts * (total / float(parts.sum()))
     whole = np.floor(exact).astype(np.int64)
     missing = total - int(whole.sum())
-    remainder = np.round(exact - whole, 6)
     # A float's last bit may put the floors one above the total; then the smallest remainder gives.
-    order = np.lexsort((np.arange(len(parts)), -remainder if missing >= 0 else remainder))
-    whole[order[: abs(missing)]] += 1 if missing >= 0 else -1
+    step = 1 if missing >= 0 else -1
+    remainder = np.round(exact - whole, 6) * step
+    whole[_largest(remainder, abs(missing))] += step
     return whole
+
+
+def _largest(values: Floats, count: int) -> Integers:
+    """Where the `count` largest are, the first ones of equal values. Found without sorting all of them."""
+    if not count:
+        return np.zeros(0, np.int64)
+    least = np.partition(values, len(values) - count)[len(values) - count]
+    larger = np.flatnonzero(values > least)
+    return np.concatenate([larger, np.flatnonzero(values == least)[: count - len(larger)]])

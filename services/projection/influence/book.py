@@ -45,8 +45,8 @@ _AT_ONCE = 100_000
 """Changes whose rows are read at once: a few tenths of a second, so that a busy database stays within the limits."""
 
 _STANDINGS = 64
-_PAIRS_A_FACT = 0.5
-"""How many standings are kept, and how many pairs they may hold together for each fact, some 60 bytes each.
+_PAIRS_A_FACT = 1.0
+"""How many standings are kept, and how many pairs they may hold together for each fact, 20 bytes each.
 
 The least recently used go first. So all memory of a book is bounded by its facts.
 """

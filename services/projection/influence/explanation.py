@@ -44,9 +44,11 @@ class Contributions:
     def __init__(self, standing: Standing, member: int) -> None:
         self._standing = standing
         self._member = member
-        self._reach = range(*np.searchsorted(standing.pairs.receiver, (member, member + 1)).tolist())
+        self._reach = range(
+            *np.searchsorted(standing.pairs.receiver, np.array([member, member + 1], np.int32)).tolist()
+        )
         self._facts = _facts(standing, int(standing.roster.numbers[member]))
-        self._edges, self._authority = _authority(standing, member)
+        self._edges, self._authority = _authority(standing, member, self._reach)
         self._each_reach = 1000 * standing.policy.reach_points * standing.policy.weights[0]
         self.total = (
             self._each_reach * len(self._reach)
@@ -86,8 +88,8 @@ class Contributions:
             if place == 0:
                 yield Item("authority", None, None, "base", None, None, worth * weight)
                 continue
-            edge = self._edges[place - 1]
-            sender, points = int(standing.population[standing.shares.sender[edge]]), int(standing.shares.weight[edge])
+            pair = self._edges[place - 1]
+            sender, points = int(standing.pairs.sender[pair]), int(standing.pairs.points[pair])
             yield Item("authority", None, sender, None, None, points, worth * weight)
 
 
@@ -112,12 +114,15 @@ def _facts(standing: Standing, number: int) -> tuple[Integers, ...]:
     return tuple(column[newest_first] for column in (day, sender, kind, *others))
 
 
-def _authority(standing: Standing, member: int) -> tuple[Integers, Integers]:
-    """The edges to a member, and in thousandths what everybody has and what came by each of them."""
+def _authority(standing: Standing, member: int, pairs: range) -> tuple[Integers, Integers]:
+    """The pairs that give a member something, and in thousandths what everybody has and what came by each of them."""
     nothing = np.zeros(0, np.int64)
-    place = int(np.searchsorted(standing.population, member))
-    if place == len(standing.population) or standing.population[place] != member:
+    population, shares = standing.population, standing.shares
+    place = int(np.searchsorted(population, member))
+    if place == len(population) or population[place] != member:
         return nothing, nothing
-    edges = np.flatnonzero(standing.shares.receiver == place)
-    parts = np.append(standing.shares.base, standing.shares.flow[edges])
+    points = standing.pairs.points[pairs.start : pairs.stop]
+    edges = pairs.start + np.flatnonzero(points)
+    senders = np.searchsorted(population, standing.pairs.sender[edges].astype(np.int64))
+    parts = np.append(shares.base, standing.pairs.points[edges] * shares.per_point[senders])
     return edges, apportioned(int(standing.authority[member]), parts)

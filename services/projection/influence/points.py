@@ -27,12 +27,13 @@ class Earned:
     """Facts with those of acceptances given among them, sorted by day, and the points that each earns after caps.
 
     `by_pair` is the order that sorts them by the places of receiver and sender: sorting what is nearly sorted, as many
-    of these together are, is several times faster.
+    of these together are, is several times faster. No row earns or costs more points than `most`.
     """
 
     facts: DayFacts
     points: Integers
     by_pair: Integers
+    most: int
 
     def __len__(self) -> int:
         return len(self.points)
@@ -55,13 +56,13 @@ class Earned:
         """What was earned on other days."""
         stay = ~np.isin(self.facts.day, days)
         number = np.cumsum(stay) - 1
-        return Earned(self.facts[stay], self.points[stay], number[self.by_pair[stay[self.by_pair]]])
+        return Earned(self.facts[stay], self.points[stay], number[self.by_pair[stay[self.by_pair]]], self.most)
 
     def _cut(self, first: int, after: int) -> Earned:
         if (first, after) == (0, len(self)):
             return self
         rows, inside = slice(first, after), (self.by_pair >= first) & (self.by_pair < after)
-        return Earned(self.facts[rows], self.points[rows], self.by_pair[inside] - first)
+        return Earned(self.facts[rows], self.points[rows], self.by_pair[inside] - first, self.most)
 
 
 def earned(facts: DayFacts, roster: Roster, policies: Policies) -> Earned:
@@ -80,7 +81,7 @@ def earned(facts: DayFacts, roster: Roster, policies: Policies) -> Earned:
     by_pair = order_of(roster.places[facts.receiver], roster.places[facts.sender])
     # What one fact counts and earns, and how many there are in a block, fits into 32 bits.
     facts = replace(facts, count=facts.count.astype(np.int32))
-    return Earned(facts, points.astype(np.int32), by_pair.astype(np.int32))
+    return Earned(facts, points.astype(np.int32), by_pair.astype(np.int32), int(np.abs(points).max(initial=0)))
 
 
 def _with_acceptances_given(facts: DayFacts, roster: Roster) -> DayFacts:

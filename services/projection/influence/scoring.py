@@ -6,7 +6,7 @@ Members are given by place here, in the order of their ids, so that nothing hang
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from services.projection.days import Integers
 from services.projection.influence.authority import Authority, authority
-from services.projection.influence.facts import DayFacts, starts_of, sums
+from services.projection.influence.facts import starts_of, sums
 from services.projection.influence.points import Earned
 from services.projection.influence.roster import UNKNOWN, Roster
 from services.projection.policies import Policies, ScoringPolicy
@@ -66,7 +66,7 @@ class Standing:
     """By number, as the ledger has it."""
     pairs: Pairs
     shares: Authority
-    """Authority within the population, numbered by place in it."""
+    """Authority within the population, numbered by place in it; points of `pairs` are what flows."""
 
     @property
     def policy(self) -> ScoringPolicy:
@@ -86,9 +86,9 @@ def standing(every: Sequence[Earned], roster: Roster, active: Integers, policies
     `active` are the places of the members with an action in [day - 364, day].
     """
     policy = policies.on(day)
-    facts, points = _recent([part.since(day - WINDOW + 1) for part in every])
-    pairs = _pairs(facts, points, roster)
-    population = _population(facts, roster, active)
+    recent = _recent(every, day - WINDOW + 1)
+    pairs = _pairs(recent, roster)
+    population = _population(recent, roster, active)
     reach = np.bincount(pairs.receiver, minlength=len(roster))
     resonance = _resonance(every, roster, policies, day)
     shares = _shares(pairs, population)
@@ -121,57 +121,83 @@ def thousandths(days: Integers, points: Integers, policies: Policies, day: int) 
     """
     if not len(days):
         return np.zeros(0)
-    oldest, newest = int(days[0]), int(days[-1])
-    decay = np.array([policies.on(then).decay(day - then) for then in range(oldest, newest + 1)])
-    worth: npt.NDArray[np.float64] = np.trunc((points * 1000.0) * decay[days - oldest])
+    then = np.arange(days[0], days[-1] + 1)
+    rows = np.diff(np.append(np.searchsorted(days, then), len(days)))
+    worth: npt.NDArray[np.float64] = np.trunc((points * 1000.0) * np.repeat(_decay(then.tolist(), policies, day), rows))
     return worth
+
+
+def _decay(days: Iterable[int], policies: Policies, day: int) -> list[float]:
+    return [policies.on(then).decay(day - then) for then in days]
 
 
 def _resonance(every: Sequence[Earned], roster: Roster, policies: Policies, day: int) -> Integers:
     # Whole numbers below 2^53 add up exactly as floats.
     total = np.zeros(len(roster))
     for part in every:
-        worth = thousandths(part.facts.day, part.points, policies, day)
-        total += np.bincount(part.facts.receiver, worth, len(roster))
+        days = part.facts.day
+        # Of ten years, most has decayed to less than a thousandth a row, which is nothing at all.
+        if len(days) and part.most * 1000.0 * max(_decay(range(days[0], days[-1] + 1), policies, day)) >= 1:
+            worth = thousandths(days, part.points, policies, day)
+            total += np.bincount(part.facts.receiver, worth, len(roster))
     return total[roster.numbers].astype(np.int64)
 
 
-def _recent(parts: Sequence[Earned]) -> tuple[DayFacts, Integers]:
-    """The facts and points of all parts together, those of each in the order of its pairs."""
+@dataclass(frozen=True, slots=True)
+class _Recent:
+    """Facts of a window and what they earned, the rows of each part in the order of its pairs."""
 
-    def column(of: Sequence[Integers]) -> Integers:
-        return np.concatenate(of) if of else np.zeros(0, np.int32)
+    day: Integers
+    receiver: Integers
+    sender: Integers
+    count: Integers
+    points: Integers
 
-    names = ("day", "receiver", "sender", "kind", "count")
-    facts = DayFacts(*(column([getattr(part.facts, name)[part.by_pair] for part in parts]) for name in names))
-    return facts, column([part.points[part.by_pair] for part in parts])
 
-
-def _pairs(facts: DayFacts, points: Integers, roster: Roster) -> Pairs:
-    # An acceptance given, which is no response, has no known sender either.
-    known = np.flatnonzero(facts.sender != UNKNOWN)
-    key = roster.places[facts.receiver[known]] * np.int64(len(roster)) + roster.places[facts.sender[known]]
-    order = np.argsort(key, kind="stable")
-    starts = starts_of(key := key[order])
-    receiver, sender = np.divmod(key[starts], max(len(roster), 1))
-    rows = known[order]
-    days = facts.day[rows]
-    return Pairs(
-        receiver=receiver,
-        sender=sender,
-        count=sums(facts.count[rows], starts),
-        last_day=np.maximum.reduceat(days, starts) if len(starts) else days,
-        points=sums(np.maximum(points[rows], 0), starts),
+def _recent(every: Sequence[Earned], first: int) -> _Recent:
+    """All parts together, from a day on."""
+    parts = [part.since(first) for part in every if len(part) and part.facts.day[-1] >= first]
+    facts = [(part.facts, part.by_pair) for part in parts]
+    return _Recent(
+        day=_together([each.day[order] for each, order in facts]),
+        receiver=_together([each.receiver[order] for each, order in facts]),
+        sender=_together([each.sender[order] for each, order in facts]),
+        count=_together([each.count[order] for each, order in facts]),
+        points=_together([part.points[part.by_pair] for part in parts]),
     )
 
 
-def _population(recent: DayFacts, roster: Roster, active: Integers) -> Integers:
+def _together(columns: Sequence[Integers]) -> Integers:
+    return np.concatenate(columns) if columns else np.zeros(0, np.int32)
+
+
+def _pairs(recent: _Recent, roster: Roster) -> Pairs:
+    # An acceptance given, which is no response, has no known sender either.
+    known = np.flatnonzero(recent.sender != UNKNOWN)
+    key = roster.places[recent.receiver[known]] * np.int64(len(roster)) + roster.places[recent.sender[known]]
+    order = np.argsort(key, kind="stable")
+    starts = starts_of(key[order])
+    rows = known[order]
+    first = rows[starts]
+    days = recent.day[rows]
+    # Standings are kept, and a year of one pair fits into 32 bits.
+    return Pairs(
+        receiver=roster.places[recent.receiver[first]],
+        sender=roster.places[recent.sender[first]],
+        count=sums(recent.count[rows], starts).astype(np.int32),
+        last_day=np.maximum.reduceat(days, starts) if len(starts) else days,
+        points=sums(np.maximum(recent.points[rows], 0), starts).astype(np.int32),
+    )
+
+
+def _population(recent: _Recent, roster: Roster, active: Integers) -> Integers:
     # Somebody who gave an acceptance sent it too, so that the row of what it earned them adds nobody.
-    there = np.zeros(len(roster) + 1, np.bool_)
-    there[roster.places[recent.receiver]] = True
-    there[roster.places[recent.sender]] = True
+    there = np.zeros(len(roster) + 1, np.bool_)  # by number; that of nobody known is the last
+    there[recent.receiver] = True
+    there[recent.sender] = True
+    there = there[roster.numbers]
     there[active] = True
-    return np.flatnonzero(there[: len(roster)])
+    return np.flatnonzero(there)
 
 
 def _shares(pairs: Pairs, population: Integers) -> Authority:
