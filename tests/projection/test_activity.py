@@ -35,7 +35,7 @@ def calendar_of(actions: Sequence[Action], zone: ZoneInfo, asked: Iterable[int])
 
 
 def series(actions: Sequence[Action], zone: ZoneInfo, first: int, last: int, step: Step) -> list[Period]:
-    return activity(calendar_of(actions, zone, range(first, last + 1)), first, last, step)
+    return list(activity(calendar_of(actions, zone, range(first, last + 1)), first, last, step))
 
 
 @given(doings, zones, st.integers(-2, 5), st.integers(0, 40))

@@ -67,7 +67,7 @@ class Period:
     """One item of a series. `first` is the first day of the step, also where the series begins inside it."""
 
     first: int
-    actions: Mapping[str, int]
+    actions: dict[str, int]
     active: Active
     stickiness: float
     new_members: int
@@ -101,13 +101,13 @@ def active_on(day: int, days: Mapping[int, Day]) -> Active:
     )
 
 
-def activity(calendar: Calendar, first: int, last: int, step: Step) -> list[Period]:
+def activity(calendar: Calendar, first: int, last: int, step: Step) -> Iterator[Period]:
     """The series over [first, last].
 
     Stickiness of a period is the mean of DAU / MAU over its days, those with a MAU of 0 left out (0.0 if all are).
     A member is new in the period of their first action ever, and returning in a later one; both are distinct members.
     """
-    return [_period(calendar, label, range(start, end + 1)) for label, start, end in periods(first, last, step)]
+    return (_period(calendar, label, range(start, end + 1)) for label, start, end in periods(first, last, step))
 
 
 def _period(calendar: Calendar, label: int, inside: range) -> Period:
