@@ -164,8 +164,8 @@ async def _rows(_: Stack, curves: Curves) -> None:
             with tempfile.TemporaryDirectory() as folder:
                 dump = made_dump.write(Path(folder) / "dump", rows)
                 taken = await asyncio.to_thread(brought_in, system, dump, f"of-{rows}")
-            for figure_of_it, seconds in zip(figures.values(), taken, strict=True):
-                figure_of_it.append(seconds)
+            for curve, seconds in zip(figures.values(), taken, strict=True):
+                curve.append(seconds)
 
 
 async def _grow_all(stack: Stack, dimensions: Iterable[str]) -> Curves:

@@ -20,7 +20,7 @@ Row = dict[str, object]
 
 
 def write(folder: Path, rows: int) -> Path:
-    """The files of a dump of so many rows, in a folder made for them; it has every kind from ten rows on."""
+    """The files of a dump of so many rows, give or take a few, in a folder made for them."""
     folder.mkdir(parents=True)
     for table, made in _Made(rows).tables().items():
         root = table.lower()

@@ -6,7 +6,7 @@ Members are given by place here, in the order of their ids, so that nothing hang
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,27 +119,32 @@ def thousandths(days: Integers, points: Integers, policies: Policies, day: int) 
 
     The factor is a 64-bit float, computed once for each age by Python's own power, the product by one multiplication.
     """
-    if not len(days):
-        return np.zeros(0)
-    then = np.arange(days[0], days[-1] + 1)
-    rows = np.diff(np.append(np.searchsorted(days, then), len(days)))
-    worth: npt.NDArray[np.float64] = np.trunc((points * 1000.0) * np.repeat(_decay(then.tolist(), policies, day), rows))
+    return _worth(days, points, _decay(days, policies, day))
+
+
+def _decay(days: Integers, policies: Policies, day: int) -> list[float]:
+    """The factor of each day from the first of these to the last."""
+    return [policies.on(then).decay(day - then) for then in _span(days).tolist()]
+
+
+def _worth(days: Integers, points: Integers, decay: Sequence[float]) -> npt.NDArray[np.float64]:
+    rows = np.diff(np.append(np.searchsorted(days, _span(days)), len(days)))
+    worth: npt.NDArray[np.float64] = np.trunc((points * 1000.0) * np.repeat(decay, rows))
     return worth
 
 
-def _decay(days: Iterable[int], policies: Policies, day: int) -> list[float]:
-    return [policies.on(then).decay(day - then) for then in days]
+def _span(days: Integers) -> Integers:
+    return np.arange(days[0], days[-1] + 1) if len(days) else days
 
 
 def _resonance(every: Sequence[Earned], roster: Roster, policies: Policies, day: int) -> Integers:
     # Whole numbers below 2^53 add up exactly as floats.
     total = np.zeros(len(roster))
     for part in every:
-        days = part.facts.day
+        decay = _decay(part.facts.day, policies, day)
         # Of ten years, most has decayed to less than a thousandth a row, which is nothing at all.
-        if len(days) and part.most * 1000.0 * max(_decay(range(days[0], days[-1] + 1), policies, day)) >= 1:
-            worth = thousandths(days, part.points, policies, day)
-            total += np.bincount(part.facts.receiver, worth, len(roster))
+        if part.most * 1000.0 * max(decay, default=0.0) >= 1:
+            total += np.bincount(part.facts.receiver, _worth(part.facts.day, part.points, decay), len(roster))
     return total[roster.numbers].astype(np.int64)
 
 
