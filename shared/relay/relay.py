@@ -115,8 +115,11 @@ class Relay:
             self._progress.begin(await self._compare(filled, checkpoints))
             async with asyncio.TaskGroup() as tasks:
                 session = _Session(self._log, producer, self._progress, tasks, self._noted)
+                # A refill says so before it sends. Had it a crash behind it and the old checkpoint still standing, what
+                # late batches of others left on the topic could pass for the rest of it.
+                await session.checkpoint(lease, checkpoints)
                 tasks.create_task(session.look())
-                tasks.create_task(session.checkpoint(lease, checkpoints))
+                tasks.create_task(session.checkpoint_moves(lease, checkpoints))
                 await self._poll(session)
         finally:
             await producer.stop()
@@ -176,7 +179,6 @@ class _Session:
         self._room = asyncio.Semaphore(AT_ONCE)
         self._moved: dict[int, int] = dict(enumerate(self._positions))
         self._checkpoint_due = asyncio.Event()
-        self._checkpoint_due.set()  # a refill begins by saying so
 
     def set_off(self, heads: Sequence[int]) -> bool:
         """Begin with each partition that is behind and not under way already; False when all are up to date."""
@@ -211,18 +213,22 @@ class _Session:
 
     async def checkpoint(self, lease: Lease, connections: Held) -> None:
         """Write down how far the partitions are, all that have moved in one transaction that the lease guards."""
+        moved, self._moved = self._moved, {}
+        partitions = sorted(moved)
+        async with asyncio.timeout(5), connections.borrow() as connection:
+            done = await connection.execute(
+                MOVE, *lease.key, partitions, [moved[partition] for partition in partitions]
+            )
+        if done != f"INSERT 0 {len(moved)}":
+            raise LeaseLost(lease.name)
+        self._noted()
+
+    async def checkpoint_moves(self, lease: Lease, connections: Held) -> None:
+        """Checkpoint whenever something was sent, what was sent meanwhile together."""
         while True:
             await self._checkpoint_due.wait()
             self._checkpoint_due.clear()
-            moved, self._moved = self._moved, {}
-            partitions = sorted(moved)
-            async with asyncio.timeout(5), connections.borrow() as connection:
-                done = await connection.execute(
-                    MOVE, *lease.key, partitions, [moved[partition] for partition in partitions]
-                )
-            if done != f"INSERT 0 {len(moved)}":
-                raise LeaseLost(lease.name)
-            self._noted()
+            await self.checkpoint(lease, connections)
 
     async def look(self) -> None:
         """Every so often, whether the topic still holds what was written; it may be deleted while nothing is sent."""

@@ -354,6 +354,24 @@ async def test_a_topic_that_is_seen_to_be_made_again_is_filled_from_its_beginnin
     assert {partition: read(on_topic) for partition, on_topic in found.items()} == every(51)
 
 
+async def test_a_refill_is_in_the_checkpoints_before_it_is_on_the_topic(system: System) -> None:
+    await system.fill(600)
+    await system.sql("update relay_checkpoint set position = 50")
+    holder = await asyncpg.connect(system.settings.database_url)
+    async with holder.transaction():
+        await holder.execute("lock table relay_checkpoint in exclusive mode")  # it can be read and not written
+        async with system.relay() as relay:
+            await until(lambda: relay.state.state == "relaying")
+            await asyncio.sleep(0.5)
+            assert await system.topic(0) == every(0)
+            assert list(relay.state.positions) == [0] * PARTITIONS
+    await holder.close()
+
+    async with system.relay() as relay:
+        await until(caught_up(relay, 50))
+    assert await system.topic(50) == every(50)
+
+
 async def test_behind_what_somebody_else_wrote_the_last_event_is_sent_once_more(system: System) -> None:
     await system.fill(600)
     async with system.relay() as relay:
