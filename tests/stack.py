@@ -100,13 +100,15 @@ def _read(folder: Path) -> Stack | None:
 
 def _start(folder: Path, settings: dict[str, str]) -> Stack:
     log = folder / "holder.log"
+    # It ends after the session, when what the others covered is being added up, so it takes no part in that.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
     with log.open("ab") as output:
         holder = subprocess.Popen(
             [sys.executable, __file__, str(folder), json.dumps(settings)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**kept, "PYTHONPATH": str(ROOT)},
             start_new_session=True,
         )
     until = time.monotonic() + START_DEADLINE
