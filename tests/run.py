@@ -21,7 +21,7 @@ KERNEL_COVERAGE = 95.0
 
 
 def main(arguments: list[str]) -> int:
-    # One process per core; the files of a folder stay together, so that what a module sets up is set up once.
+    # One process per core; the tests of a file stay together, so that what it sets up is set up once.
     workers = os.environ.get("GUILDHALL_TEST_WORKERS", "2")
     pytest = ["pytest", "-n", workers, "--dist", "loadscope", "-q", *arguments]
     failed = subprocess.run([sys.executable, "-m", "coverage", "run", "-m", *pytest], cwd=ROOT, check=False).returncode

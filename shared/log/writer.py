@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -22,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.db import Driver, Held
 from shared.errors import Unavailable
 from shared.log.port import Append, Position, VersionConflict, partition_of
+from shared.log.queue import Pending, Queue
 from shared.log.sql import FREE, HEADS, WAIT, find, insert
 from shared.tasks import attempt, end
 
@@ -61,58 +60,6 @@ HELD_UP = Gauge(
 _logger = structlog.get_logger(__name__)
 
 
-@dataclass(eq=False, slots=True)
-class _Pending:
-    """A request and its answer; `partitions` has the one of each of its writes."""
-
-    request: Append
-    answer: asyncio.Future[list[Position]]
-    partitions: Sequence[int]
-    size: int
-    doubtful: bool = False
-    """True once a try has ended without our knowing how; it is looked up before it is tried again."""
-
-    def resolve(self, positions: list[Position]) -> None:
-        if not self.answer.done():
-            self.answer.set_result(positions)
-
-    def fail(self, error: Exception) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(error)
-
-
-class _Queue:
-    """Requests that wait. Those whose caller has gone are never handed out."""
-
-    def __init__(self) -> None:
-        self._waiting: deque[_Pending] = deque()
-        self._filled = asyncio.Event()
-
-    def put(self, pending: _Pending) -> None:
-        self._waiting.append(pending)
-        self._filled.set()
-
-    def put_back(self, batch: Sequence[_Pending]) -> None:
-        self._waiting.extendleft(reversed(batch))
-        self._filled.set()
-
-    async def take(self, size: int) -> list[_Pending]:
-        """At least one, and more up to that many events."""
-        while not (batch := self.take_now(size)):
-            self._filled.clear()
-            await self._filled.wait()
-        return batch
-
-    def take_now(self, size: float = float("inf")) -> list[_Pending]:
-        batch, taken = [], 0
-        while self._waiting and taken < size:
-            pending = self._waiting.popleft()
-            if not pending.answer.done():
-                batch.append(pending)
-                taken += pending.size
-        return batch
-
-
 class LogWriter:
     """Writes what is `put`. `start` before use, `close` at the end.
 
@@ -126,8 +73,8 @@ class LogWriter:
         self._partitions = partitions
         self._batch = batch
         self._appended = appended
-        self._common = _Queue()
-        self._held_up: dict[int, _Queue] = {}
+        self._common = Queue()
+        self._held_up: dict[int, Queue] = {}
         """Partitions whose lock did not come at once."""
         self._as_made = False
         """Whether the database is known to have the partitions that are written to."""
@@ -155,10 +102,10 @@ class LogWriter:
         """The answer to come."""
         answer: asyncio.Future[list[Position]] = asyncio.get_running_loop().create_future()
         partitions = [partition_of(write.stream, self._partitions) for write in request.writes]
-        self._route(_Pending(request, answer, partitions, sum(len(write.events) for write in request.writes)))
+        self._route(Pending(request, answer, partitions, sum(len(write.events) for write in request.writes)))
         return answer
 
-    def _route(self, pending: _Pending) -> None:
+    def _route(self, pending: Pending) -> None:
         held_up = [queue for partition, queue in self._held_up.items() if partition in pending.partitions]
         (held_up[0] if held_up else self._common).put(pending)
 
@@ -176,7 +123,7 @@ class LogWriter:
                 except asyncpg.LockNotAvailableError:
                     await self._set_aside(batch)
 
-    async def _write_to(self, partition: int, queue: _Queue) -> None:
+    async def _write_to(self, partition: int, queue: Queue) -> None:
         """Write what waits for a partition that is held up, until it is free."""
         began, written = time.monotonic(), False
         while not written:
@@ -195,7 +142,7 @@ class LogWriter:
             self._route(pending)
         _logger.info("partition is free", service=self._service, partition=partition)
 
-    async def _set_aside(self, batch: Sequence[_Pending]) -> None:
+    async def _set_aside(self, batch: Sequence[Pending]) -> None:
         """A lock did not come: give the partitions that are not free queues of their own, and all requests theirs."""
         concerned = {partition for pending in batch for partition in pending.partitions}
         async with self._brief.borrow() as connection:
@@ -204,13 +151,13 @@ class LogWriter:
             await connection.execute(_wait_for(self._briefly))
         for partition in sorted(concerned - free or concerned):  # all free by now: whatever it was, be patient
             _logger.warning("partition is held up", service=self._service, partition=partition)
-            queue = self._held_up[partition] = _Queue()
+            queue = self._held_up[partition] = Queue()
             self._begin(self._write_to(partition, queue), f"log-writer-{self._service}-{partition}")
         for pending in (*batch, *self._common.take_now()):
             self._route(pending)
 
     @asynccontextmanager
-    async def _next(self, queue: _Queue) -> AsyncIterator[list[_Pending]]:
+    async def _next(self, queue: Queue) -> AsyncIterator[list[Pending]]:
         """A batch to write. Whatever goes wrong meanwhile, it waits again, to be looked up before another try."""
         batch = await queue.take(self._batch)
         try:
@@ -226,7 +173,7 @@ class LogWriter:
             queue.put_back(batch)
             await asyncio.sleep(0.05)
 
-    async def _write_batch(self, connections: Held, batch: Sequence[_Pending]) -> None:
+    async def _write_batch(self, connections: Held, batch: Sequence[Pending]) -> None:
         began = time.perf_counter()
         async with connections.borrow() as connection:
             if not self._as_made and not await self._is_as_made(connection, batch):
@@ -242,7 +189,7 @@ class LogWriter:
         for wake in self._appended:
             wake()
 
-    async def _is_as_made(self, connection: Driver, batch: Sequence[_Pending]) -> bool:
+    async def _is_as_made(self, connection: Driver, batch: Sequence[Pending]) -> bool:
         """Whether the log has these partitions. With another number a stream's events would be torn apart for good."""
         partitions = len(await connection.fetch(HEADS))
         self._as_made = partitions == self._partitions
@@ -257,7 +204,7 @@ class LogWriter:
                 )
         return self._as_made
 
-    async def _try_together(self, connection: Driver, batch: Sequence[_Pending]) -> None:
+    async def _try_together(self, connection: Driver, batch: Sequence[Pending]) -> None:
         """Write them in one transaction, or, where one of them cannot be, each in its own."""
         if not batch:
             return
@@ -283,13 +230,13 @@ def _wait_for(milliseconds: int) -> str:
     return f"set lock_timeout = {milliseconds}"
 
 
-def _fail(batch: Sequence[_Pending], error: asyncpg.PostgresError) -> None:
+def _fail(batch: Sequence[Pending], error: asyncpg.PostgresError) -> None:
     _logger.warning("log held up", error=type(error).__name__, requests=len(batch))
     for pending in batch:
         pending.fail(Unavailable("The log is held up. Try again shortly.", retry_after=1))
 
 
-async def _refuse(connection: Driver, pending: _Pending, error: asyncpg.PostgresError) -> None:
+async def _refuse(connection: Driver, pending: Pending, error: asyncpg.PostgresError) -> None:
     if not isinstance(error, asyncpg.UniqueViolationError):
         pending.fail(error)
     elif found := await find(connection, pending.request):

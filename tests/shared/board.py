@@ -215,3 +215,13 @@ def a_history(books: Books, size: int = 40) -> Books:
 
 def every(rows: Sequence[dict[str, Any]], column: str) -> list[Any]:
     return [row[column] for row in rows]
+
+
+def board_of(*titles: str) -> Books:
+    """One item with those titles, one after another, and one untouched beside it in the same partition."""
+    books = Books(1)
+    books.append(Opened(item(1), titles[0]), item(1))
+    for title in titles[1:]:
+        books.append(Renamed(item(1), title), item(1))
+    books.append(Opened(item(2), "neighbour"), item(2))
+    return books

@@ -35,7 +35,7 @@ from tests.conftest import FreshDatabase
 from tests.shared import toy
 from tests.shared.issuer import ISSUER, write_key_set
 from tests.shared.sources import read_until
-from tests.shared.stream.test_stream import delete_topic
+from tests.shared.stream.topic_feed import delete_topic
 from tests.shared.toy import ACCOUNT, ACT, ALICE, CATALOGUE, Account, AccountOpened, Deposited, open_account, stream
 
 

@@ -31,7 +31,7 @@ from tests.conftest import FreshDatabase
 from tests.otlp import Receiver, receiving
 from tests.shared.issuer import write_key_set
 from tests.shared.sources import ScriptedSource
-from tests.shared.stream.test_stream import delete_topic
+from tests.shared.stream.topic_feed import delete_topic
 from tests.shared.toy import ACCOUNT, ACT, CATALOGUE, open_account, stream
 from tests.shared.toy_api import toy_api
 from tests.shared.toy_service import LIST, SERVICE, fold

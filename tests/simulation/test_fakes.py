@@ -19,7 +19,7 @@ from shared.views.store_postgres import PostgresViewStore
 from tests.shared.board import TABLES
 from tests.shared.log.log_conformance import LogConformance, one, outcome, positions
 from tests.shared.stream.source_conformance import PARTITIONS, SourceConformance
-from tests.shared.stream.test_stream import TopicFeed
+from tests.shared.stream.topic_feed import TopicFeed
 from tests.shared.views.view_store_conformance import ViewStoreConformance
 from tests.simulation import kafka
 from tests.simulation.broker import Broker

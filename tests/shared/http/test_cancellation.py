@@ -70,7 +70,8 @@ async def test_two_thousand_requests_cancelled_anywhere_leave_nothing_behind(api
     await asyncio.gather(*(client() for _ in range(AT_ONCE)))
 
     assert ended.total() == REQUESTS
-    assert set(ended) <= {"cancelled", 200, 201}
+    # A machine that is too busy to answer within the database's time-out says so, and that leaves nothing either.
+    assert set(ended) <= {"cancelled", 200, 201, 503}
     assert min(ended["cancelled"], ended[201]) > REQUESTS / 20, ended
     await _nothing_is_left(api, settings)
     again = await asyncio.gather(*(_one_of(api, rng, accounts) for _ in range(AT_ONCE)))

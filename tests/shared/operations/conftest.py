@@ -1,4 +1,4 @@
-"""The small system, once for each module that asks for it."""
+"""The small system, once for the whole folder."""
 
 from __future__ import annotations
 

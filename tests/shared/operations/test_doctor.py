@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
@@ -16,158 +13,16 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from services.feedback.app import SERVICE as FEEDBACK
 from shared.migrate import migrate
-from shared.operations import check_database, check_log, check_processes
-from shared.operations.check_processes import addresses, disk
+from shared.operations import check_database, check_log
 from shared.operations.doctor import examine
 from shared.operations.findings import State
 from shared.relay.producer import Producer
 from shared.service.service import create_app
 from shared.stream.topics import ensure_topics, topic_of
 from tests.shared.live import listening
+from tests.shared.operations.breaks import BREAKS, GIVE_BACK, Break
 from tests.shared.operations.hall import EVENTS, OWNER, READER, SERVICES, Hall
 from tests.shared.test_event import RECORD
-
-HOLE = "select partition, position from log where position = 3 order by partition limit 1"
-
-
-@dataclass(frozen=True)
-class Break:
-    """A statement that breaks something in a service's database, one that mends it, and what the doctor says."""
-
-    check: str
-    state: State
-    words: str
-    harm: str
-    mend: str
-    service: str = OWNER
-    full: bool = False
-
-
-def shifted(table: str, column: str, by: str) -> tuple[str, str]:
-    return f"update {table} set {column} = {column} + {by}", f"update {table} set {column} = {column} - {by}"
-
-
-SAVED = "create table saved as select * from log where (partition, position) = "
-GIVE_BACK = "insert into log select * from saved; drop table saved"
-OLD = "update log set recorded_at = recorded_at - interval '1 hour'"
-OLD_AGAIN = "update log set recorded_at = recorded_at + interval '1 hour'"
-
-BREAKS = {
-    "a position in the middle of the log is gone": Break(
-        "log", State.BROKEN, "Events are missing from the log: partition",
-        f"{SAVED} ({HOLE}); delete from log where (partition, position) = ({HOLE})",
-        GIVE_BACK,
-    ),
-    "a position in the middle of the log is gone, and all are counted": Break(
-        "log", State.BROKEN, "Events are missing from the log: partition",
-        f"{SAVED} ({HOLE}); delete from log where (partition, position) = ({HOLE})",
-        GIVE_BACK,
-        full=True,
-    ),
-    "the last position of the log is gone": Break(
-        "log", State.BROKEN, "and says",
-        "update log_partition set position = position + 1 where id = 3",
-        "update log_partition set position = position - 1 where id = 3",
-    ),
-    "a version of a stream is gone": Break(
-        "log", State.BROKEN, "Versions are missing in streams",
-        "update log set version = 99 where version = 3 and partition = (select min(partition) from log)",
-        "update log set version = 3 where version = 99",
-        full=True,
-    ),
-    "the relay is ahead of the log": Break(
-        "relay", State.BROKEN, "restored from an older state", *shifted("relay_checkpoint", "position", "1000")
-    ),
-    "the relay stands still": Break(
-        "relay", State.BROKEN, "The relay stands still",
-        f"create table saved as select * from relay_checkpoint; update relay_checkpoint set position = 0; {OLD}",
-        "update relay_checkpoint c set position = s.position from saved s where s.partition = c.partition; "
-        f"drop table saved; {OLD_AGAIN}",
-    ),
-    "the relay is a little late": Break(
-        "relay", State.WARNING, "wait to be relayed",
-        "create table saved as select * from relay_checkpoint; update relay_checkpoint set position = 0; "
-        "update log set recorded_at = clock_timestamp() - interval '10 seconds'",
-        "update relay_checkpoint c set position = s.position from saved s where s.partition = c.partition; "
-        "drop table saved",
-    ),
-    "the log has other partitions than the settings": Break(
-        "migrations", State.BROKEN, "has 13 partitions, the settings say 12",
-        "insert into relay_checkpoint values (12, 0)", "delete from relay_checkpoint where partition = 12",
-    ),
-    "nobody leads": Break(
-        "leases", State.BROKEN, "Nobody leads relay",
-        "update lease set expires_at = now() - interval '1 hour' where name = 'relay'",
-        "update lease set expires_at = now() + interval '1 hour'",
-    ),
-    "a lease was let go and nobody took it": Break(
-        "leases", State.BROKEN, "Nobody leads views",
-        "update lease set holder = null where name = 'views'",
-        "update lease set holder = gen_random_uuid(), expires_at = now() + interval '1 hour' where name = 'views'",
-    ),
-    "a leader died just now": Break(
-        "leases", State.WARNING, "The leader of relay died",
-        "update lease set expires_at = now() - interval '2 seconds' where name = 'relay'",
-        "update lease set expires_at = now() + interval '1 hour'",
-    ),
-    "two could lead": Break(
-        "leases", State.BROKEN, "relay stands in it twice",
-        "alter table lease drop constraint pk_lease; insert into lease select * from lease where name = 'relay'",
-        "delete from lease where ctid <> (select min(ctid) from lease l where l.name = lease.name); "
-        "alter table lease add constraint pk_lease primary key (name)",
-    ),
-    "a view is ahead of the log": Break(
-        "watermarks", State.BROKEN, f"tally at {OWNER}/", *shifted("watermark", "position", "1000"), service=READER
-    ),
-    "a token is from a time to come": Break(
-        "watermarks", State.BROKEN, "a time to come", *shifted("watermark", "moved_at", "interval '1 hour'")
-    ),
-    "a topic is shorter than what was read of it": Break(
-        "watermarks", State.WARNING, "made anew", *shifted("watermark", "kafka_offset", "1000"), service=READER
-    ),
-    "a view was never read": Break(
-        "watermarks", State.WARNING, f"Never read yet: tally of {OWNER}",
-        "create table saved as select * from watermark; delete from watermark",
-        "insert into watermark select * from saved; drop table saved",
-    ),
-    "a rebuild was broken off": Break(
-        "watermarks", State.WARNING, "A rebuild is under way or was broken off",
-        f"insert into watermark (view, source, partition) values ('tally@next', '{OWNER}', 0)",
-        "delete from watermark where view = 'tally@next'",
-    ),
-    "a mark is of a view that is none": Break(
-        "watermarks", State.WARNING, "taken out of the program",
-        f"insert into watermark (view, source, partition) values ('gone', '{OWNER}', 0)",
-        "delete from watermark where view = 'gone'",
-    ),
-    "a view stands still": Break(
-        "views", State.BROKEN, f"Answers are out of date: {OWNER}.tally lacks 12 events",
-        f"update watermark set position = position - 1; {OLD}",
-        f"update watermark set position = position + 1; {OLD_AGAIN}",
-    ),
-    "a view is a little late": Break(
-        "views", State.WARNING, "a little out of date",
-        "update watermark set position = position - 1; "
-        "update log set recorded_at = clock_timestamp() - interval '10 seconds'",
-        "update watermark set position = position + 1",
-    ),
-    "an event is parked": Break(
-        "parked", State.BROKEN, f"1 of tally, first {OWNER}/3/1",
-        "insert into parked (view, source, partition, position, reason, value) "
-        f"values ('tally', '{OWNER}', 3, 1, 'KeyError', '')",
-        "delete from parked",
-    ),
-    "a stray record is noted": Break(
-        "parked", State.WARNING, "1 for tally",
-        "insert into parked (view, source, partition, position, reason, value) "
-        f"values ('tally', '{OWNER}', 3, -18, 'no envelope', '')",
-        "delete from parked",
-    ),
-    "a table is missing": Break(
-        "parked", State.BROKEN, "did not answer this check",
-        "alter table parked rename to elsewhere", "alter table elsewhere rename to parked",
-    ),
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("broken", BREAKS.values(), ids=BREAKS.keys())
@@ -250,7 +105,7 @@ async def test_a_clock_that_is_wrong_is_found(
     assert ("behind" if seconds > 0 else "ahead of") in found[0].meaning
 
 
-async def test_a_database_that_was_not_migrated_is_found(stack: Any, hall: Hall) -> None:
+async def test_a_database_that_was_not_migrated_is_found(hall: Hall) -> None:
     name = hall.settings.database_url.rpartition("/")[2].replace("{service}", "late")
     await hall.sql(f"create database {name}")
     late = hall.settings.model_copy(update={"database_url": hall.settings.database_url.replace("{service}", "late")})
@@ -376,31 +231,3 @@ async def test_processes_are_asked_whether_they_are_well(hall: Hall) -> None:
     assert "No process answers at http://127.0.0.1:1:" in limps["service", READER].meaning
     assert stops["service", OWNER].state is State.BROKEN
     assert "The service is stopping." in stops["service", OWNER].meaning
-
-
-def test_a_process_whose_clock_is_wrong_is_found() -> None:
-    found = check_database.clocks("service clock", "toy", "The service's clock", 100.0)
-
-    assert (found.state, found.meaning.split(". ")[0]) == (
-        State.BROKEN,
-        "The service's clock is 100.0 s ahead of this machine's",
-    )
-
-
-def test_addresses_are_named_one_by_one_or_by_a_pattern() -> None:
-    assert addresses("a=http://x:1/, b=http://y", ["a", "c"]) == {"a": "http://x:1"}
-    assert addresses("http://{service}:8000", ["a", "b"]) == {"a": "http://a:8000", "b": "http://b:8000"}
-    assert addresses("", ["a"]) == {}
-
-
-@pytest.mark.parametrize(
-    ("room", "state"),
-    [(((10, 1), (3, 1)), State.OK), (((101, 1 << 60), (0, 0)), State.WARNING), (((101, 1 << 60),) * 2, State.BROKEN)],
-)
-def test_a_disk_that_is_nearly_full_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: Any, state: State
-) -> None:
-    monkeypatch.setattr(check_processes, "ROOM", room)
-
-    assert disk(str(tmp_path)).state is state
-    assert disk(str(tmp_path / "nowhere")).state is State.BROKEN

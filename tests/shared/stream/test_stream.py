@@ -1,23 +1,19 @@
-"""A topic is a source, also when it is filled again, when its broker is away, and when its readers are shared out."""
+"""A topic is a source, also when it is filled again and when its broker is away."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from uuid import uuid4
+from collections.abc import AsyncIterator
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
 
 from shared.errors import Unavailable
-from shared.log.memory import MemoryLog
-from shared.relay.producer import Producer
 from shared.settings import Settings
 from shared.stream import kafka_source
 from shared.stream.kafka_source import KafkaSource
-from shared.stream.source import BEGINNING, Mark, Message
-from shared.stream.topics import ensure_topics, topic_of
+from shared.stream.source import BEGINNING, Mark
+from shared.stream.topics import ensure_topics
 from tests.shared.stream.source_conformance import (
     PARTITIONS,
     SourceConformance,
@@ -29,62 +25,7 @@ from tests.shared.stream.source_conformance import (
     record_of,
     take,
 )
-from tests.stack import Stack
-
-
-class TopicFeed:
-    """A log in memory whose events are put on a topic of a service's own."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.log = MemoryLog(f"toy{uuid4().hex[:8]}", PARTITIONS)
-        self.producer: Producer | None = None
-        self.sent = [0] * PARTITIONS
-
-    async def add(self, events: int) -> None:
-        await append(self.log, events)
-        for partition in range(PARTITIONS):
-            await self.put(partition, self.sent[partition])
-            self.sent[partition] = (await self.log.heads())[partition]
-
-    async def put(self, partition: int, after: int, limit: int = 1000) -> None:
-        """Put the events after a position on the topic, whether they are there already or not."""
-        if self.producer is None:
-            self.producer = Producer(self.settings, self.log.service)
-            await self.producer.start()
-        await self.producer.send(partition, await self.log.follow(partition, after, limit))
-
-    async def recreate(self) -> None:
-        await self.close()
-        await delete_topic(self.settings, self.log.service)
-        await ensure_topics(self.settings, [self.log.service])
-
-    async def close(self) -> None:
-        if self.producer is not None:
-            await self.producer.stop()
-        self.producer = None
-
-
-async def delete_topic(settings: Settings, service: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
-    await admin.start()
-    await admin.delete_topics([topic_of(service)])
-    while topic_of(service) in await admin.list_topics():
-        await asyncio.sleep(0.02)
-    await admin.close()
-
-
-@pytest.fixture
-def settings(stack: Stack) -> Settings:
-    return Settings(kafka=stack.kafka, partitions=PARTITIONS)
-
-
-@pytest.fixture
-async def feed(settings: Settings) -> AsyncIterator[TopicFeed]:
-    feed = TopicFeed(settings)
-    await ensure_topics(settings, [feed.log.service])
-    yield feed
-    await feed.close()
+from tests.shared.stream.topic_feed import TopicFeed
 
 
 @pytest.fixture
@@ -257,109 +198,3 @@ async def test_what_came_during_a_batch_is_read_with_the_next_one(
         await take(source, PARTITIONS - len(batch))
 
     assert together >= 4  # all of them, unless the machine slept for longer than the consumer waits
-
-
-class Member:
-    """A reader that shares a group's partitions; `marks` is what the group's database would hold."""
-
-    def __init__(self, settings: Settings, service: str, marks: dict[int, Mark]) -> None:
-        self.source = KafkaSource(settings, service, group=f"readers-{service}", marks=self._marks)
-        self.marks = marks
-        self.asked: list[Sequence[int]] = []
-        self.read: list[Message] = []
-        self.task = asyncio.create_task(self._run())
-
-    async def _marks(self, partitions: Sequence[int]) -> Mapping[int, Mark]:
-        self.asked.append(partitions)
-        return {partition: self.marks[partition] for partition in partitions if partition in self.marks}
-
-    async def _run(self) -> None:
-        await self.source.start({})
-        while True:
-            for message in await self.source.read(100, 0.2):
-                position = record_of(message).position
-                known = self.marks.get(message.partition, BEGINNING).position
-                assert position <= known + 1, "a position was left out"
-                if position == known + 1:
-                    self.marks[message.partition] = mark_of(message)
-                    self.read.append(message)
-
-    async def stop(self) -> None:
-        self.task.cancel()
-        await asyncio.wait([self.task])
-        await self.source.close()
-
-
-async def read_up_to(marks: dict[int, Mark], position: int, *, within: float = 30) -> bool:
-    until = time.monotonic() + within
-    while time.monotonic() < until:
-        if all(marks.get(p, BEGINNING).position == position for p in range(PARTITIONS)):
-            return True
-        await asyncio.sleep(0.02)
-    return False
-
-
-async def test_a_group_reads_everything_once_while_members_come_and_go(feed: TopicFeed) -> None:
-    marks: dict[int, Mark] = {}
-    await feed.add(20)
-    one = Member(feed.settings, feed.log.service, marks)
-    assert await read_up_to(marks, 20)
-
-    two = Member(feed.settings, feed.log.service, marks)
-    while not two.asked:
-        await feed.add(1)
-        await asyncio.sleep(0.1)
-    await feed.add(5)
-    both = feed.sent[0]
-    assert await read_up_to(marks, both)
-    assert two.read
-    await one.stop()
-    await feed.add(5)
-
-    assert await read_up_to(marks, both + 5)
-    handed = positions([*one.read, *two.read])
-    assert {p: sorted(found) for p, found in handed.items()} == every(1, both + 5)
-    await two.stop()
-
-
-async def test_a_member_whose_group_task_has_died_joins_again(feed: TopicFeed) -> None:
-    marks: dict[int, Mark] = {}
-    member = Member(feed.settings, feed.log.service, marks)
-    await feed.add(5)
-    assert await read_up_to(marks, 5)
-
-    member.source._consumer._coordinator._coordination_task.cancel()
-    await asyncio.sleep(3)
-    await feed.add(5)
-
-    assert await read_up_to(marks, 10)
-    assert member.source.rebuilt == 1
-    await member.stop()
-
-
-async def test_the_group_is_not_left_where_the_database_of_the_marks_is_away(feed: TopicFeed) -> None:
-    await feed.add(5)
-    away = True
-
-    async def marks(partitions: Sequence[int]) -> Mapping[int, Mark]:
-        if away:
-            raise ConnectionRefusedError("the database is away")
-        return {}
-
-    source = KafkaSource(feed.settings, feed.log.service, group="readers-away", marks=marks)
-    await source.start({})
-
-    async def read() -> list[Message]:
-        messages: list[Message] = []
-        async with asyncio.timeout(30):
-            while len(messages) < 5 * PARTITIONS:
-                messages += await source.read(100, 0.2)
-        return messages
-
-    with pytest.raises(ConnectionRefusedError, match="the database is away"):
-        await read()
-    away = False
-    await read()
-
-    assert source.rebuilt == 0
-    await source.close()

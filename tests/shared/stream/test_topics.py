@@ -9,12 +9,6 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from shared.settings import Settings
 from shared.stream.topics import BrokerAway, TopicProblem, check_topic, ensure_topics, topic_of
-from tests.stack import Stack
-
-
-@pytest.fixture
-def settings(stack: Stack) -> Settings:
-    return Settings(kafka=stack.kafka, partitions=3)
 
 
 @pytest.fixture
