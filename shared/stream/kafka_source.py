@@ -20,7 +20,7 @@ from prometheus_client import Counter, Gauge
 from shared.errors import Unavailable
 from shared.settings import Settings
 from shared.stream.consumer import REQUEST, start_consumer, stop_consumer
-from shared.stream.place import Elsewhere, Place
+from shared.stream.place import Elsewhere, Place, judge
 from shared.stream.source import BEGINNING, Mark, Marks, Message
 from shared.stream.topics import BROKER_AWAY, TopicProblem, topic_of
 from shared.tasks import Stray, attempt
@@ -72,7 +72,7 @@ class KafkaSource:
         """Grows whenever the group is shared out anew: marks asked for before that are not used."""
         self._consumer: Any = None
         self._connecting: asyncio.Task[Any] | None = None
-        self._checking: asyncio.Task[str | None] | None = None
+        self._checking: asyncio.Task[str | list[int]] | None = None
         self._stopping: set[asyncio.Task[None]] = set()
         self._waited = 0.0
         self._checked = 0.0
@@ -265,11 +265,14 @@ class KafkaSource:
     # Watching
 
     def _check(self) -> None:
-        """Every so often, whether the consumer is silent with records waiting. Raises `BROKER_AWAY` then."""
+        """Every so often, whether what is silent should be. Raises `BROKER_AWAY` when records wait that do not come."""
         if self._checking is not None and self._checking.done():
             checking, self._checking = self._checking, None
-            if (problem := checking.result()) is not None:
-                raise TimeoutError(problem)
+            found = checking.result()
+            if isinstance(found, str):
+                raise TimeoutError(found)
+            for partition in found:
+                self._search(TopicPartition(self.topic, partition), 0)
             self._look_again()
         elif self._checking is None and self._waited - self._checked >= self._silence / 2:
             self._checked = self._waited
@@ -285,14 +288,13 @@ class KafkaSource:
                 if (offset := place.check()) is not None:
                     self._consumer.seek(TopicPartition(self.topic, partition), offset)
 
-    async def _ask(self) -> str | None:
-        """What is wrong with the consumer, if anything is."""
-        silent = [(p, place.next) for p, place in self._places.items() if self._waited - place.moved >= self._silence]
+    async def _ask(self) -> str | list[int]:
+        """What is wrong with the consumer, or else the partitions that the topic has less of than was read."""
+        silent = {p: place.next for p, place in self._places.items() if self._waited - place.moved >= self._silence}
         if not silent:
-            return None
+            return []
         try:
-            heads = await self.heads()
+            ends = await self.heads()
         except Unavailable as error:
             return error.detail
-        stalled = [p for p, offset in silent if p in self._places and self._places[p].next == offset < heads.get(p, 0)]
-        return f"no records came from partitions {stalled}, and there are some" if stalled else None
+        return judge(self._places, silent, ends)

@@ -7,8 +7,8 @@ again is read on without a gap, and records that stand before a gap's end are pa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
 
 from shared.event import Undecodable, from_wire
 from shared.stream.source import Mark
@@ -114,6 +114,16 @@ class Place:
         self._checking = offset is not None and not (self._read is None and self._from_beginning)
         return offset if self._checking else None
 
+    def silent(self, end: int) -> Literal["stalled", "shorter"] | None:
+        """What it means that nothing came for long, of a topic that ends at this offset; None for nothing.
+
+        A topic that is shorter than what was read of it was made again. One that ends just where the last record stood
+        has no record to look at there, and waiting for it would be waiting for ever.
+        """
+        if end < self.next:
+            return "shorter"
+        return "stalled" if self._checking or self.next < end else None
+
     def _stands_here(self, record: Fetched) -> bool:
         """Whether this is the record that was last read at its offset; a mark may be that of a repeat."""
         position = _position(record)
@@ -127,6 +137,17 @@ class Place:
         self.next = offset
         self._searching, self._from_beginning, self._passed, self._last = True, True, 0, None
         self._checking, self._confirmed, self._read = False, False, None
+
+
+def judge(places: Mapping[int, Place], silent: Mapping[int, int], ends: Mapping[int, int]) -> str | list[int]:
+    """Of places that have been silent at these offsets: what is wrong with their reader, or which topics are shorter.
+
+    `ends` are the offsets that the partitions end at by now. A place that has moved meanwhile is left alone.
+    """
+    found = {p: place.silent(ends[p]) for p, place in places.items() if silent.get(p) == place.next and p in ends}
+    if stalled := [p for p in found if found[p] == "stalled"]:
+        return f"no records came from partitions {stalled}, and there are some"
+    return [p for p in found if found[p] == "shorter"]
 
 
 def _position(record: Fetched) -> int | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncpg
 
+from shared.lease import RENEW
 from tests.simulation.faults import Faults
 from tests.simulation.loop import OUTSIDE, PROCESS, never
 from tests.simulation.postgres import Database
@@ -86,13 +87,17 @@ class Connection:
             if fault == "crash":
                 await never()
         try:
-            return await future
+            answer = await future
         except asyncio.CancelledError:
             if faults.random.random() < 0.5:
                 loop.call_later(faults.latency(), session.cancel, context=OUTSIDE)
             raise
         finally:
             self._under_way = None
+        if sql == RENEW and not answer:
+            for hear in self._database.not_renewed:
+                hear(*arguments[:3])
+        return answer
 
     def _behind(self, delay: float) -> float:
         """When a message arrives that is sent now: on one connection none overtakes the one before it."""

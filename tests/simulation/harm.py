@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from shared.relay.relay import LOOK
 from shared.stream.topics import topic_of
 from tests.simulation.domain import SERVICE
 
 if TYPE_CHECKING:
+    from tests.simulation.broker import Topic
     from tests.simulation.world import World
 
 
@@ -33,6 +35,11 @@ class Harm:
         while True:
             await asyncio.sleep(self._draw.expovariate(1 / every))
             await self._draw.choices(kinds, weights)[0]()
+
+    async def last(self) -> None:
+        """In some seeds the topic is lost at the very end: nothing comes behind that would show it to anybody."""
+        if self._draw.random() < 0.5:
+            await self._lose_topic_unseen()
 
     def _fault(self, kind: str, *words: object) -> None:
         self._world.faults.done[kind] += 1
@@ -71,11 +78,53 @@ class Harm:
             self._world.later(seconds, setattr, self._world.broker, "away", False)
 
     async def _lose_topic(self) -> None:
+        """Delete it and make it again, in half of the cases while readers have not read what came last."""
+        if self._draw.random() < 0.5:
+            self._keep_from(self._world.broker.consumers, 4.0)
+            await asyncio.sleep(self._draw.choice([0.1, 0.5, 1.5]))
+        await self._make_topic_anew(self._draw.choice([0.0, 0.3, 2.0]))
+
+    async def _lose_topic_unseen(self) -> None:
+        """Lose it when it will end, filled again, where its readers are or just before, while they sleep.
+
+        They have read repeats, so by then there are events that they have not read.
+        """
+        world, name = self._world, topic_of(SERVICE)
+        if name not in world.broker.topics:
+            return
+        self._repeat(world.broker.topics[name])
+        await asyncio.sleep(0.1)
+        for instance in world.projections:
+            if instance.process is not None and instance.process.alive and not instance.process.paused:
+                self._fault("pause", instance.name)
+                instance.process.pause()
+        self._keep_from(world.broker.consumers, 12.0)
+        read = [len(records) for records in world.broker.topics[name].partitions] if name in world.broker.topics else []
+        heads, less = world.ledger.table("log_partition"), self._draw.choice([0, 1])
+        for _ in range(30):
+            if any(heads[partition] == end - less for partition, end in enumerate(read) if end):
+                break
+            await asyncio.sleep(0.1)
+        world.busy = False
+        await self._make_topic_anew(0.0)
+        await asyncio.sleep(LOOK + 1.0)
+
+    async def _make_topic_anew(self, later: float) -> None:
         if topic_of(SERVICE) in self._world.broker.topics:
             self._fault("topic lost")
             self._world.broker.delete(topic_of(SERVICE))
-            await asyncio.sleep(self._draw.choice([0.0, 0.3, 2.0]))
+            await asyncio.sleep(later)
             await self._world.make_topic()
+
+    def _repeat(self, topic: Topic) -> None:
+        """Somebody who led before sends once more what he sent last."""
+        broker = self._world.broker
+        for partition, records in enumerate(topic.partitions):
+            if records and not broker.away:
+                self._fault("duplicate", "on the topic", partition)
+                last = records[-self._draw.choice([1, 1, 2, 3]) :]
+                again = [(record.key, record.value, record.timestamp) for record in last]
+                broker.append(topic_of(SERVICE), partition, broker.number(), 1, again)
 
     async def _jump(self) -> None:
         self._world.jumped += timedelta(seconds=self._draw.choice([-3600, -30, -3, 3, 30, 3600]))
@@ -85,5 +134,8 @@ class Harm:
         consumers = [consumer for consumer in self._world.broker.consumers if not consumer.closed]
         if consumers:
             self._fault("reader silent")
-            consumer = self._draw.choice(consumers)
-            consumer.silent_until = self._world.loop.now + self._draw.choice([2.0, 8.0, 1e9])
+            self._keep_from([self._draw.choice(consumers)], self._draw.choice([2.0, 8.0, 1e9]))
+
+    def _keep_from(self, consumers: list[Any], seconds: float) -> None:
+        for consumer in consumers:
+            consumer.silent_until = max(consumer.silent_until, self._world.loop.now + seconds)

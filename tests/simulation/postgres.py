@@ -50,6 +50,8 @@ class Database:
         self.away = self.over = False
         self.before_commit: list[Callable[[Database, Transaction], None]] = []
         self.committed: list[Callable[[Database, Transaction], None]] = []
+        self.not_renewed: list[Callable[..., None]] = []
+        """Told of the lease that its holder asked to renew and heard that it has not."""
         self.sessions: dict[Session, None] = {}
         self._holders: dict[Place, dict[Transaction, bool]] = {}
         self._waiting: dict[Place, deque[Execution]] = {}

@@ -93,23 +93,23 @@ async def run_service(instance: Instance) -> None:
     log.appended.append(relay.wake)
     instance.commands = commands
 
-    async def views(_: Lease) -> None:
+    async def views(lease: Lease) -> None:
         source = LogSource(log)
         log.appended.append(source.wake)
         store = PostgresViewStore(engine)
-        with world.leads("views"):
+        with world.leads(lease):
             try:
                 await Readers([BOOKS], lambda *_: source, store, PARTITIONS).run()
             finally:
                 log.appended.remove(source.wake)
                 await store.close()
 
-    async def reactions(_: Lease) -> None:
+    async def reactions(lease: Lease) -> None:
         def make(*_: object) -> Source:
             return KafkaSource(world.settings, SERVICE)
 
         store = PostgresViewStore(engine, execute=partial(carry_out, commands))
-        with world.leads("reactions"):
+        with world.leads(lease):
             try:
                 await Readers([THANK], make, store, PARTITIONS).run()
             finally:

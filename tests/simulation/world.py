@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
+from shared.lease import Lease
 from shared.settings import Settings
 from shared.stream.kafka_source import KafkaSource
 from shared.stream.topics import BROKER_AWAY, TopicProblem, ensure_topics, topic_of
@@ -40,6 +41,8 @@ CONVERGE = 60.0
 """Virtual seconds after the last fault within which everything must agree."""
 OVERLAP = 16.0
 """Seconds for which two may believe that they lead: a lease and one renewal that is not answered."""
+TOLD = 8.0
+"""Seconds in which a leader lets go of everything once it was told that its lease has passed to another."""
 EPOCH = datetime(2026, 11, 1, tzinfo=UTC)
 
 
@@ -56,7 +59,7 @@ class World:
         self.busy = self.patient = True
         self.processes: list[Process] = []
         """All that there ever were."""
-        self.leading: dict[tuple[Process, str], float] = {}
+        self.leading: dict[tuple[Process, str], Lease] = {}
         self.on_the_way: dict[asyncio.Future[Any], Process | None] = {}
         """Requests that have not been carried out, with who is at it; one that is late may come when nobody waits."""
         self.jumped = timedelta(0)
@@ -75,6 +78,7 @@ class World:
         self.broker.appended.append(self._trace_append)
         for database in (self.ledger, self.projection):
             database.committed.append(self._trace_commit)
+            database.not_renewed.append(self._told)
         self.services = [Instance(self, f"service {n}", run_service) for n in (1, 2)]
         self.projections = [Instance(self, f"projection {n}", run_projection) for n in (1, 2)]
 
@@ -117,14 +121,24 @@ class World:
             self.failed.set_exception(violation)
 
     @contextmanager
-    def leads(self, lease: str) -> Iterator[None]:
+    def leads(self, lease: Lease) -> Iterator[None]:
         """This process does what only one may do."""
         process = current()
-        self.leading[process, lease] = self.loop.now
+        self.leading[process, lease.name] = lease
         try:
             yield
         finally:
-            self.leading.pop((process, lease), None)
+            self.leading.pop((process, lease.name), None)
+
+    def _told(self, *lease: Any) -> None:
+        """A process has heard that it did not renew this lease, since another has it."""
+        self.later(TOLD, self._lets_go, current(), Lease(*lease))
+
+    def _lets_go(self, process: Process, lease: Lease) -> None:
+        if process.paused:
+            self.later(TOLD, self._lets_go, process, lease)
+        elif process.alive and self.leading.get((process, lease.name)) == lease:
+            self.violated(Violation(f"lease not given up: {process.name} leads {lease.name}, which has passed on"))
 
     # The course of things
 
@@ -133,13 +147,15 @@ class World:
         for instance in (*self.services, *self.projections):
             instance.start()
         clients = [asyncio.create_task(Client(self, n).run()) for n in range(3)]
-        harm = asyncio.create_task(Harm(self).run())
+        harm = Harm(self)
+        harming = asyncio.create_task(harm.run())
         watch = asyncio.create_task(self._watch())
         await self._or_failed(asyncio.sleep(self.duration))
-        await self._heal(harm)
-        await self._or_failed(self._converge(clients))
+        harming.cancel()
+        await self._or_failed(harm.last())
+        await self._heal()
+        await self._or_failed(self._converge_and_check(clients))
         watch.cancel()
-        await self._or_failed(self._check())
 
     async def _or_failed(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
@@ -167,9 +183,8 @@ class World:
                 elif self.loop.now - since.setdefault(lease, self.loop.now) > OVERLAP:
                     self.violated(Violation(f"two leaders: {leaders} both lead {lease}"))
 
-    async def _heal(self, harm: asyncio.Task[None]) -> None:
+    async def _heal(self) -> None:
         self.faults.on = self.busy = False
-        harm.cancel()
         self.trace("faults stop")
         self.broker.away = self.ledger.away = self.projection.away = False
         for instance in (*self.services, *self.projections):
@@ -216,20 +231,33 @@ class World:
                         return f"{view.name} in {database.name} has read {mark and mark[0]} of {head} in {partition}"
         return None
 
-    async def _check(self) -> None:
+    async def _converge_and_check(self, clients: list[asyncio.Task[None]]) -> None:
+        """Look at what all came to, once more where a request that was long under way has come meanwhile."""
+        log = self.ledger.table("log_partition")
+        heads: dict[int, int] = {}
+        while heads != log:
+            await self._converge(clients)
+            heads = dict(log)
+            compared = await self._live_and_rebuilt()
         oracle = self.oracle
         oracle.check_log()
         oracle.check_topic(topic_of(SERVICE))
         oracle.check_parked(self.projection)
         oracle.check_parked(self.ledger)
+        for what, live, rebuilt in compared:
+            oracle.check_rows(what, live, rebuilt)
+
+    async def _live_and_rebuilt(self) -> list[tuple[str, Any, Any]]:
+        """Each table's name, its rows, and its rows as they are built from the topic's beginning."""
         rebuilt = (await self._rebuild()).tables
+        found = []
         for database, tables in ((self.ledger, (FACT, STREAM)), (self.projection, (FACT, STREAM, TALLY))):
             store = PostgresViewStore(Engine(database))  # type: ignore[arg-type]
             for table in tables:
                 rows = rebuilt.get(table.name, {})
-                oracle.check_rows(
-                    f"{database.name}.{table.name}", await store.rows(table), [rows[key] for key in sorted(rows)]
-                )
+                live = await store.rows(table)
+                found.append((f"{database.name}.{table.name}", live, [rows[key] for key in sorted(rows)]))
+        return found
 
     async def _rebuild(self) -> MemoryViewStore:
         """The projection's views from the topic's beginning, in the store that all others are held to."""

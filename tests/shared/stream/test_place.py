@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from shared.event import to_wire
-from shared.stream.place import Elsewhere, Place
+from shared.stream.place import Elsewhere, Place, judge
 from shared.stream.source import BEGINNING, Mark
 from tests.shared.board import Books, Visited, member
 
@@ -61,6 +61,29 @@ def test_a_mark_may_be_that_of_a_repeat() -> None:
     assert place.check() == 7
     with pytest.raises(Elsewhere):
         place.sift(topic(1, 2, 3, 4, 5, 6, 7, 8)[7:])
+
+
+def test_a_topic_that_is_shorter_than_what_was_read_of_it_was_made_again() -> None:
+    place = Place(BEGINNING)
+    place.sift(topic(1, 2, 2))
+    place.next = 3
+
+    assert place.silent(3) is None
+    assert place.silent(4) == "stalled"
+    assert place.silent(2) == "shorter"
+
+    assert place.check() == 2  # the look is for a record that such a topic does not have, and none would come
+    assert place.silent(2) == "shorter"
+    assert place.silent(3) == "stalled"
+
+
+def test_places_that_were_silent_and_are_no_longer_are_left_alone() -> None:
+    places = {0: Place(Mark(5, 7)), 1: Place(Mark(5, 7)), 2: Place(Mark(5, 7)), 3: Place(Mark(5, 7))}
+    silent = {0: 8, 1: 6, 3: 8, 4: 8}  # 1 has moved since, 2 was not silent, 3 was not told of, 4 is another's by now
+
+    assert judge(places, silent, {0: 7, 1: 7, 2: 7, 4: 7}) == [0]
+    assert judge(places, silent, {0: 8, 1: 9, 2: 9, 4: 9}) == []
+    assert judge(places, silent, {0: 9}) == "no records came from partitions [0], and there are some"
 
 
 def test_where_nothing_was_read_there_is_nothing_to_look_at() -> None:
