@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from shared.http.bodies import LARGEST_HEAD
 from shared.http.wire import Wire
 from shared.observability import set_up_logs
+from shared.service.memory import keep_freed_memory
 from shared.service.service import Only, Service, create_app
 from shared.settings import Settings
 from shared.tracing import close_tracing, set_up_tracing
@@ -75,6 +76,7 @@ class _Server(uvicorn.Server):
 
 def serve(service: Service, settings: Settings, *, only: Only | None = None) -> int:
     """Run until a signal stops it; the exit status."""
+    keep_freed_memory()
     set_up_logs(settings, service.name)
     set_up_tracing(settings, service.name)
     app = create_app(service, settings, only=only)

@@ -7,14 +7,14 @@ concerns are worked out again for a question about a day in between.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from services.projection.days import SLOTS_A_DAY, Integers, days_of, first_slot, utc_day_of
-from services.projection.influence.facts import NOTHING, DatedFacts, Kept, Rows, dated, kept, starts_of
+from services.projection.influence.facts import KEPT, NOTHING, DatedFacts, Kept, Rows, dated, kept, starts_of
 from services.projection.influence.points import Earned, earned
 from services.projection.influence.roster import NOBODY, Ids, Roster
 from services.projection.policies import Policies
@@ -45,6 +45,8 @@ class Ledger:
         self._policies = policies
         self._made: dict[int, Kept] = {}
         self._withdrawn: dict[int, Kept] = {}
+        self._withdrawals: Kept | None = None
+        """All of them in one array, until one changes."""
         self._blocks: dict[int, Block | None] = {}
         self._numbered: tuple[Ids, Integers] = (NOBODY.ids, NOBODY.numbers)
 
@@ -64,6 +66,7 @@ class Ledger:
         self.include(np.concatenate([rows["receiver"], rows["sender"]]))
         facts = kept(rows, self.roster)
         changed = [facts["slot"]]
+        self._withdrawals = None
         for of_day, new in ((self._made, facts[facts["count"] > 0]), (self._withdrawn, facts[facts["count"] < 0])):
             before = [of_day.pop(day) for day in days if day in of_day]
             of_day.update(_split(new))
@@ -75,24 +78,21 @@ class Ledger:
     def earned(self, day: int) -> list[Earned]:
         """What was earned by the end of a day, in parts: each is sorted by day, and each day is in one of them."""
         parts: list[Earned] = []
-        withdrawals: Kept | None = None
         for number in sorted(number for number in self._blocks if number * BLOCK <= day):
             block = self._blocks[number]
             if block is None:
-                withdrawals = self._all_withdrawals() if withdrawals is None else withdrawals
-                block = self._blocks[number] = self._block(number, withdrawals)
+                block = self._blocks[number] = self._block(number)
             part = block.earned.until(day)
             otherwise = np.unique(block.made[(block.made <= day) & (block.withdrawn > day)])
             if len(otherwise):
-                withdrawals = self._all_withdrawals() if withdrawals is None else withdrawals
                 part = part.without(otherwise)
-                then = self._dated(otherwise.tolist(), withdrawals).as_of(day)
+                then = self._dated(otherwise.tolist()).as_of(day)
                 parts.append(earned(then, self.roster, self._policies))
             parts.append(part)
         return parts
 
-    def _block(self, number: int, withdrawals: Kept) -> Block:
-        facts = self._dated(range(number * BLOCK, (number + 1) * BLOCK), withdrawals)
+    def _block(self, number: int) -> Block:
+        facts = self._dated(range(number * BLOCK, (number + 1) * BLOCK))
         taken_back = facts.facts.count < 0
         return Block(
             earned(facts.as_of(_END), self.roster, self._policies),
@@ -100,20 +100,27 @@ class Ledger:
             withdrawn=facts.known[taken_back],
         )
 
-    def _dated(self, days: Iterable[int], withdrawals: Kept) -> DatedFacts:
+    def _dated(self, days: Iterable[int]) -> DatedFacts:
         """The facts made on these days of the community, whenever withdrawn."""
-        facts = [part for first, after in _spans(days, self._zone) for part in self._within(first, after, withdrawals)]
-        return dated(np.concatenate(facts) if facts else NOTHING, self.roster, self._zone)
+        facts = [part for first, after in _spans(days, self._zone) for part in self._within(first, after)]
+        return dated(_together(facts), self.roster, self._zone)
 
-    def _within(self, first: int, after: int, withdrawals: Kept) -> Iterator[Kept]:
+    def _within(self, first: int, after: int) -> Iterator[Kept]:
         """The facts made from one slot to before another."""
         for day in range(utc_day_of(first), utc_day_of(after - 1) + 1):
             if day in self._made:
                 yield _between(self._made[day], first, after)
-        yield _between(withdrawals, first, after)
+        yield _between(self._all_withdrawals(), first, after)
 
     def _all_withdrawals(self) -> Kept:
-        return np.concatenate(list(self._withdrawn.values())) if self._withdrawn else NOTHING
+        if self._withdrawals is None:
+            self._withdrawals = _together(list(self._withdrawn.values()))
+        return self._withdrawals
+
+
+def _together(parts: Sequence[Kept]) -> Kept:
+    # Told the type, numpy need not work it out field by field from thousands of parts.
+    return np.concatenate(parts, dtype=KEPT) if parts else NOTHING
 
 
 def _split(facts: Kept) -> Mapping[int, Kept]:
