@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from coverage import CoverageData
 
-from tests.run import gathered
+ROOT = Path(__file__).parents[1]
 
 
 def measured(folder: Path, name: str, file: str, lines: int) -> Path:
@@ -44,18 +47,31 @@ def empty(part: Path) -> None:
     part.write_bytes(b"")
 
 
+# In a process of its own, which is not measured: a second `Coverage` ends the measuring of the one that is under way.
+PROGRAM = """
+import sys
+from pathlib import Path
+from tests.run import gathered
+gathered(map(Path, sys.argv[2:]), Path(sys.argv[1]))
+"""
+
+
 @pytest.mark.parametrize("harm", [cut, overwritten, unfinished, empty])
-def test_a_half_written_part_is_left_out_and_said(
-    harm: Callable[[Path], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    one = measured(tmp_path, "one", "/here/one.py", 3)
-    other = measured(tmp_path, "other", "/here/other.py", 5)
-    broken = measured(tmp_path, "broken", "/here/broken.py", 2000)
-    harm(broken)
+def test_a_half_written_part_is_left_out_and_said(harm: Callable[[Path], None], tmp_path: Path) -> None:
+    parts = [
+        measured(tmp_path, "one", "/here/one.py", 3),
+        measured(tmp_path, "broken", "/here/broken.py", 2000),
+        measured(tmp_path, "other", "/here/other.py", 5),
+    ]
+    harm(parts[1])
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
 
-    data = gathered([one, broken, other], tmp_path / ".coverage").get_data()
+    command = [sys.executable, "-c", PROGRAM, *map(str, (tmp_path / ".coverage", *parts))]
+    done = subprocess.run(command, cwd=ROOT, env=kept, capture_output=True, text=True, check=True)
 
+    data = CoverageData(str(tmp_path / ".coverage"))
+    data.read()
     assert data.measured_files() == {"/here/one.py", "/here/other.py"}
     assert data.lines("/here/other.py") == [1, 2, 3, 4, 5, 6]
-    assert capsys.readouterr().out.startswith("coverage: .coverage.broken was left half written")
+    assert done.stdout.startswith("coverage: .coverage.broken was left half written")
     assert not list(tmp_path.glob(".coverage.*"))
