@@ -180,7 +180,9 @@ class PostgresViewStore:
 
     async def caught_up(self, views: Sequence[str], source: str, positions: Mapping[int, int], at: float) -> None:
         if positions:
-            async with self._held.borrow() as connection:
+            # now() is that of the transaction's beginning, which lies before the moment that is reckoned back from: so
+            # what is noted is never later than `at`. Were it later, what came meanwhile would count as folded.
+            async with self._held.borrow() as connection, connection.transaction():
                 ago = time.monotonic() - at
                 done = await connection.execute(
                     CAUGHT_UP, views, source, list(positions), list(positions.values()), ago

@@ -128,11 +128,8 @@ class Transaction:
         self.writes: dict[Place, Any] = {}
         self.locks: dict[Place, None] = {}
         self.failed = False
-
-    @cached_property
-    def now(self) -> datetime:
-        """When it began, or near enough: whoever asks first is in its first statement."""
-        return self.database.clock()
+        self.now = database.clock()
+        """When it began."""
 
     def get(self, table: str, key: Any) -> Any:
         if self.writes:

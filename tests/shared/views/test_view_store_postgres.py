@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import create_engine, driver
@@ -15,6 +17,8 @@ from shared.views.store import Batch, Retried
 from shared.views.store_postgres import PostgresViewStore
 from shared.views.view import add, include, put
 from tests.conftest import FreshDatabase
+from tests.e2e.system import free_port
+from tests.faults.proxy import Proxy
 from tests.shared.board import DAILY, FIRST, METADATA, NOON, TABLES, VOTES, community, day, member
 from tests.shared.views.view_store_conformance import (
     HERE,
@@ -55,6 +59,30 @@ async def store(engine: AsyncEngine) -> AsyncIterator[PostgresViewStore]:
 
 class TestPostgresViewStore(ViewStoreConformance):
     pass
+
+
+async def test_a_view_is_noted_to_hold_all_that_there_was_and_not_what_came_while_it_was_noted(
+    engine: AsyncEngine, settings: Settings
+) -> None:
+    upstream = make_url(settings.database_url)
+    proxy = Proxy(free_port(), upstream.port or 5432)
+    await proxy.start()
+    through = upstream.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
+    slow = create_engine(settings.model_copy(update={"database_url": through}), "board")
+    store = PostgresViewStore(slow)
+    await store.watermarks(["board"], "alpha", [0])
+    proxy.delay(0.3)
+    async with driver(engine) as connection:
+        asked_at, asked = await connection.fetchval("select clock_timestamp()"), time.monotonic()
+
+        await store.caught_up(["board"], "alpha", {0: 0}, asked)
+
+        noted = await connection.fetchval("select caught_up_at from watermark where view = 'board'")
+    assert timedelta(seconds=-1.5) < noted - asked_at < timedelta(seconds=0.1)
+    proxy.mend()
+    await store.close()
+    await slow.dispose()
+    await proxy.close()
 
 
 async def test_workers_on_other_partitions_lose_no_member_and_no_number(engine: AsyncEngine) -> None:
