@@ -23,6 +23,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import unmeasured
+
 ROOT = Path(__file__).parents[1]
 POSTGRES_IMAGE, KAFKA_IMAGE = "postgres:18", "apache/kafka:4.4.0"
 START_DEADLINE = 300.0  # the first session ever downloads the broker
@@ -101,14 +103,13 @@ def _read(folder: Path) -> Stack | None:
 def _start(folder: Path, settings: dict[str, str]) -> Stack:
     log = folder / "holder.log"
     # It ends after the session, when what the others covered is being added up, so it takes no part in that.
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
     with log.open("ab") as output:
         holder = subprocess.Popen(
             [sys.executable, __file__, str(folder), json.dumps(settings)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env={**kept, "PYTHONPATH": str(ROOT)},
+            env={**unmeasured.environment(), "PYTHONPATH": str(ROOT)},
             start_new_session=True,
         )
     until = time.monotonic() + START_DEADLINE

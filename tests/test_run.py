@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import subprocess
 import sys
@@ -11,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from coverage import CoverageData
+
+from tests import unmeasured
 
 ROOT = Path(__file__).parents[1]
 
@@ -64,10 +65,9 @@ def test_a_half_written_part_is_left_out_and_said(harm: Callable[[Path], None], 
         measured(tmp_path, "other", "/here/other.py", 5),
     ]
     harm(parts[1])
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
 
     command = [sys.executable, "-c", PROGRAM, *map(str, (tmp_path / ".coverage", *parts))]
-    done = subprocess.run(command, cwd=ROOT, env=kept, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=ROOT, env=unmeasured.environment(), capture_output=True, text=True, check=True)
 
     data = CoverageData(str(tmp_path / ".coverage"))
     data.read()

@@ -114,7 +114,7 @@ class Place:
         self._checking = offset is not None and not (self._read is None and self._from_beginning)
         return offset if self._checking else None
 
-    def silent(self, end: int) -> Literal["stalled", "shorter"] | None:
+    def why_silent(self, end: int) -> Literal["stalled", "shorter"] | None:
         """What it means that nothing came for long, of a topic that ends at this offset; None for nothing.
 
         A topic that is shorter than what was read of it was made again. One that ends just where the last record stood
@@ -144,7 +144,7 @@ def judge(places: Mapping[int, Place], silent: Mapping[int, int], ends: Mapping[
 
     `ends` are the offsets that the partitions end at by now. A place that has moved meanwhile is left alone.
     """
-    found = {p: place.silent(ends[p]) for p, place in places.items() if silent.get(p) == place.next and p in ends}
+    found = {p: place.why_silent(ends[p]) for p, place in places.items() if silent.get(p) == place.next and p in ends}
     if stalled := [p for p in found if found[p] == "stalled"]:
         return f"no records came from partitions {stalled}, and there are some"
     return [p for p in found if found[p] == "shorter"]

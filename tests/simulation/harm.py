@@ -99,7 +99,7 @@ class Harm:
                 self._fault("pause", instance.name)
                 instance.process.pause()
         self._keep_from(world.broker.consumers, 12.0)
-        read = [len(records) for records in world.broker.topics[name].partitions] if name in world.broker.topics else []
+        read = [len(records) for records in world.broker.topics[name].partitions]
         heads, less = world.ledger.table("log_partition"), self._draw.choice([0, 1])
         for _ in range(30):
             if any(heads[partition] == end - less for partition, end in enumerate(read) if end):

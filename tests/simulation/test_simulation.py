@@ -6,7 +6,6 @@ All of it runs in processes of its own: time, chance and the clients of Kafka ar
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests import unmeasured
 from tests.simulation import mutants
 
 SEEDS = 200
@@ -24,9 +24,13 @@ TRACES = "from tests.simulation.seed import quiet, run_seed; quiet(); print(*[ru
 
 def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Without coverage, which the simulation does not need and which would make it three times as slow."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
     return subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, env=kept | environment, capture_output=True, text=True, check=False
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=unmeasured.environment() | environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

@@ -39,7 +39,7 @@ from log_partition p left join log l on l.partition = p.id group by p.id
 @pytest.fixture(scope="module")
 async def settings(fresh_database: FreshDatabase) -> AsyncIterator[Settings]:
     async with fresh_database(SERVICE.metadata) as settings:
-        yield settings
+        yield settings.model_copy(update={"database_timeout": 30.0})  # a starved machine is slow, and that is not asked
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +70,7 @@ async def test_two_thousand_requests_cancelled_anywhere_leave_nothing_behind(api
     await asyncio.gather(*(client() for _ in range(AT_ONCE)))
 
     assert ended.total() == REQUESTS
-    # A machine that is too busy to answer within the database's time-out says so, and that leaves nothing either.
-    assert set(ended) <= {"cancelled", 200, 201, 503}
+    assert set(ended) <= {"cancelled", 200, 201}
     assert min(ended["cancelled"], ended[201]) > REQUESTS / 20, ended
     await _nothing_is_left(api, settings)
     again = await asyncio.gather(*(_one_of(api, rng, accounts) for _ in range(AT_ONCE)))

@@ -68,13 +68,13 @@ def test_a_topic_that_is_shorter_than_what_was_read_of_it_was_made_again() -> No
     place.sift(topic(1, 2, 2))
     place.next = 3
 
-    assert place.silent(3) is None
-    assert place.silent(4) == "stalled"
-    assert place.silent(2) == "shorter"
+    assert place.why_silent(3) is None
+    assert place.why_silent(4) == "stalled"
+    assert place.why_silent(2) == "shorter"
 
     assert place.check() == 2  # the look is for a record that such a topic does not have, and none would come
-    assert place.silent(2) == "shorter"
-    assert place.silent(3) == "stalled"
+    assert place.why_silent(2) == "shorter"
+    assert place.why_silent(3) == "stalled"
 
 
 def test_places_that_were_silent_and_are_no_longer_are_left_alone() -> None:

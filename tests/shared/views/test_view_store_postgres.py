@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import pytest
@@ -66,23 +67,23 @@ async def test_a_view_is_noted_to_hold_all_that_there_was_and_not_what_came_whil
 ) -> None:
     upstream = make_url(settings.database_url)
     proxy = Proxy(free_port(), upstream.port or 5432)
-    await proxy.start()
     through = upstream.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
     slow = create_engine(settings.model_copy(update={"database_url": through}), "board")
     store = PostgresViewStore(slow)
-    await store.watermarks(["board"], "alpha", [0])
-    proxy.delay(0.3)
-    async with driver(engine) as connection:
+    async with AsyncExitStack() as stack:
+        await proxy.start()
+        for end in (proxy.close, slow.dispose, store.close):
+            stack.push_async_callback(end)
+        stack.callback(proxy.mend)
+        connection = await stack.enter_async_context(driver(engine))
+        await store.watermarks(["board"], "alpha", [0])
+        proxy.delay(0.3)
         asked_at, asked = await connection.fetchval("select clock_timestamp()"), time.monotonic()
 
         await store.caught_up(["board"], "alpha", {0: 0}, asked)
 
         noted = await connection.fetchval("select caught_up_at from watermark where view = 'board'")
     assert timedelta(seconds=-1.5) < noted - asked_at < timedelta(seconds=0.1)
-    proxy.mend()
-    await store.close()
-    await slow.dispose()
-    await proxy.close()
 
 
 async def test_workers_on_other_partitions_lose_no_member_and_no_number(engine: AsyncEngine) -> None:
