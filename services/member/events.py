@@ -49,6 +49,12 @@ class ApplicationSubmitted(Event, frozen=True, tag="guildhall.member.application
     answers: Text | None
 
 
+class ApplicationWithdrawn(Event, frozen=True, tag="guildhall.member.application-withdrawn.v1"):
+    """The applicant took the application back before anybody decided it."""
+
+    member_id: UUID
+
+
 class ApplicationAccepted(Event, frozen=True, tag="guildhall.member.application-accepted.v1"):
     """`MemberJoined` follows it in the same append."""
 
@@ -62,6 +68,26 @@ class ApplicationDeclined(Event, frozen=True, tag="guildhall.member.application-
 
 class MemberLeft(Event, frozen=True, tag="guildhall.member.member-left.v1"):
     """The member's roles were revoked before it, in the same append."""
+
+    member_id: UUID
+
+
+class MemberRemoved(Event, frozen=True, tag="guildhall.member.member-removed.v1"):
+    """Somebody who may sent the member away. The member's roles were revoked before it, in the same append."""
+
+    member_id: UUID
+    removed_by_id: UUID | None
+    reason: Text | None
+
+
+class RobotMarked(Event, frozen=True, tag="guildhall.member.robot-marked.v1"):
+    """The account is a program's, also for the time before: it is in no ranking, no active members, no reach."""
+
+    member_id: UUID
+
+
+class RobotUnmarked(Event, frozen=True, tag="guildhall.member.robot-unmarked.v1"):
+    """The mark was an error, also for the time before."""
 
     member_id: UUID
 

@@ -10,8 +10,12 @@ from services.member.events import (
     ApplicationAccepted,
     ApplicationDeclined,
     ApplicationSubmitted,
+    ApplicationWithdrawn,
     MemberJoined,
     MemberLeft,
+    MemberRemoved,
+    RobotMarked,
+    RobotUnmarked,
     RoleGranted,
     RoleRevoked,
 )
@@ -20,14 +24,18 @@ from shared.errors import Conflict, NotFound
 from shared.event import Text
 from shared.identity import derived_id
 
-Status = Literal["none", "applicant", "declined", "member", "left"]
+Status = Literal["none", "applicant", "withdrawn", "declined", "member", "left", "removed"]
 
 MembershipEvent = (
     MemberJoined
     | ApplicationSubmitted
+    | ApplicationWithdrawn
     | ApplicationAccepted
     | ApplicationDeclined
     | MemberLeft
+    | MemberRemoved
+    | RobotMarked
+    | RobotUnmarked
     | RoleGranted
     | RoleRevoked
 )
@@ -43,6 +51,7 @@ class Membership:
     status: Status = "none"
     times_joined: int = 0
     roles: frozenset[str] = frozenset()
+    robot: bool = False
     answers: Text | None = None
     reason: Text | None = None
 
@@ -53,12 +62,20 @@ def evolve(state: Membership, event: MembershipEvent) -> Membership:
             return replace(state, status="member", times_joined=times)
         case ApplicationSubmitted(answers=answers):
             return replace(state, status="applicant", answers=answers, reason=None)
+        case ApplicationWithdrawn():
+            return replace(state, status="withdrawn")
         case ApplicationAccepted():
             return state  # MemberJoined follows
         case ApplicationDeclined(reason=reason):
             return replace(state, status="declined", reason=reason)
         case MemberLeft():
             return replace(state, status="left")
+        case MemberRemoved():
+            return replace(state, status="removed")
+        case RobotMarked():
+            return replace(state, robot=True)
+        case RobotUnmarked():
+            return replace(state, robot=False)
         case RoleGranted(role=role):
             return replace(state, roles=state.roles | {role})
         case RoleRevoked(role=role):
