@@ -1,7 +1,8 @@
 """A command is: load the state, decide, append; again from a fresh state when somebody else was first.
 
-A decision that writes nothing (a repetition or a refusal) is believed only on a state just read, since a state
-from the cache may be behind what another process wrote; one that writes is checked by the append itself.
+A decision that writes nothing (a repetition or a refusal) is believed only on states just read, since a state
+from the cache may be behind what another process wrote; one that writes is checked by the append itself: every stream
+that it rests on, written or not, must still be at the version it was decided on.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from shared.errors import Conflict, NotFound, PreconditionFailed, Problem, TooLa
 from shared.event import Catalogue, Event, encode_data, wire_name
 from shared.history import History
 from shared.identity import derived_id
-from shared.log.port import LARGEST_EVENT, Append, Log, NewEvent, Position, Secret, VersionConflict, Write
+from shared.log.port import LARGEST_EVENT, Append, Guard, Log, NewEvent, Position, Secret, VersionConflict, Write
 from shared.tracing import appending
 from shared.turns import Turns
 
@@ -69,10 +70,14 @@ class Step(Generic[S, E]):
 
     decider: Decider[S, E]
     stream: UUID
-    decide: Callable[[S], list[E]]
+    decide: Callable[..., list[E]]
     expect: int | None = None
     new: bool = False
     """Its id was made just now, so nobody can have written to it: it is decided on without a look."""
+
+
+Basis = tuple[Decider[Any, Any], UUID]
+"""A stream that a decision rests on without writing to it: a role of who acts, the suggestion that is voted on."""
 
 
 @dataclass(slots=True)
@@ -124,53 +129,71 @@ class Commands:
         self,
         decider: Decider[S, E],
         stream: UUID,
-        decide: Callable[[S], list[E]],
+        decide: Callable[..., list[E]],
         *,
         act: Act,
+        on: Sequence[Basis] = (),
         secrets: Sequence[Secret] = (),
         expect: int | None = None,
         new: bool = False,
     ) -> Outcome[S]:
         """Decide on a stream and write what follows, with the secrets in the same transaction.
 
+        `on` names other streams that the decision rests on: `decide` is given their states behind its own, and what it
+        decides takes effect only while they are as they were.
         `expect` is the version the caller has seen: `PreconditionFailed` when the stream is at another one, unless what
         is asked for is so already (RFC 9110, 13.1.1): then it is a repetition, whose first answer may have been lost.
         `new` as in `Step`. Raises what `decide` raises, `Conflict` when others keep being first, `Unavailable` as
         `Log.append`.
         """
-        (outcome,) = await self.execute_together([Step(decider, stream, decide, expect, new)], act=act, secrets=secrets)
+        step = Step(decider, stream, decide, expect, new)
+        (outcome,) = await self.execute_together([step], act=act, on=on, secrets=secrets)
         return cast("Outcome[S]", outcome)
 
     async def execute_together(
-        self, steps: Sequence[Step[Any, Any]], *, act: Act, secrets: Sequence[Secret] = ()
+        self,
+        steps: Sequence[Step[Any, Any]],
+        *,
+        act: Act,
+        on: Sequence[Basis] = (),
+        secrets: Sequence[Secret] = (),
     ) -> list[Outcome[Any]]:
-        """Decide on several streams and write all that follows or nothing; each stream stands once in `steps`."""
+        """Decide on several streams and write all that follows or nothing; each stream stands once in `steps`.
+
+        `on` as in `execute`; a stream may stand in `steps` and in `on`. A step that decides nothing is a guard as well.
+        """
+        written = {step.stream for step in steps}
+        others = {stream: decider for decider, stream in on if stream not in written}
+        looked_at = [*steps, *(Step(decider, stream, _nothing) for stream, decider in others.items())]
         async with self._turns.on({step.stream for step in steps if not step.new}):
             for attempt in range(ATTEMPTS):
-                fresh = attempt > 0 or not all(self._cached(step) for step in steps)
+                fresh = attempt > 0 or not all(self._cached(step) for step in looked_at)
                 before = [
                     _Known(step.decider.name, act.community, step.decider.initial)
                     if step.new and not attempt
                     else await self._current(step, act.community, fresh=fresh)
-                    for step in steps
+                    for step in looked_at
                 ]
-                moved_on = _moved_on(steps, before)
+                moved_on = _moved_on(looked_at, before)
+                known_as = {step.stream: known.state for step, known in zip(looked_at, before, strict=True)}
+                bases = [known_as[stream] for _, stream in on]
                 try:
-                    decided = [_decide(step, known) for step, known in zip(steps, before, strict=True)]
+                    decided = [_decide(step, known_as[step.stream], bases) for step in steps]
                 except Problem:
                     if not fresh:
                         continue
                     if moved_on:
                         raise moved_on from None
                     raise
-                if not fresh and (moved_on or not all(decided)):
+                if not fresh and (moved_on or not any(decided)):
                     continue
                 if not any(decided):
-                    return [known.outcome() for known in before]
+                    return [known.outcome() for known in before[: len(steps)]]
                 if moved_on:
                     raise moved_on
+                decided += [[]] * (len(looked_at) - len(steps))
                 try:
-                    return await self._append(steps, before, decided, act, secrets)
+                    return (await self._append(looked_at, before, decided, act, secrets))[: len(steps)]
                 except VersionConflict:
                     # Somebody else's turn; a random pause lets one of two that keep meeting go first.
                     await asyncio.sleep(random.random() * 0.001 * 2**attempt)  # noqa: S311 - no secret
@@ -189,10 +212,15 @@ class Commands:
             for step, known, events in zip(steps, before, decided, strict=True)
             if events
         )
+        guards = tuple(
+            Guard(step.stream, known.version)
+            for step, known, events in zip(steps, before, decided, strict=True)
+            if not events and not step.new
+        )
         try:
             with appending(self.log.service) as trace:
                 request = Append(
-                    act.community, act.actor, act.occurred_at, act.causation, writes, tuple(secrets), trace
+                    act.community, act.actor, act.occurred_at, act.causation, writes, tuple(secrets), trace, guards
                 )
                 positions = iter(await self.log.append(request))
         except BaseException:
@@ -263,8 +291,12 @@ def _moved_on(steps: Sequence[Step[Any, Any]], before: Sequence[_Known]) -> Prec
     return None
 
 
-def _decide(step: Step[Any, Any], known: _Known) -> list[Event]:
-    return cast("list[Event]", step.decide(known.state))
+def _decide(step: Step[Any, Any], state: Any, bases: Sequence[Any]) -> list[Event]:
+    return cast("list[Event]", step.decide(state, *bases))
+
+
+def _nothing(*_: Any) -> list[Event]:
+    return []
 
 
 def _new(act: Act, stream: UUID, version: int, events: Sequence[Event]) -> tuple[NewEvent, ...]:

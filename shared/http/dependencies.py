@@ -13,7 +13,7 @@ from fastapi import Depends, Header, Request
 from fastapi.dependencies.models import Dependant
 from uuid_utils.compat import uuid7
 
-from shared.commands import Act, Commands, Outcome, Step
+from shared.commands import Act, Basis, Commands, Outcome, Step
 from shared.decider import Decider
 from shared.errors import BadRequest, Unauthenticated
 from shared.event import Event
@@ -66,8 +66,9 @@ class Store:
         self,
         decider: Decider[S, E],
         stream: UUID,
-        decide: Callable[[S], list[E]],
+        decide: Callable[..., list[E]],
         *,
+        on: Sequence[Basis] = (),
         secrets: Sequence[Secret] = (),
         expect: int | None = None,
     ) -> Outcome[S]:
@@ -75,16 +76,16 @@ class Store:
         new = stream in self.request.made
         self.request.made.discard(stream)  # from now on it may have events
         outcome = await self.commands.execute(
-            decider, stream, decide, act=self.act, secrets=secrets, expect=expect, new=new
+            decider, stream, decide, act=self.act, on=on, secrets=secrets, expect=expect, new=new
         )
         self._answered([outcome], secrets)
         return outcome
 
     async def execute_together(
-        self, steps: Sequence[Step[Any, Any]], *, secrets: Sequence[Secret] = ()
+        self, steps: Sequence[Step[Any, Any]], *, on: Sequence[Basis] = (), secrets: Sequence[Secret] = ()
     ) -> list[Outcome[Any]]:
         """As `Commands.execute_together`; the ETag is the first step's."""
-        outcomes = await self.commands.execute_together(steps, act=self.act, secrets=secrets)
+        outcomes = await self.commands.execute_together(steps, act=self.act, on=on, secrets=secrets)
         self._answered(outcomes, secrets)
         return outcomes
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from shared.commands import Outcome
+from shared.commands import Basis, Outcome
 from shared.decider import Decider
 from shared.errors import KeyReused
 from shared.event import Event, Text
@@ -54,13 +54,19 @@ def first_draft(community: UUID, subject: UUID | None, stream: UUID, content: Co
 
 
 async def begin(
-    store: Store, decider: Decider[S, E], stream: UUID, decide: Callable[[S], list[E]], sent: Draft
+    store: Store,
+    decider: Decider[S, E],
+    stream: UUID,
+    decide: Callable[..., list[E]],
+    sent: Draft,
+    *,
+    on: Sequence[Basis] = (),
 ) -> Outcome[S]:
-    """Carry out the command by which something begins with those words.
+    """Carry out the command by which something begins with those words; `on` as in `Commands.execute`.
 
     Raises `KeyReused` when it has begun before with others; erased words count as the same.
     """
-    outcome = await store.execute(decider, stream, decide, secrets=sent.secrets)
+    outcome = await store.execute(decider, stream, decide, on=on, secrets=sent.secrets)
     if not outcome.events and sent.text is not None:
         kept = await read(store.vault, store.act.community, sent.text)
         if kept is not None and kept != sent.content:

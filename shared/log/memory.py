@@ -34,6 +34,9 @@ class MemoryLog:
         for write in request.writes:
             if len(self.streams.get(write.stream, ())) != write.expected:
                 raise VersionConflict(write.stream)
+        for guard in request.guards:
+            if len(self.streams.get(guard.stream, ())) != guard.version:
+                raise VersionConflict(guard.stream)
         for secret in request.secrets:
             self.vault.setdefault((secret.community, secret.ref), secret)
         return [

@@ -55,10 +55,19 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
-class Append:
-    """One transaction's worth: all of it is written or none of it.
+class Guard:
+    """A stream that the decision rests on and does not write: it must still be at this version."""
 
-    `traceparent` is kept with every event, for those who trace what becomes of it; None where nobody does.
+    stream: UUID
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """One transaction's worth: all of it is written or none of it, and only while every guard holds.
+
+    `guards` name none of the streams that are written. `traceparent` is kept with every event, for those who trace
+    what becomes of it; None where nobody does.
     """
 
     community: UUID
@@ -68,6 +77,7 @@ class Append:
     writes: tuple[Write, ...]
     secrets: tuple[Secret, ...] = ()
     traceparent: str | None = None
+    guards: tuple[Guard, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -79,7 +89,7 @@ class Position:
 
 
 class VersionConflict(Exception):
-    """Somebody else wrote to a stream first: its version is no longer the expected one."""
+    """Somebody else wrote first to a stream that is written or guarded: it is no longer at the expected version."""
 
 
 class Log(Protocol):
@@ -91,7 +101,8 @@ class Log(Protocol):
     async def append(self, request: Append) -> list[Position]:
         """Write all events of the request; their positions in the order of its writes and events.
 
-        Raises `VersionConflict` when a stream has moved on and `Unavailable` when the store does not answer.
+        Raises `VersionConflict` when a stream, written or guarded, has moved on and `Unavailable` when the store does
+        not answer.
         An append that returns is durable. An append repeated with the same event ids finds what it wrote.
         """
 

@@ -12,11 +12,12 @@ from shared.log.port import Append, Position
 
 @dataclass(eq=False, slots=True)
 class Pending:
-    """A request and its answer; `partitions` has the one of each of its writes."""
+    """A request and its answer; `partitions` has the one of each of its writes, `locks` those of its guards, too."""
 
     request: Append
     answer: asyncio.Future[list[Position]]
     partitions: Sequence[int]
+    locks: frozenset[int]
     size: int
     doubtful: bool = False
     """True once a try has ended without our knowing how; it is looked up before it is tried again."""

@@ -6,7 +6,7 @@ So positions appear in commit order, and a reader may trust `position > mine`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from shared.db import Driver
@@ -55,6 +55,12 @@ with wanted as (
 )
 select id, base from ticket
 """
+HOLD = "select from log_partition where id = any($1::smallint[]) order by id for update"
+"""Nobody appends to these partitions until the transaction ends, so what the next statement sees of them stays true."""
+MOVED_ON = """
+select g.n from unnest($1::uuid[], $2::int[], $3::int[]) as g(stream, version, n)
+where g.version <> coalesce((select max(l.version) from log l where l.stream = g.stream), 0)
+"""
 WRITTEN = "select id, partition, position from log where stream = $1 and version > $2 order by version limit $3"
 FREE = "select id from log_partition where id = any($1::smallint[]) for update skip locked"
 WAIT = "select from log_partition where id = $1 for update"
@@ -85,11 +91,24 @@ async def find(connection: Driver, request: Append) -> list[Position] | None:
     return positions
 
 
+async def moved_on(connection: Driver, requests: Sequence[Append], partitions: Collection[int]) -> set[int]:
+    """Which of these requests, by their number, have a guard that no longer holds.
+
+    `partitions` are those of all that the requests write and guard. They are locked first, all in id order, so the
+    answer is true until the transaction ends, in which this must be called.
+    """
+    await connection.execute(HOLD, sorted(partitions))
+    guards = [(guard.stream, guard.version, n) for n, request in enumerate(requests) for guard in request.guards]
+    return {row["n"] for row in await connection.fetch(MOVED_ON, *zip(*guards, strict=True))}
+
+
 async def insert(connection: Driver, requests: Sequence[tuple[Append, Sequence[int]]]) -> list[list[Position]]:
     """Write these requests, each with the partition of each of its writes: one statement, one transaction.
 
     The positions of each request's events in their order.
     """
+    if not requests:
+        return []
     rows: list[tuple[Any, ...]] = []
     secrets: list[tuple[Any, ...]] = []
     for request, partitions in requests:

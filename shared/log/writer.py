@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import structlog
@@ -21,7 +22,7 @@ from shared.db import Driver, Held
 from shared.errors import Unavailable
 from shared.log.port import Append, Position, VersionConflict, partition_of
 from shared.log.queue import Pending, Queue
-from shared.log.sql import FREE, HEADS, WAIT, find, insert
+from shared.log.sql import FREE, HEADS, WAIT, find, insert, moved_on
 from shared.tasks import attempt, end
 
 BRIEFLY = (10, 320)
@@ -102,11 +103,12 @@ class LogWriter:
         """The answer to come."""
         answer: asyncio.Future[list[Position]] = asyncio.get_running_loop().create_future()
         partitions = [partition_of(write.stream, self._partitions) for write in request.writes]
-        self._route(Pending(request, answer, partitions, sum(len(write.events) for write in request.writes)))
+        locks = frozenset([*partitions, *(partition_of(guard.stream, self._partitions) for guard in request.guards)])
+        self._route(Pending(request, answer, partitions, locks, sum(len(write.events) for write in request.writes)))
         return answer
 
     def _route(self, pending: Pending) -> None:
-        held_up = [queue for partition, queue in self._held_up.items() if partition in pending.partitions]
+        held_up = [queue for partition, queue in self._held_up.items() if partition in pending.locks]
         (held_up[0] if held_up else self._common).put(pending)
 
     def _begin(self, work: Coroutine[Any, Any, None], name: str) -> None:
@@ -144,7 +146,7 @@ class LogWriter:
 
     async def _set_aside(self, batch: Sequence[Pending]) -> None:
         """A lock did not come: give the partitions that are not free queues of their own, and all requests theirs."""
-        concerned = {partition for pending in batch for partition in pending.partitions}
+        concerned = {partition for pending in batch for partition in pending.locks}
         async with self._brief.borrow() as connection:
             free = {row["id"] for row in await connection.fetch(FREE, list(concerned))}
             self._briefly = min(self._briefly * 2, BRIEFLY[1]) if self._slow else BRIEFLY[0]
@@ -206,10 +208,16 @@ class LogWriter:
 
     async def _try_together(self, connection: Driver, batch: Sequence[Pending]) -> None:
         """Write them in one transaction, or, where one of them cannot be, each in its own."""
+        together, apart = _independent(batch)
+        await self._try(connection, together)
+        for pending in apart:
+            await self._try(connection, [pending])
+
+    async def _try(self, connection: Driver, batch: Sequence[Pending]) -> None:
         if not batch:
             return
         try:
-            positions = await insert(connection, [(pending.request, pending.partitions) for pending in batch])
+            written, positions = await _insert(connection, batch)
         except (asyncpg.LockNotAvailableError, *LOST):
             raise
         except GIVEN_UP as error:
@@ -217,12 +225,13 @@ class LogWriter:
         except asyncpg.PostgresError as error:
             if len(batch) > 1:
                 for pending in batch:
-                    await self._try_together(connection, [pending])
+                    if not pending.answer.done():
+                        await self._try(connection, [pending])
                 return
             await _refuse(connection, batch[0], error)
         else:
             self._events.inc(sum(map(len, positions)))
-            for pending, where in zip(batch, positions, strict=True):
+            for pending, where in zip(written, positions, strict=True):
                 pending.resolve(where)
 
 
@@ -234,6 +243,46 @@ def _fail(batch: Sequence[Pending], error: asyncpg.PostgresError) -> None:
     _logger.warning("log held up", error=type(error).__name__, requests=len(batch))
     for pending in batch:
         pending.fail(Unavailable("The log is held up. Try again shortly.", retry_after=1))
+
+
+def _independent(batch: Sequence[Pending]) -> tuple[list[Pending], list[Pending]]:
+    """Those that may go into one transaction, and those that must come after it.
+
+    Guards are looked at before anything is written, so two requests of which one writes what the other guards would
+    both pass in one transaction, as if each had been first.
+    """
+    if not any(pending.request.guards for pending in batch):
+        return list(batch), []
+    together: list[Pending] = []
+    apart: list[Pending] = []
+    written: set[UUID] = set()
+    guarded: set[UUID] = set()
+    for pending in batch:
+        writes = {write.stream for write in pending.request.writes}
+        guards = {guard.stream for guard in pending.request.guards}
+        if guards.isdisjoint(written) and writes.isdisjoint(guarded):
+            written |= writes
+            guarded |= guards
+            together.append(pending)
+        else:
+            apart.append(pending)
+    return together, apart
+
+
+async def _insert(connection: Driver, batch: Sequence[Pending]) -> tuple[Sequence[Pending], list[list[Position]]]:
+    """Write those whose guards hold; these, and where their events stand. The others are answered."""
+    if not any(pending.request.guards for pending in batch):
+        return batch, await insert(connection, [(pending.request, pending.partitions) for pending in batch])
+    async with connection.transaction():
+        locks = frozenset[int]().union(*(pending.locks for pending in batch))
+        late = await moved_on(connection, [pending.request for pending in batch], locks)
+        for pending in (batch[n] for n in late):
+            if found := await find(connection, pending.request):
+                pending.resolve(found)
+            else:
+                pending.fail(VersionConflict("a guarded stream"))
+        held = [pending for n, pending in enumerate(batch) if n not in late]
+        return held, await insert(connection, [(pending.request, pending.partitions) for pending in held])
 
 
 async def _refuse(connection: Driver, pending: Pending, error: asyncpg.PostgresError) -> None:

@@ -245,3 +245,53 @@ async def test_a_step_that_writes_nothing_is_not_decided_on_a_state_that_another
 
     with pytest.raises(Conflict):
         await commands.execute_together(steps, act=ACT)
+
+
+def deposit_while_open(amount: int, mine: Account, other: Account) -> list[AccountEvent]:
+    """A rule over two streams: the other account must be open."""
+    if not other.open or other.closed:
+        raise Conflict("The other account is closed.")
+    return deposit(amount, mine)
+
+
+TWO = stream(2)
+
+
+async def test_a_decision_is_given_the_streams_that_it_rests_on(commands: Commands) -> None:
+    await commands.execute(ACCOUNT, ONE, open_account, act=ACT)
+
+    with pytest.raises(Conflict, match="other account is closed"):
+        await commands.execute(ACCOUNT, ONE, partial(deposit_while_open, 5), act=ACT, on=[(ACCOUNT, TWO)])
+    await commands.execute(ACCOUNT, TWO, open_account, act=ACT)
+    outcome = await commands.execute(ACCOUNT, ONE, partial(deposit_while_open, 5), act=ACT, on=[(ACCOUNT, TWO)])
+
+    assert (outcome.state.balance, outcome.version) == (5, 2)
+
+
+async def test_a_decision_is_made_again_when_what_it_rests_on_was_changed_by_another_process(
+    log: MemoryLog, commands: Commands
+) -> None:
+    other = Commands(log, CATALOGUE)
+    await commands.execute(ACCOUNT, ONE, open_account, act=ACT)
+    await commands.execute(ACCOUNT, TWO, open_account, act=ACT)
+    await other.execute(ACCOUNT, TWO, close, act=ACT)  # `commands` still knows it as open
+
+    with pytest.raises(Conflict, match="other account is closed"):
+        await commands.execute(ACCOUNT, ONE, partial(deposit_while_open, 5), act=ACT, on=[(ACCOUNT, TWO)])
+    assert (await commands.load(ACCOUNT, ONE)).version == 1
+
+
+async def test_a_step_that_decides_nothing_is_a_guard_of_the_others(log: MemoryLog, commands: Commands) -> None:
+    other = Commands(log, CATALOGUE)
+    await commands.execute(ACCOUNT, ONE, open_account, act=ACT)
+    await commands.execute(ACCOUNT, TWO, open_account, act=ACT)
+    await other.execute(ACCOUNT, TWO, partial(deposit, 1), act=ACT)
+    seen = []
+
+    def look(account: Account) -> list[AccountEvent]:
+        seen.append(account.balance)
+        return []
+
+    await commands.execute_together([Step(ACCOUNT, ONE, partial(deposit, 5)), Step(ACCOUNT, TWO, look)], act=ACT)
+
+    assert seen == [0, 1]

@@ -28,6 +28,7 @@ POSITION = row_type("position")
 BASE = row_type("id", "base")
 WRITTEN = row_type("id", "partition", "position")
 ID = row_type("id")
+N = row_type("n")
 EPOCH = row_type("epoch")
 CHECKPOINT = row_type("partition", "position")
 _LOCK_TIMEOUT = re.compile(r"set (?:local )?lock_timeout = '?(\d+)")
@@ -95,6 +96,17 @@ def log_statements(index: LogIndex) -> dict[str, Statement]:
             transaction.put("log_partition", partition, position)
         return [BASE(each) for each in base.items()]
 
+    def hold(_: Transaction, given: Sequence[Any]) -> Work:
+        yield Locks([("log_partition", partition) for partition in given[0]])
+        return "SELECT"
+
+    def moved_on(transaction: Transaction, given: Sequence[Any]) -> list[Row]:
+        def version(stream: UUID) -> int:
+            mine = [row for (table, _), row in transaction.writes.items() if table == "log" and row["stream"] == stream]
+            return len(index.stream(stream, 0)) + len(mine)
+
+        return [N((n,)) for stream, expected, n in zip(*given, strict=True) if version(stream) != expected]
+
     @reads
     def written(_: Transaction, given: Sequence[Any]) -> list[Row]:
         rows = index.stream(given[0], given[1])[: given[2]]
@@ -132,6 +144,8 @@ def log_statements(index: LogIndex) -> dict[str, Statement]:
             (log_sql, "ONE", one),
             (log_sql, "ONE_WITH_WORDS", one),
             (log_sql, "MANY", many),
+            (log_sql, "HOLD", hold),
+            (log_sql, "MOVED_ON", moved_on),
             (log_sql, "WRITTEN", written),
             (log_sql, "FREE", free),
             (log_sql, "WAIT", wait),

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from shared.log.port import Append, Log, NewEvent, Position, Secret, VersionConflict, Write, partition_of
+from shared.log.port import Append, Guard, Log, NewEvent, Position, Secret, VersionConflict, Write, partition_of
 from tests.shared.toy import ALICE, COMMUNITY, NOON, stream
 
 
@@ -23,6 +23,11 @@ def request(*writes: Write, secrets: tuple[Secret, ...] = ()) -> Append:
 
 def one(number: int, expected: int, events: int = 1) -> Append:
     return request(Write(stream(number), expected, tuple(event() for _ in range(events))))
+
+
+def guarded(number: int, expected: int, *guards: tuple[int, int]) -> Append:
+    """One event for a stream, that rests on others: `(number, version)`."""
+    return replace(one(number, expected), guards=tuple(Guard(stream(other), version) for other, version in guards))
 
 
 async def outcome(log: Log, append: Append) -> list[Position] | None:
@@ -129,6 +134,58 @@ class LogConformance:
 
         assert sum(answer is not None for answer in answers) == 1
         assert len(await log.load(stream(7))) == 1
+
+    async def test_an_append_takes_effect_only_while_what_it_rests_on_is_at_that_version(self, log: Log) -> None:
+        await log.append(one(1, 0, events=2))
+
+        for behind_or_ahead in (0, 1, 3):
+            assert await outcome(log, guarded(2, 0, (1, behind_or_ahead))) is None
+        assert await outcome(log, guarded(2, 0, (1, 2), (3, 1))) is None
+        assert await log.load(stream(2)) == []
+        assert await outcome(log, guarded(2, 0, (1, 2), (3, 0))) is not None
+
+    async def test_a_guarded_append_that_is_repeated_finds_what_it_wrote(self, log: Log) -> None:
+        append = guarded(2, 0, (1, 0))
+        first = await log.append(append)
+        await log.append(one(1, 0))
+
+        assert await log.append(append) == first
+
+    async def test_a_guard_that_does_not_hold_fails_none_of_its_neighbours(self, log: Log) -> None:
+        appends = [guarded(number, 0, (99, number % 2)) for number in range(40)]
+
+        answers = await asyncio.gather(*(outcome(log, append) for append in appends))
+
+        assert [answer is None for answer in answers] == [bool(number % 2) for number in range(40)]
+
+    @pytest.mark.parametrize("seed", range(8))
+    async def test_of_two_appends_that_rest_on_what_the_other_writes_one_wins(self, log: Log, seed: int) -> None:
+        """The last two owners who both go: each decided while the other was there."""
+        chance = random.Random(seed)
+        pairs = [(guarded(2 * n, 0, (2 * n + 1, 0)), guarded(2 * n + 1, 0, (2 * n, 0))) for n in range(30)]
+        appends = [append for pair in pairs for append in pair]
+        chance.shuffle(appends)
+
+        answers = await asyncio.gather(*(outcome(log, append) for append in appends))
+
+        won = {append.writes[0].stream for append, answer in zip(appends, answers, strict=True) if answer is not None}
+        assert [len({stream(2 * n), stream(2 * n + 1)} & won) for n in range(30)] == [1] * 30
+
+    async def test_guards_in_every_order_never_wait_for_each_other(self, log: Log) -> None:
+        chance = random.Random(7)
+        versions = dict.fromkeys(range(12), 0)
+
+        async def write(_: int) -> None:
+            for _ in range(10):
+                first, *others = chance.sample(range(12), 4)
+                append = guarded(first, versions[first], *((other, versions[other]) for other in others))
+                if await outcome(log, append) is not None:
+                    versions[first] += 1
+
+        async with asyncio.timeout(60):
+            await asyncio.gather(*(write(n) for n in range(16)))
+
+        assert sum(versions.values()) == sum(await log.heads()) > 0
 
     @pytest.mark.parametrize("seed", range(8))
     async def test_any_concurrent_appends_leave_positions_and_versions_without_gaps(self, log: Log, seed: int) -> None:

@@ -103,7 +103,7 @@ class Hall:
         commands, act = Commands(log, Catalogue([Happened])), Act(COMMUNITY, ALICE, NOON)
         for number in range(first, first + events):
             thing: UUID = derived_id("thing", number % STREAMS)
-            await commands.execute(THING, thing, lambda _, n=number: [Happened(n)], act=act)  # type: ignore[misc]
+            await commands.execute(THING, thing, lambda _, n=number: [Happened(n)], act=act)
         await log.close()
         await engine.dispose()
 
