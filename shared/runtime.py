@@ -16,7 +16,8 @@ from shared.errors import NotFound
 from shared.log.port import Log
 from shared.settings import Settings
 from shared.vault import Vault
-from shared.views.freshness import Progress, Watch
+from shared.views.freshness import Watch
+from shared.views.progress import Progress
 from shared.views.view import View
 
 if TYPE_CHECKING:

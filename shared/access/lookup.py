@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.access.directory import SOURCE, VIEW
 from shared.access.standing import NOBODY, Community, Standing
 from shared.db import driver
-from shared.views.freshness import Progress
 from shared.views.lookup import NEVER_SEEN, held_all_at, look_until_known
+from shared.views.progress import Progress
 
 BELIEVED = 2.0
 """Seconds for which a look-up that permits is believed."""

@@ -192,7 +192,7 @@ class Fresh:
             wanted = parse_positions(values, header="Guildhall-After", partitions=runtime.settings.partitions)
             wait = _wait(request.headers.getlist("prefer"))
             known.allow(wait)
-            await runtime.watch.wait_for(self.views, wanted, wait)
+            await runtime.watch.wait_for(self.views, wanted, wait, caller=known.caller)
 
 
 def _wait(preferences: Sequence[str]) -> float:

@@ -35,7 +35,8 @@ from shared.service import health
 from shared.settings import Settings
 from shared.stream.topic_ends import TopicEnds
 from shared.vault import PostgresVault
-from shared.views.freshness import Progress, Watch
+from shared.views.freshness import Watch
+from shared.views.progress import Progress
 from shared.views.view import View
 
 Worker = Callable[[Runtime], Awaitable[None]]

@@ -6,21 +6,18 @@ end; while the broker does not say where that is, `lag_seconds` rises.
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import Driver, driver
-from shared.errors import Behind
-from shared.positions import Positions, format_positions
+from shared.positions import Positions
 from shared.stream.topic_ends import FRESH, Ends, TopicEnds
+from shared.views.progress import Progress
 from shared.views.view import View
-
-SOON, LATE = 0.005, 0.05
-"""Seconds between two looks at the watermarks of a view that is waited for: the first, and the longest."""
+from shared.views.waiting import Waiting
 
 
 class Freshness(BaseModel):
@@ -34,26 +31,6 @@ class Freshness(BaseModel):
     positions: dict[str, list[int]] = Field(description="Last position folded, by source, for each partition.")
     lag_events: int | None = Field(description="Events recorded and not folded yet; null when it is not known.")
     lag_seconds: float = Field(description="Age of what is missing; 0 when nothing is.")
-
-
-class Progress:
-    """Tells waiting requests that views in this process have moved."""
-
-    def __init__(self) -> None:
-        self._moved = asyncio.Event()
-
-    def moved(self) -> None:
-        self._moved.set()
-        self._moved = asyncio.Event()
-
-    async def wait(self, timeout: float) -> None:
-        """Until something moved, at most `timeout` seconds."""
-        moved = self._moved
-        try:
-            async with asyncio.timeout(timeout):
-                await moved.wait()
-        except TimeoutError:
-            return
 
 
 # One snapshot: heads, watermarks, and the first event that is missing.
@@ -73,11 +50,6 @@ select source, partition, min(position) as position, min(coalesce(kafka_offset, 
        extract(epoch from clock_timestamp() - min(coalesce(caught_up_at, moved_at)))::float8 as age, count(*) as views
 from watermark where view = any($1::text[]) and source = any($2::text[]) group by source, partition
 """
-POSITIONS = """
-select w.source, w.partition, min(w.position) as position
-from watermark w join unnest($2::text[], $3::smallint[]) as u(source, partition) using (source, partition)
-where w.view = any($1::text[]) group by w.source, w.partition
-"""
 
 
 class Watch:
@@ -96,7 +68,7 @@ class Watch:
         self._partitions = partitions
         self._own = own
         self._ends = ends
-        self._progress = progress
+        self._waiting = Waiting(engine, progress)
         self._began = time.monotonic()
 
     async def freshness(self, *views: View) -> Freshness:
@@ -138,38 +110,11 @@ class Watch:
         if ends is not None and (silence := time.monotonic() - ends.asked) > 2 * FRESH:
             measure.seconds = max(measure.seconds, silence)
 
-    async def wait_for(self, views: Sequence[View], positions: Positions, timeout: float) -> None:
-        """Until all of these views have folded these positions; a source that a view does not read holds nothing up.
-
-        Raises `Behind` after `timeout` seconds, saying where the views stand.
-        """
-        until = time.monotonic() + timeout
-        wanted = {view: {p: n for p, n in positions.items() if p[0] in view.sources} for view in views}
-        pause = SOON
-        while missing := await self._missing({view: places for view, places in wanted.items() if places}):
-            left = until - time.monotonic()
-            if left <= 0:
-                raise Behind(f"The view is at {format_positions(missing)}. Ask again, or wait longer.", retry_after=1)
-            if self._progress is None:
-                await asyncio.sleep(min(pause, left))
-            else:
-                await self._progress.wait(min(pause, left))
-            pause = min(pause * 1.5, LATE)
-
-    async def _missing(self, wanted: dict[View, dict[tuple[str, int], int]]) -> dict[tuple[str, int], int]:
-        """Where views stand that have not come as far as wanted."""
-        missing: dict[tuple[str, int], int] = {}
-        if not wanted:
-            return missing
-        async with driver(self._engine) as connection:
-            for view, places in wanted.items():
-                rows = await connection.fetch(POSITIONS, [view.name], *zip(*places, strict=True))
-                stands = {(row["source"], row["partition"]): row["position"] for row in rows}
-                for place, position in places.items():
-                    stand = stands.get(place, 0)
-                    if stand < position:
-                        missing[place] = min(stand, missing.get(place, stand))
-        return missing
+    async def wait_for(
+        self, views: Sequence[View], positions: Positions, timeout: float, *, caller: Hashable = None
+    ) -> None:
+        """As `Waiting.until`."""
+        await self._waiting.until(views, positions, timeout, caller=caller)
 
 
 class _Measure:

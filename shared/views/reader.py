@@ -26,7 +26,7 @@ from shared.views.store import Overtaken, Refused, ViewStore
 from shared.views.view import View
 
 if TYPE_CHECKING:
-    from shared.views.freshness import Progress
+    from shared.views.progress import Progress
 
 FOLDED = Counter("guildhall_view_events", "Events folded or passed by, once per reader.", ["source"])
 REPEATS = Counter("guildhall_view_repeats", "Records skipped because their position was read before.", ["source"])

@@ -14,7 +14,7 @@ import structlog
 
 from shared.stream.source import Mark, Marks, Source
 from shared.tasks import attempt, end
-from shared.views.freshness import Progress
+from shared.views.progress import Progress
 from shared.views.reader import Reader
 from shared.views.store import ViewStore
 from shared.views.view import View

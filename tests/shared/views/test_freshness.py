@@ -21,7 +21,8 @@ from shared.settings import Settings
 from shared.stream.log_source import LogSource
 from shared.stream.topic_ends import Ends, TopicEnds
 from shared.stream.topics import ensure_topics, topic_of
-from shared.views.freshness import Freshness, Progress, Watch
+from shared.views.freshness import Freshness, Watch
+from shared.views.progress import Progress
 from shared.views.reader import Reader
 from shared.views.store_postgres import PostgresViewStore
 from tests.conftest import FreshDatabase

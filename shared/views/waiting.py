@@ -1,0 +1,144 @@
+"""Requests that wait for views share one look at the watermarks, however many they are, and a caller has only a few.
+
+So what waiting costs does not grow with those who wait, and nobody can keep a process busy by asking.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared.db import driver
+from shared.errors import Behind, TooManyRequests, Unavailable
+from shared.positions import Positions, format_positions
+from shared.views.progress import Progress
+from shared.views.view import View
+
+SOON, LATE = 0.005, 0.05
+"""Seconds between two looks: the first after somebody came, and the longest."""
+OF_A_CALLER = 8
+"""Requests of one caller that may wait in a process at once: more than a page of a front end sends."""
+OF_ALL = 2_000
+
+STANDS = """
+select w.view, w.source, w.partition, w.position
+from watermark w join unnest($1::text[], $2::text[], $3::smallint[]) as u(view, source, partition)
+using (view, source, partition)
+"""
+
+Place = tuple[str, int]
+"""A source and a partition of it."""
+
+
+@dataclass(eq=False, slots=True)
+class _Waiter:
+    """What a request waits for: `(view, source, partition)` and the position; `missing` is where they stood last."""
+
+    wanted: dict[tuple[str, str, int], int]
+    there: asyncio.Future[None]
+    missing: dict[Place, int] = field(default_factory=dict)
+
+    def look(self, stands: dict[tuple[str, str, int], int]) -> None:
+        self.missing = {}
+        for (view, source, partition), position in self.wanted.items():
+            stand = stands.get((view, source, partition), 0)
+            if stand < position:
+                place = (source, partition)
+                self.missing[place] = min(stand, self.missing.get(place, stand))
+        if not self.missing and not self.there.done():
+            self.there.set_result(None)
+
+
+class Waiting:
+    """One per process. Without `progress` nobody here moves the views, and the database alone tells."""
+
+    def __init__(self, engine: AsyncEngine, progress: Progress | None = None) -> None:
+        self._engine = engine
+        self._progress = progress
+        self._waiters: set[_Waiter] = set()
+        self._callers: Counter[Hashable] = Counter()
+        self._came = asyncio.Event()
+        self._looking: asyncio.Task[None] | None = None
+
+    async def until(
+        self, views: Sequence[View], positions: Positions, timeout: float, *, caller: Hashable = None
+    ) -> None:
+        """Until all of these views have folded these positions; a source that a view does not read holds nothing up.
+
+        Raises `Behind` after `timeout` seconds, saying where the views stand, `TooManyRequests` where the caller waits
+        `OF_A_CALLER` times already, and `Unavailable` where too many wait.
+        """
+        wanted = {
+            (view.name, source, partition): position
+            for view in views
+            for (source, partition), position in positions.items()
+            if source in view.sources
+        }
+        if not wanted:
+            return
+        if self._callers[caller] >= OF_A_CALLER:
+            raise TooManyRequests(
+                f"You have {OF_A_CALLER} requests that wait for `Guildhall-After` already. Wait for one of them.",
+                retry_after=1,
+            )
+        if len(self._waiters) >= OF_ALL:
+            raise Unavailable("Too many requests wait for `Guildhall-After`. Ask without it, or later.", retry_after=1)
+        waiter = _Waiter(wanted, asyncio.get_running_loop().create_future())
+        self._waiters.add(waiter)
+        self._callers[caller] += 1
+        self._came.set()
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look(), name="view-waiting")
+        try:
+            async with asyncio.timeout(max(timeout, SOON)):
+                await waiter.there
+        except TimeoutError:
+            behind = format_positions(waiter.missing) or "the beginning"
+            raise Behind(f"The view is at {behind}. Ask again, or wait longer.", retry_after=1) from None
+        finally:
+            self._waiters.discard(waiter)
+            self._callers[caller] -= 1
+            if not self._callers[caller]:
+                del self._callers[caller]
+
+    async def _look(self) -> None:
+        """Look for all, again and again, while there is anybody."""
+        pause = SOON
+        while self._waiters:
+            if self._came.is_set():
+                self._came.clear()
+                pause = SOON
+            waiters = list(self._waiters)
+            try:
+                stands = await self._stands({place for waiter in waiters for place in waiter.wanted})
+            except Exception as error:  # whatever the database says is what each of them is told
+                for waiter in waiters:
+                    if not waiter.there.done():
+                        waiter.there.set_exception(error)
+                await asyncio.sleep(SOON)
+                continue
+            for waiter in waiters:
+                waiter.look(stands)
+            await self._pause(pause)
+            pause = min(pause * 1.5, LATE)
+
+    async def _stands(self, places: set[tuple[str, str, int]]) -> dict[tuple[str, str, int], int]:
+        async with driver(self._engine) as connection:
+            rows = await connection.fetch(STANDS, *zip(*places, strict=True))
+        return {(row["view"], row["source"], row["partition"]): row["position"] for row in rows}
+
+    async def _pause(self, seconds: float) -> None:
+        """At most so long, until somebody comes or a view moves."""
+        waits: list[asyncio.Task[Any]] = [asyncio.create_task(self._came.wait())]
+        if self._progress is not None:
+            waits.append(asyncio.create_task(self._progress.wait(seconds)))
+        try:
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
