@@ -11,6 +11,7 @@ import asyncio
 import random
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar, cast
@@ -218,7 +219,9 @@ class Commands:
             if not events and not step.new
         )
         try:
-            with appending(self.log.service) as trace:
+            # What nobody did carries no trace either: whoever keeps traces by caller would know who nobody was.
+            nobodys = act.actor is None and act.causation is None
+            with nullcontext() if nobodys else appending(self.log.service) as trace:
                 request = Append(
                     act.community, act.actor, act.occurred_at, act.causation, writes, tuple(secrets), trace, guards
                 )

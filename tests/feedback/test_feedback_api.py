@@ -84,6 +84,10 @@ async def test_nothing_that_is_stored_leads_to_who_submitted_anonymously(town: T
             sa.select(metadata.tables["log"].c.actor).where(metadata.tables["log"].c.stream == submitted["id"])
         )
         assert actors.scalars().all() == [None]
+        times = await connection.execute(
+            sa.select(metadata.tables["log"].c.occurred_at).where(metadata.tables["log"].c.stream == submitted["id"])
+        )
+        assert [(at.minute % 15, at.second, at.microsecond) for at in times.scalars()] == [(0, 0, 0)]
 
 
 async def test_votes_count_once_each_and_can_be_taken_back(town: Town) -> None:

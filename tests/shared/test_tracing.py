@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -78,6 +79,19 @@ async def test_an_event_carries_the_append_that_wrote_it(receiver: Receiver) -> 
     assert carried is not None
     assert carried.startswith(f"00-{append.trace}-{append.id}-")
     assert (append.service, append.name, append.attributes) == ("toy", "append", {"guildhall.service": "toy"})
+
+
+async def test_what_nobody_did_carries_no_trace_and_makes_no_span(receiver: Receiver) -> None:
+    log, anonymous = MemoryLog("toy"), replace(ACT, actor=None)
+
+    await Commands(log, CATALOGUE).execute(ACCOUNT, stream(1), open_account, act=anonymous)
+    await Commands(log, CATALOGUE).execute(ACCOUNT, stream(2), open_account, act=replace(anonymous, causation=uuid4()))
+    tracing.close_tracing()
+
+    (alone,), (caused,) = await log.load(stream(1)), await log.load(stream(2))
+    assert alone.traceparent is None
+    assert caused.traceparent is not None
+    assert len(receiver.spans) == 1
 
 
 def test_a_line_in_the_log_names_the_trace_it_belongs_to(receiver: Receiver) -> None:
