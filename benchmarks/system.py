@@ -25,6 +25,7 @@ from services.projection.read_models.actions import ACTIONS
 from services.projection.read_models.responses import RESPONSES
 from shared.views.view import View
 from tests.e2e.system import ROOT, LocalSystem, free_port
+from tests.positions import positions_of
 from tests.stack import Stack
 
 FILES = ("Users", "Posts", "Comments", "Votes")
@@ -117,6 +118,7 @@ async def _rebuilt(system: LocalSystem, view: View) -> tuple[str, int, float]:
     if process.returncode != 0 or found is None:
         raise RuntimeError(f"the rebuild of {view.name} failed:\n{output.decode()}")
     metric = "activity" if view is ACTIONS else "influence"
-    positions = (await asyncio.to_thread(system.metrics, COMMUNITY, metric))["freshness"]["positions"]
-    events = sum(sum(positions[source]) for source in view.sources)
+    token = (await asyncio.to_thread(system.metrics, COMMUNITY, metric))["freshness"]["positions"]
+    positions = positions_of(token, (system.home / "secrets" / "member").read_text().strip())
+    events = sum(position for (source, _), position in positions.items() if source in view.sources)
     return view.name, events, events / float(found[1])

@@ -14,6 +14,7 @@ from shared.access.tokens import Tokens
 from shared.commands import Commands
 from shared.errors import NotFound
 from shared.log.port import Log
+from shared.positions import Seal
 from shared.settings import Settings
 from shared.vault import Vault
 from shared.views.freshness import Watch
@@ -41,6 +42,7 @@ class Runtime:
     directory: Directory
     vault: Vault
     watch: Watch
+    seal: Seal
     progress: Progress
     revision: frozenset[str]
     log: Log | None = None

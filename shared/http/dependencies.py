@@ -13,6 +13,7 @@ from fastapi import Depends, Header, Request
 from fastapi.dependencies.models import Dependant
 from uuid_utils.compat import uuid7
 
+from shared import positions
 from shared.commands import Act, Basis, Commands, Outcome, Step
 from shared.decider import Decider
 from shared.errors import BadRequest, Unauthenticated
@@ -21,7 +22,6 @@ from shared.http import context
 from shared.http.context import RequestContext
 from shared.http.reading import Reading
 from shared.log.port import Secret
-from shared.positions import parse_positions
 from shared.vault import OwnWords
 from shared.views.freshness import Freshness
 from shared.views.view import View
@@ -176,7 +176,7 @@ class Fresh:
             Header(
                 alias="Guildhall-After",
                 description="`Guildhall-Position` of a write: the answer shows it, or is 503 when that takes too long.",
-                examples=["content/3/1045"],
+                examples=[positions.EXAMPLE],
             ),
         ] = None,
         prefer: Annotated[
@@ -193,7 +193,7 @@ class Fresh:
         values = request.headers.getlist("guildhall-after")
         if values and not known.settled:
             known.settled = True
-            wanted = parse_positions(values, header="Guildhall-After", partitions=runtime.settings.partitions)
+            wanted = runtime.seal.open(values, header="Guildhall-After", partitions=runtime.settings.partitions)
             wait = _wait(request.headers.getlist("prefer"))
             known.allow(wait)
             await runtime.watch.wait_for(self.views, wanted, wait, caller=known.caller)

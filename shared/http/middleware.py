@@ -22,7 +22,6 @@ from shared.http import context, problems
 from shared.http.bodies import streamed
 from shared.http.context import QUIET, RequestContext
 from shared.observability import REQUESTS
-from shared.positions import format_positions
 
 SAFE_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -94,9 +93,9 @@ class Around:
             return
         if request.version is not None:
             yield b"etag", f'"{request.version}"'.encode()
-        if request.positions:
+        if request.positions and runtime is not None:
             written = {(self._service, partition): where.position for partition, where in request.positions.items()}
-            yield b"guildhall-position", format_positions(written).encode()
+            yield b"guildhall-position", runtime.seal.seal(written).encode()
 
     def _record(self, scope: Scope, request: RequestContext, status: int) -> None:
         """One line and one measurement, by operation: a path may hold what somebody typed."""

@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from shared import positions
 from shared.http.problems import MEDIA_TYPE
 
 _TEMPLATE = "#/components/schemas/{model}"
@@ -60,7 +61,7 @@ _IDEMPOTENCY_KEY = {
 }
 _POSITION = {
     "description": "Where the change stands in the log. Send it to a read as `Guildhall-After` to see the change.",
-    "schema": {"type": "string", "examples": ["content/3/1045"]},
+    "schema": {"type": "string", "examples": [positions.EXAMPLE]},
 }
 _ETAG = {
     "description": "Version of what is shown. Send it with a change as `If-Match`.",

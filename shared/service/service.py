@@ -30,6 +30,7 @@ from shared.http.context import QUIET
 from shared.http.middleware import Around
 from shared.http.refusals import Turns
 from shared.log.postgres import CONNECTIONS, PostgresLog
+from shared.positions import Seal
 from shared.runtime import Runtime
 from shared.service import health
 from shared.settings import Settings
@@ -146,6 +147,8 @@ async def _running(service: Service, settings: Settings, only: Only | None) -> A
         progress = Progress()
         ends = TopicEnds(settings, service.topics)
         stack.push_async_callback(ends.close)
+        secret = settings.member_secret.get_secret_value().encode()
+        seal = Seal(secret)
         await ends.ends()  # so that the first answers can tell how far they are
         runtime = Runtime(
             service=service.name,
@@ -155,7 +158,7 @@ async def _running(service: Service, settings: Settings, only: Only | None) -> A
                 Keys(settings.jwks),
                 issuer=settings.issuer,
                 audience=settings.audience,
-                member_secret=settings.member_secret.get_secret_value().encode(),
+                member_secret=secret,
             ),
             directory=Directory(
                 engine,
@@ -171,7 +174,9 @@ async def _running(service: Service, settings: Settings, only: Only | None) -> A
                 own=service.name if service.events is not None else None,
                 ends=ends,
                 progress=None if only == "api" else progress,
+                seal=seal,
             ),
+            seal=seal,
             progress=progress,
             views=service.views,
             revision=frozenset(migrate.newest(service)),

@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Hashable, Sequence
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_serializer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import Driver, driver
-from shared.positions import Positions
+from shared.positions import Positions, Seal
 from shared.stream.topic_ends import FRESH, Ends, TopicEnds
 from shared.views.progress import Progress
 from shared.views.view import View
@@ -23,14 +23,34 @@ from shared.views.waiting import Waiting
 class Freshness(BaseModel):
     """How far the views behind an answer are: positions by source and partition, and what they lack.
 
-    `lag_events` is null only while a process has never heard from the broker where the topics end.
+    Callers see the positions as one sealed token. `lag_events` is null only while a process has never heard from the
+    broker where the topics end.
     """
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
-    positions: dict[str, list[int]] = Field(description="Last position folded, by source, for each partition.")
+    positions: dict[str, list[int]] = Field(
+        description="How far the answer is: sent back as `Guildhall-After`, a later answer is at least as far."
+    )
     lag_events: int | None = Field(description="Events recorded and not folded yet; null when it is not known.")
     lag_seconds: float = Field(description="Age of what is missing; 0 when nothing is.")
+    _seal: Seal | None = PrivateAttr(None)
+
+    def sealed_by(self, seal: Seal | None) -> Freshness:
+        """The same, shown with that seal."""
+        self._seal = seal
+        return self
+
+    @property
+    def seal(self) -> Seal | None:
+        return self._seal
+
+    @field_serializer("positions", when_used="json")
+    def _sealed(self, positions: dict[str, list[int]]) -> str:
+        assert self._seal is not None, "what is shown to a caller has been measured by a Watch"
+        return self._seal.seal(
+            {(source, partition): n for source, ns in positions.items() for partition, n in enumerate(ns)}
+        )
 
 
 # One snapshot: heads, watermarks, and the first event that is missing.
@@ -53,7 +73,7 @@ from watermark where view = any($1::text[]) and source = any($2::text[]) group b
 
 
 class Watch:
-    """`own` is the service whose log lies in this database, None where there is none."""
+    """`own` is the service whose log lies in this database, None where there is none; `seal` is for what is shown."""
 
     def __init__(
         self,
@@ -63,7 +83,9 @@ class Watch:
         own: str | None = None,
         ends: TopicEnds | None = None,
         progress: Progress | None = None,
+        seal: Seal | None = None,
     ) -> None:
+        self._seal = seal
         self._engine = engine
         self._partitions = partitions
         self._own = own
@@ -82,7 +104,7 @@ class Watch:
                 await self._measure_own(connection, readers, measure)
             if topics:
                 await self._measure_topics(connection, views, topics, ends, measure)
-        return measure.freshness()
+        return measure.freshness().sealed_by(self._seal)
 
     async def _measure_own(self, connection: Driver, views: Sequence[str], measure: _Measure) -> None:
         assert self._own is not None

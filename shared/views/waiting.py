@@ -8,20 +8,20 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import driver
 from shared.errors import Behind, TooManyRequests, Unavailable
-from shared.positions import Positions, format_positions
+from shared.positions import Positions
 from shared.views.progress import Progress
 from shared.views.view import View
 
 SOON, LATE = 0.005, 0.05
 """Seconds between two looks: the first after somebody came, and the longest."""
-OF_A_CALLER = 8
+OF_A_CALLER = 64
 """Requests of one caller that may wait in a process at once: more than a page of a front end sends."""
 OF_ALL = 2_000
 
@@ -31,26 +31,20 @@ from watermark w join unnest($1::text[], $2::text[], $3::smallint[]) as u(view, 
 using (view, source, partition)
 """
 
-Place = tuple[str, int]
-"""A source and a partition of it."""
+Place = tuple[str, str, int]
+"""A view, a source that it reads, and a partition of that."""
 
 
 @dataclass(eq=False, slots=True)
 class _Waiter:
-    """What a request waits for: `(view, source, partition)` and the position; `missing` is where they stood last."""
+    """What a request waits for."""
 
-    wanted: dict[tuple[str, str, int], int]
+    wanted: dict[Place, int]
     there: asyncio.Future[None]
-    missing: dict[Place, int] = field(default_factory=dict)
 
-    def look(self, stands: dict[tuple[str, str, int], int]) -> None:
-        self.missing = {}
-        for (view, source, partition), position in self.wanted.items():
-            stand = stands.get((view, source, partition), 0)
-            if stand < position:
-                place = (source, partition)
-                self.missing[place] = min(stand, self.missing.get(place, stand))
-        if not self.missing and not self.there.done():
+    def look(self, stands: dict[Place, int]) -> None:
+        there = all(stands.get(place, 0) >= position for place, position in self.wanted.items())
+        if there and not self.there.done():
             self.there.set_result(None)
 
 
@@ -70,7 +64,7 @@ class Waiting:
     ) -> None:
         """Until all of these views have folded these positions; a source that a view does not read holds nothing up.
 
-        Raises `Behind` after `timeout` seconds, saying where the views stand, `TooManyRequests` where the caller waits
+        Raises `Behind` after `timeout` seconds, `TooManyRequests` where the caller waits
         `OF_A_CALLER` times already, and `Unavailable` where too many wait.
         """
         wanted = {
@@ -98,8 +92,7 @@ class Waiting:
             async with asyncio.timeout(max(timeout, SOON)):
                 await waiter.there
         except TimeoutError:
-            behind = format_positions(waiter.missing) or "the beginning"
-            raise Behind(f"The view is at {behind}. Ask again, or wait longer.", retry_after=1) from None
+            raise Behind("The view is not as far yet. Ask again, or wait longer.", retry_after=1) from None
         finally:
             self._waiters.discard(waiter)
             self._callers[caller] -= 1
@@ -127,7 +120,7 @@ class Waiting:
             await self._pause(pause)
             pause = min(pause * 1.5, LATE)
 
-    async def _stands(self, places: set[tuple[str, str, int]]) -> dict[tuple[str, str, int], int]:
+    async def _stands(self, places: set[Place]) -> dict[Place, int]:
         async with driver(self._engine) as connection:
             rows = await connection.fetch(STANDS, *zip(*places, strict=True))
         return {(row["view"], row["source"], row["partition"]): row["position"] for row in rows}

@@ -10,6 +10,7 @@ import httpx2 as httpx
 
 from tests.member import api as members
 from tests.member.running import Api
+from tests.positions import token_of
 
 Json = dict[str, Any]
 
@@ -67,7 +68,7 @@ class Town:
         """Read a list that knows of everything written so far, or of what stands at `after`."""
         assert self.content.runtime.log is not None
         heads = await self.content.runtime.log.heads()
-        everything = ", ".join(f"content/{p}/{head}" for p, head in enumerate(heads) if head)
+        everything = token_of({("content", p): head for p, head in enumerate(heads)})
         headers = {"guildhall-after": after or everything, "prefer": "wait=10"}
         answer = await self.by(by).get(path, headers=headers)
         assert answer.status_code == 200, answer.text

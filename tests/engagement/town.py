@@ -11,6 +11,7 @@ import httpx2 as httpx
 from tests.content.town import Place
 from tests.content.town import Town as ContentTown
 from tests.member.running import Api
+from tests.positions import token_of
 
 Json = dict[str, Any]
 
@@ -42,8 +43,8 @@ class Town:
         """Read what knows of everything written so far."""
         assert self.engagement.runtime.log is not None
         heads = await self.engagement.runtime.log.heads()
-        everything = ", ".join(f"engagement/{p}/{head}" for p, head in enumerate(heads) if head)
-        headers = {"prefer": "wait=10", **({"guildhall-after": everything} if everything else {})}
+        everything = token_of({("engagement", p): head for p, head in enumerate(heads)})
+        headers = {"prefer": "wait=10", "guildhall-after": everything}
         answer = await self.by(by).get(path, headers=headers)
         assert answer.status_code == 200, answer.text
         seen: Json = answer.json()

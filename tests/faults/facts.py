@@ -17,6 +17,7 @@ from uuid import UUID
 from deploy.local.home import Home
 from deploy.local.issuer import Issuer
 from tests.faults.client import Answer, Client, NoAnswer
+from tests.positions import positions_of
 
 KINDS = ("reply", "suggestion", "share", "community")
 SERVICE = {"reply": "content", "suggestion": "feedback", "share": "engagement", "community": "member"}
@@ -74,6 +75,11 @@ class Town:
     @property
     def path(self) -> str:
         return f"/v1/communities/{self.name}"
+
+    def places(self, answer: Answer) -> list[tuple[str, int, int]]:
+        """The places that `Guildhall-Position` names."""
+        positions = positions_of(answer.headers["guildhall-position"], self.home.secret("member"))
+        return [(*place, position) for place, position in positions.items()]
 
     def client(self, subject: str = "operator", timeout: float = 15.0) -> Client:
         return Client(self.port, Issuer(self.home).mint(subject), timeout=timeout)
@@ -144,7 +150,7 @@ class Town:
             status = 0
         self.attempts.append(Attempt(fact.kind, began, time.monotonic() - began, status))
         if status == 201:
-            fact.id, fact.positions = UUID(answer.json()["id"]), positions_of(answer)
+            fact.id, fact.positions = UUID(answer.json()["id"]), self.places(answer)
         elif status not in (0, 503):
             self.refused[f"{fact.kind}: {status} {answer.json().get('detail')}"] += 1
         return status
@@ -194,15 +200,6 @@ class Town:
 
 def founding(slug: str) -> dict[str, object]:
     return {"slug": slug, "name": slug, "purpose": "To be counted", "language": "en", "time_zone": "UTC"}
-
-
-def positions_of(answer: Answer) -> list[tuple[str, int, int]]:
-    """The places that `Guildhall-Position` names."""
-    found = []
-    for place in answer.headers.get("guildhall-position", "").split(","):
-        service, partition, position = place.strip().split("/")
-        found.append((service, int(partition), int(position)))
-    return found
 
 
 def p99(attempts: Iterable[Attempt]) -> float:

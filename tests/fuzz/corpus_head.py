@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from tests.positions import token_of
+
 CONTENT_TYPES = (
     b"",
     b"text/plain",
@@ -27,6 +29,11 @@ CONTENT_TYPES = (
     b"a" * 4_000,
 )
 
+
+def _at(place: tuple[str, int], position: int) -> bytes:
+    return token_of({place: position}).encode()
+
+
 HEADERS: tuple[tuple[bytes, tuple[bytes, ...]], ...] = (
     (b"content-encoding", (b"gzip", b"br", b"deflate", b"identity", b"GZIP, gzip", b"zstd", b"x", b"")),
     (b"transfer-encoding", (b"gzip", b"chunked")),
@@ -35,9 +42,13 @@ HEADERS: tuple[tuple[bytes, tuple[bytes, ...]], ...] = (
     (b"if-match", (b"", b"*", b'"1"', b'W/"1"', b'"0"', b'"999999999"', b'"9999999999"', b'"a"', b'"1", "2"', b"1")),
     (
         b"guildhall-after",
-        (b"", b"content/0/1", b"content/0/0", b"content/12/1", b"x/0/1", b"content/0/" + b"9" * 19, b"/", b",,,"),
+        (b"", b"content/0/1", _at(("content", 0), 0), _at(("x", 0), 1), b"AAAA", b"=" * 99, b"/", b",,,"),
     ),
-    (b"guildhall-after", (b"member/0/1, content/1/1", b"content/0/-1", b"content/0/1;", b"a/0/1," * 900, b"\xe9/0/1")),
+    (b"guildhall-after", (_at(("content", 0), 2**63 - 1), _at(("content", 12), 1), _at(("member", 0), 1) + b";")),
+    (
+        b"guildhall-after",
+        (b"A" * 4_001, b",".join([_at(("content", 0), 1)] * 60), b"\xe9", _at(("content", 3), 1)[:-2]),
+    ),
     (b"prefer", (b"wait=0", b"wait=-1", b"wait=99999", b"wait=1.5", b"respond-async", b"", b"wait", b"=" * 3_000)),
     (b"accept", (b"", b"*/*", b"text/csv", b"text/csv;q=2", b"text/csv;q=x", b"image/png", b"," * 3_000, b"\xff")),
     (b"accept-encoding", (b"gzip", b"*;q=0", b"identity;q=0")),

@@ -24,6 +24,7 @@ from shared.views.reader import Reader
 from shared.views.store_postgres import PostgresViewStore
 from tests.conftest import FreshDatabase
 from tests.member.running import Api
+from tests.positions import token_of
 from tests.projection.histories import COMMUNITY
 from tests.projection.records import NOON, recorded
 
@@ -58,8 +59,7 @@ class Hall:
 
     async def get(self, path: str, asked: Mapping[str, Any] | None = None, *, expect: int = 200) -> httpx.Response:
         """What the API answers below the community's metrics, when all that has happened is folded."""
-        after = [f"{service}/{partition}/{position}" for (service, partition), position in self.after.items()]
-        headers = [("guildhall-after", place) for place in after] + [("prefer", "wait=9")]
+        headers = [("guildhall-after", token_of(self.after))] * bool(self.after) + [("prefer", "wait=9")]
         async with self.api.by("somebody") as client:
             answer = await client.get(
                 f"/v1/communities/{COMMUNITY}/metrics/{path}", params=asked or {}, headers=headers

@@ -14,6 +14,7 @@ import pytest
 from services.feedback.events import SuggestionAnswered, SuggestionDeclined, SuggestionPlanned, SuggestionSubmitted
 from services.member.events import CommunityDescribed, CommunityFounded, MemberJoined
 from shared.event import Text
+from tests.positions import positions_of
 from tests.projection import oracle
 from tests.projection.conftest import Hall
 from tests.projection.histories import COMMUNITY, START
@@ -234,6 +235,7 @@ async def test_a_community_for_members_shows_its_numbers_to_no_outsider(hall: Ha
 
 async def test_answers_say_how_far_they_are(hall: Hall, life: Life) -> None:
     freshness = (await hall.json("influence"))["freshness"]
-    for name, positions in freshness["positions"].items():
-        heads = await hall.logs[name].heads()
-        assert positions == heads
+    positions = positions_of(freshness["positions"])
+    assert {source for source, _ in positions} == {"content", "engagement", "feedback", "member"} & set(hall.logs)
+    for name in {source for source, _ in positions}:
+        assert [positions[name, p] for p in range(12)] == await hall.logs[name].heads()

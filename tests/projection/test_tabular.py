@@ -6,9 +6,10 @@ from io import StringIO
 import pytest
 
 from services.projection.tabular import _wants_csv, csv_answer
+from shared.positions import Seal
 from shared.views.freshness import Freshness
 
-FRESH = Freshness(positions={"content": [3]}, lag_events=0, lag_seconds=0.0)
+FRESH = Freshness(positions={"content": [3]}, lag_events=0, lag_seconds=0.0).sealed_by(Seal(b"secret"))
 
 
 def body(*rows: list[str | int | float | None]) -> str:

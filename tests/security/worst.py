@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from tests.city.asking import Request
 from tests.city.village import Village
+from tests.positions import token_of
 
 MEGABYTE = 1_000_000
 CHUNK = 65_536
@@ -124,7 +125,7 @@ WORST = [
     Worst("positions by the thousand", _get("/threads", guildhall_after="content/0/1," * 1_000), 400),
     Worst(
         "as many positions as pass",
-        _get("/tags", guildhall_after=",".join(["content/0/999999"] * 200), prefer="wait=0"),
+        _get("/tags", guildhall_after=token_of({("content", p): 999_999 for p in range(12)}), prefer="wait=0"),
         503,
     ),
     Worst("a list of media types", _get("/metrics/activity", "projection", accept="a/b;q=0.1," * 1_000), 200),

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
 from shared.http.words import Answer
+from shared.positions import EXAMPLE as POSITION_EXAMPLE
 from shared.views.freshness import Freshness
 
 REACTION: JsonDict = {
@@ -25,7 +26,7 @@ SUMMARY: JsonDict = {
     "mine": ["helpful"],
     "items": [REACTION],
     "next": None,
-    "freshness": {"positions": {"engagement": [12, 9]}, "lag_events": 0, "lag_seconds": 0.0},
+    "freshness": {"positions": POSITION_EXAMPLE, "lag_events": 0, "lag_seconds": 0.0},
 }
 
 

@@ -19,6 +19,7 @@ from services.projection.tabular import CSV_ANSWER, Cell, WantsCsv, csv_answer
 from shared.errors import Invalid
 from shared.http.dependencies import fresh
 from shared.http.words import Answer
+from shared.positions import EXAMPLE as POSITION_EXAMPLE
 from shared.views.freshness import Freshness
 
 router = APIRouter(prefix="/metrics", tags=["metrics"])
@@ -47,7 +48,7 @@ EXAMPLE: dict[str, Any] = {
         }
     ],
     "time_zone": "Europe/Paris",
-    "freshness": {"positions": {"content": [12, 9]}, "lag_events": 0, "lag_seconds": 0.0},
+    "freshness": {"positions": POSITION_EXAMPLE, "lag_events": 0, "lag_seconds": 0.0},
 }
 
 

@@ -12,9 +12,10 @@ from services.projection.days import date_of
 from services.projection.influence.book import Influence
 from services.projection.influence.explanation import Item
 from shared.http.words import Answer
+from shared.positions import EXAMPLE as POSITION_EXAMPLE
 from shared.views.freshness import Freshness
 
-_FRESHNESS = {"positions": {"content": [12, 9], "engagement": [4, 7]}, "lag_events": 0, "lag_seconds": 0.0}
+_FRESHNESS = {"positions": POSITION_EXAMPLE, "lag_events": 0, "lag_seconds": 0.0}
 _ALICE, _BOB = "8d0c1c2e-5b54-8f0a-9d6e-0a5f3f1d2c4b", "2f9d8c1b-7a65-8e43-b210-9f8e7d6c5b4a"
 _MEMBER: dict[str, Any] = {
     "member_id": _ALICE,

@@ -272,7 +272,7 @@ def _as_it_was(then: Freshness, now: Freshness, seconds: float) -> Freshness:
         positions=then.positions,
         lag_events=None if now.lag_events is None else now.lag_events + missing,
         lag_seconds=round(max(now.lag_seconds, seconds), 3),
-    )
+    ).sealed_by(now.seal)
 
 
 def _up_to(limit: int, days: Iterable[int], changes: dict[int, int]) -> Iterable[int]:

@@ -17,6 +17,7 @@ from services.projection.read_models.suggestions import ANSWER, STATES, SUGGESTI
 from shared.errors import Invalid
 from shared.http.dependencies import Db, fresh
 from shared.http.words import Answer
+from shared.positions import EXAMPLE as POSITION_EXAMPLE
 from shared.views.freshness import Freshness
 from shared.views.view import present
 
@@ -44,7 +45,7 @@ class SuggestionMetrics(Answer):
                     "unanswered": 3,
                     "median_seconds_to_answer": 86400.0,
                     "time_zone": "Europe/Paris",
-                    "freshness": {"positions": {"feedback": [12, 9]}, "lag_events": 0, "lag_seconds": 0.0},
+                    "freshness": {"positions": POSITION_EXAMPLE, "lag_events": 0, "lag_seconds": 0.0},
                 }
             ]
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from uuid import uuid4
@@ -16,7 +17,7 @@ from shared.errors import BadRequest, Behind
 from shared.event import encode_data, wire_name
 from shared.log.port import Append, NewEvent, Write, partition_of
 from shared.log.postgres import PostgresLog
-from shared.positions import format_positions, parse_positions
+from shared.positions import EXAMPLE, Seal
 from shared.settings import Settings
 from shared.stream.log_source import LogSource
 from shared.stream.topic_ends import Ends, TopicEnds
@@ -123,7 +124,7 @@ async def test_who_waits_in_vain_is_told_where_the_view_stands(engine: AsyncEngi
     watch = Watch(engine, partitions=PARTITIONS, own="beta")
     await watch.wait_for([VOTE_COUNT], {("other", 0): 5}, 0.0)
 
-    with pytest.raises(Behind, match=f"beta/{PLACE[1]}/0") as behind:
+    with pytest.raises(Behind) as behind:
         await watch.wait_for([VOTE_COUNT], {PLACE: 7}, 0.05)
     assert (behind.value.status, behind.value.retry_after) == (503, 1)
 
@@ -197,19 +198,55 @@ async def test_a_broker_that_is_away_holds_no_request_up(settings: Settings) -> 
     assert took < 2
 
 
-def test_positions_are_written_and_read() -> None:
-    positions = {("content", 3): 1045, ("member", 0): 7}
+SEAL = Seal(b"secret")
+PLACES = {("content", 3): 1045, ("member", 0): 7}
 
-    written = format_positions(positions)
 
-    assert written == "content/3/1045, member/0/7"
-    assert parse_positions([written, "content/3/9"], header="Guildhall-After", partitions=12) == positions
+def opened(*tokens: str) -> dict[tuple[str, int], int]:
+    return SEAL.open(tokens, header="Guildhall-After", partitions=12)
+
+
+def test_positions_are_sealed_and_opened() -> None:
+    earlier = SEAL.seal({("content", 3): 9, ("feedback", 11): 1})
+
+    assert opened(SEAL.seal(PLACES)) == PLACES
+    assert opened(SEAL.seal(PLACES), earlier) == opened(f"{earlier}, {SEAL.seal(PLACES)}")
+    assert opened(SEAL.seal(PLACES), earlier) == {**PLACES, ("feedback", 11): 1}
+
+
+def test_a_token_tells_nothing_and_never_the_same() -> None:
+    tokens = {SEAL.seal(PLACES) for _ in range(100)}
+
+    assert len(tokens) == 100
+    assert {len(token) for token in tokens} == {len(SEAL.seal({("content", 4): 2000, ("member", 1): 9}))}
 
 
 @pytest.mark.parametrize(
     "wrong",
-    ["", "content", "content/3", "content/12/1", "content/3/-1", "content/3/1,", "a/b/c", "c/3/1 d/3/1", "é/1/1"],
+    [
+        "",
+        "content/3/1045",
+        EXAMPLE,
+        "é",
+        "=",
+        "AAAA",
+        Seal(b"another").seal(PLACES),
+        SEAL.seal(PLACES)[:-4],
+        SEAL.seal(PLACES) + ",",
+        SEAL.seal(PLACES) + "!",
+        SEAL.seal({("content", 12): 1}),
+        ",".join(SEAL.seal(PLACES) for _ in range(60)),
+    ],
 )
-def test_a_position_that_is_none_is_refused_by_the_name_of_its_header(wrong: str) -> None:
+def test_a_position_that_was_not_given_out_is_refused_by_the_name_of_its_header(wrong: str) -> None:
     with pytest.raises(BadRequest, match="Guildhall-After"):
-        parse_positions([wrong], header="Guildhall-After", partitions=12)
+        opened(wrong)
+
+
+def test_what_is_shown_is_sealed() -> None:
+    fresh = Freshness(positions={"beta": [1, 2]}, lag_events=0, lag_seconds=0.0).sealed_by(SEAL)
+
+    shown = json.loads(fresh.model_dump_json())
+
+    assert (shown["lag_events"], shown["lag_seconds"]) == (0, 0.0)
+    assert opened(shown["positions"]) == {("beta", 0): 1, ("beta", 1): 2}

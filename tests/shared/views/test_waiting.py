@@ -82,7 +82,7 @@ async def test_one_caller_waits_a_few_times_at_once_and_holds_up_nobody_else(eng
 
     with pytest.raises(TooManyRequests):
         await waiting.until([VOTE_COUNT], {("beta", 3): 1}, 5.0, caller="greedy")
-    with pytest.raises(Behind, match="beta/3/0"):
+    with pytest.raises(Behind):
         await waiting.until([VOTE_COUNT], {("beta", 3): 1}, 0.1, caller="patient")
     await fold(engine, 1)
     await asyncio.gather(*many)
