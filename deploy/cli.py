@@ -146,11 +146,13 @@ OWN = ("up", "down", "status", "logs", "token", "issuer")
 def settle() -> None:
     """Point the kernel's commands at the local system, where one runs here and the environment names no other."""
     home = Home.at(None)
-    if "GUILDHALL_DATABASE_URL" in os.environ or not (home.root.is_dir() and home.is_locked()):
+    if "GUILDHALL_DATABASE_URL" in os.environ or not home.root.is_dir():
         return
-    from deploy.local.system import running_settings
+    with contextlib.suppress(LocalError, OSError):  # a folder that is somebody else's points us nowhere
+        if not home.is_locked():
+            return
+        from deploy.local.system import running_settings
 
-    with contextlib.suppress(LocalError, OSError):
         for name, value in running_settings(home).items():
             os.environ.setdefault(name, value)
 

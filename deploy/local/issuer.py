@@ -33,12 +33,7 @@ class Issuer:
     home: Home
 
     def _key(self) -> ECKey:
-        path = self.home.root / "secrets" / "issuer.json"
-        if not path.exists():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            made = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256", "kid": secrets.token_hex(8)})
-            self.home.write("secrets/issuer.json", json.dumps(made.as_dict(private=True)))
-        return ECKey.import_key(json.loads(path.read_text()))
+        return ECKey.import_key(json.loads(self.home.kept("issuer.json", _new_key)))
 
     def jwks(self) -> dict[str, Any]:
         return {"keys": [self._key().as_dict(private=False)]}
@@ -72,6 +67,11 @@ class Issuer:
             "scope": granted,
         }
         return jwt.encode({"typ": "at+jwt", "alg": "ES256", "kid": key.kid}, claims, key, algorithms=["ES256"])
+
+
+def _new_key() -> str:
+    made = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256", "kid": secrets.token_hex(8)})
+    return json.dumps(made.as_dict(private=True))
 
 
 def seconds(text: str) -> int:
