@@ -127,15 +127,20 @@ def token(
     guarded(state, act)
 
 
-@app.command(epilog="Example: guildhall issuer --home /var/lib/guildhall")
-def issuer(home: HomeOption = None) -> None:
+@app.command(epilog="Examples: guildhall issuer · guildhall issuer --publish /srv/keys/jwks.json")
+def issuer(
+    home: HomeOption = None,
+    publish: Annotated[
+        Path | None, typer.Option(help="The file to write, where services need not see the key.")
+    ] = None,
+) -> None:
     """Make the local issuer's key where there is none, and write its public half for the services (jwks.json)."""
     from deploy.local.issuer import Issuer
 
     state = Home.at(home)
 
     def act() -> None:
-        typer.echo(Issuer(state.open()).write_jwks())
+        typer.echo(Issuer(state.open()).write_jwks(publish))
 
     guarded(state, act)
 

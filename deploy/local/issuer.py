@@ -16,6 +16,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from deploy.local.home import Home
+from deploy.local.ownership import replace
 from deploy.local.problems import LocalError
 
 ISSUER = "guildhall-local"
@@ -38,9 +39,11 @@ class Issuer:
     def jwks(self) -> dict[str, Any]:
         return {"keys": [self._key().as_dict(private=False)]}
 
-    def write_jwks(self) -> Path:
-        """The public keys as a file, for the services."""
-        return self.home.write("jwks.json", json.dumps(self.jwks()), 0o644)
+    def write_jwks(self, path: Path | None = None) -> Path:
+        """The public keys as a file for the services, by default `jwks.json` in the state folder."""
+        path = path or self.home.root / "jwks.json"
+        replace(path, json.dumps(self.jwks()), 0o644)
+        return path
 
     def discovery(self, origin: str) -> dict[str, Any]:
         return {
