@@ -101,23 +101,9 @@ def problem(status: int, kind: str, title: str, detail: str) -> Route:
     return _answer(json.dumps(body), "application/problem+json", status)
 
 
-def _service_documents(service: str, upstream: Route) -> list[Route]:
-    proxy = _proxy(upstream)
-    return [
-        _exactly(f"/docs/{service}", {"handler": "rewrite", "uri": "/docs"}, proxy),
-        _exactly(f"/openapi/{service}.json", {"handler": "rewrite", "uri": "/openapi.json"}, proxy),
-        # The documentation page asks for /openapi.json of its own origin; its referer says whose it is.
-        {
-            "match": [
-                {
-                    "path": ["/openapi.json"],
-                    "header_regexp": {"Referer": {"pattern": f"/docs/{re.escape(service)}([?#].*)?$"}},
-                }
-            ],
-            "handle": [proxy],
-            "terminal": True,
-        },
-    ]
+def _service_documents(service: str, upstream: Route) -> Route:
+    paths = [f"/docs/{service}", f"/docs/{service}/*", f"/openapi/{service}.json"]
+    return {"match": [{"path": paths}], "handle": [_proxy(upstream)], "terminal": True}
 
 
 def index(origin: str, services: list[str]) -> str:
@@ -149,8 +135,7 @@ def routes(
             _exactly("/.well-known/openid-configuration", _answer(discovery, "application/json")),
             _exactly("/.well-known/jwks.json", _answer(jwks, "application/jwk-set+json")),
         ]
-    for service in services:
-        made += _service_documents(service, upstreams[service])
+    made += [_service_documents(service, upstreams[service]) for service in services]
     for service, templates in owners(paths):
         for streaming, some in groupby(templates, key=streams):
             matchers = [{"path_regexp": {"pattern": pattern(template)}} for template in some]
