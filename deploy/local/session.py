@@ -12,7 +12,7 @@ import time
 
 from rich.console import Console
 
-from deploy.local import orphans, problems, summary
+from deploy.local import orphans, problems, summary, visitor
 from deploy.local.home import Home
 from deploy.local.identity import identity
 from deploy.local.progress import Progress
@@ -63,6 +63,7 @@ async def _run(home: Home, port: int, progress: Progress, *, demo: bool, ready_f
         loop.add_signal_handler(number, on_signal)
     rising = asyncio.create_task(bring_up(system, supervisor, progress, demo=demo))
     waiting = asyncio.create_task(asked.wait())
+    visiting = asyncio.create_task(visitor.keep(home))
     try:
         await asyncio.wait({rising, waiting}, return_when=asyncio.FIRST_COMPLETED)
         if rising.done():
@@ -76,7 +77,8 @@ async def _run(home: Home, port: int, progress: Progress, *, demo: bool, ready_f
     finally:
         rising.cancel()
         waiting.cancel()
-        await asyncio.gather(rising, waiting, return_exceptions=True)
+        visiting.cancel()
+        await asyncio.gather(rising, waiting, visiting, return_exceptions=True)
         progress.console.print("Stopping …")
         began = time.monotonic()
         await supervisor.stop()
