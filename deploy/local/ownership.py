@@ -12,7 +12,7 @@ import pwd
 import stat
 import tempfile
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 from deploy.local.launch import other_user
 from deploy.local.problems import LocalError
@@ -115,6 +115,23 @@ def append(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, flags, 0o600), "ab")
 
 
+def create(path: Path) -> TextIO:
+    """A file that somebody asked for, empty and for its owner alone; what lies below /dev is written to as it is.
+
+    LocalError where the name is a link or another user's file: whoever put it there chose where our words go.
+    """
+    if path.is_relative_to("/dev"):
+        return path.open("w", newline="", encoding="utf-8")
+    refuse_foreign(path)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC  # emptied when we know whose it is
+    descriptor = os.open(path, flags, 0o600)
+    if os.fstat(descriptor).st_uid not in _owners():
+        os.close(descriptor)
+        raise _refused(f"{path} belongs to somebody else.", "It came there just now.")
+    os.ftruncate(descriptor, 0)
+    return open(descriptor, "w", newline="", encoding="utf-8")
+
+
 def _stat(path: Path) -> os.stat_result | None:
     try:
         return path.lstat()
@@ -138,6 +155,6 @@ def _name(uid: int) -> str:
 def _refused(what: str, means: str) -> LocalError:
     return LocalError(
         what,
-        f"{means} Keys, passwords and process ids are read from the state folder, so nothing of it is used.",
+        f"{means} Keys, passwords and process ids lie in such folders, so nothing of it is used.",
         "Choose a folder of your own with --home DIR (or GUILDHALL_HOME=DIR).",
     )
