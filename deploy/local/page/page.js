@@ -13,7 +13,7 @@ const byId = (id) => document.getElementById(id);
 let token = null;
 
 async function answer(path, headers = {}) {
-  const got = await fetch(path, { headers, cache: "no-store" });
+  const got = await fetch(path, { headers, cache: "no-store", signal: AbortSignal.timeout(4000) });
   if (!got.ok) throw new Error(`${path}: ${got.status}`);
   return got.json();
 }
