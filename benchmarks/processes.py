@@ -47,6 +47,7 @@ async def served(name: str, only: str, settings: Settings) -> AsyncIterator[Serv
         "GUILDHALL_PARTITIONS": str(settings.partitions),
         "GUILDHALL_JWKS": settings.jwks,
         "GUILDHALL_LOG_LEVEL": "warning",
+        "GUILDHALL_DEVELOPMENT": "true",  # the secrets of this process, too, are the known ones
     }
     port = free_port()
     async with listening(port, "deploy.cli", "run", name, "--only", only, "--port", str(port), **given) as pid:

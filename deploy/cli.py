@@ -127,15 +127,20 @@ def token(
     guarded(state, act)
 
 
-@app.command(epilog="Example: guildhall issuer --home /var/lib/guildhall")
-def issuer(home: HomeOption = None) -> None:
+@app.command(epilog="Examples: guildhall issuer · guildhall issuer --publish /srv/keys/jwks.json")
+def issuer(
+    home: HomeOption = None,
+    publish: Annotated[
+        Path | None, typer.Option(help="The file to write, where services need not see the key.")
+    ] = None,
+) -> None:
     """Make the local issuer's key where there is none, and write its public half for the services (jwks.json)."""
     from deploy.local.issuer import Issuer
 
     state = Home.at(home)
 
     def act() -> None:
-        typer.echo(Issuer(state.open()).write_jwks())
+        typer.echo(Issuer(state.open()).write_jwks(publish))
 
     guarded(state, act)
 
@@ -146,11 +151,13 @@ OWN = ("up", "down", "status", "logs", "token", "issuer")
 def settle() -> None:
     """Point the kernel's commands at the local system, where one runs here and the environment names no other."""
     home = Home.at(None)
-    if "GUILDHALL_DATABASE_URL" in os.environ or not (home.root.is_dir() and home.is_locked()):
+    if "GUILDHALL_DATABASE_URL" in os.environ or not home.root.is_dir():
         return
-    from deploy.local.system import running_settings
+    with contextlib.suppress(LocalError, OSError):  # a folder that is somebody else's points us nowhere
+        if not home.is_locked():
+            return
+        from deploy.local.system import running_settings
 
-    with contextlib.suppress(LocalError, OSError):
         for name, value in running_settings(home).items():
             os.environ.setdefault(name, value)
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+KNOWN = "development-only-"
+"""In every secret that stands in the source or in docker-compose.yml."""
 
 
 class Settings(BaseSettings):
@@ -14,7 +19,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="GUILDHALL_", extra="ignore")
 
     database_url: str = Field(
-        "postgresql://guildhall:guildhall@127.0.0.1:5432/guildhall_{service}",
+        "postgresql://guildhall:development-only-password@127.0.0.1:5432/guildhall_{service}",
         description="PostgreSQL of a service; `{service}` stands for its name.",
     )
     kafka: str = Field("127.0.0.1:9092", description="Bootstrap servers of the broker, comma-separated.")
@@ -30,10 +35,14 @@ class Settings(BaseSettings):
     jwks: str = Field("", description="Keys of the issuer: a file's path or an address.")
     member_secret: SecretStr = Field(
         SecretStr("development-only-member-secret"),
+        min_length=16,
         description="Key of the hash that makes member ids; never change it.",
     )
     cursor_secret: SecretStr = Field(
-        SecretStr("development-only-cursor-secret"), description="Key that signs list cursors."
+        SecretStr("development-only-cursor-secret"), min_length=16, description="Key that signs list cursors."
+    )
+    development: bool = Field(
+        False, description="Whether secrets that everybody knows (`development-only-…`) will do; on this machine only."
     )
     database_connections: int = Field(10, ge=2, description="Connections a process may hold besides the log writer's.")
     database_timeout: float = Field(4.0, gt=0, description="A statement that takes longer is given up.")
@@ -61,8 +70,35 @@ class Settings(BaseSettings):
     log_format: str = Field("json", description="json, or console for people.")
 
     @property
+    def known_secrets(self) -> list[str]:
+        """The variables whose value stands in the source, for everybody to read."""
+        values = ((name, getattr(self, name)) for name in type(self).model_fields)
+        plain = ((name, v.get_secret_value() if isinstance(v, SecretStr) else v) for name, v in values)
+        return [f"GUILDHALL_{name.upper()}" for name, v in plain if isinstance(v, str) and KNOWN in v]
+
+    @property
+    def refusal(self) -> str | None:
+        """Why no service may start with these settings, if so."""
+        if not (known := self.known_secrets):
+            return None
+        of = f"{', '.join(known)} {'have the values' if len(known) > 1 else 'has the value'} that everybody knows"
+        if not self.development:
+            return f"{of}: set secrets of your own, or GUILDHALL_DEVELOPMENT=true for a trial on this machine."
+        if not _is_loopback(self.public_url):
+            return f"{of}, and GUILDHALL_PUBLIC_URL is not on this machine: set secrets of your own."
+        return None
+
+    @property
     def data_folder_list(self) -> list[str]:
         return [folder.strip() for folder in self.data_folders.split(",") if folder.strip()]
+
+
+def _is_loopback(address: str) -> bool:
+    host = urlsplit(address).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 @lru_cache(maxsize=1)

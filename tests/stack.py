@@ -14,6 +14,7 @@ import os
 import random
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -82,6 +83,9 @@ def _folder() -> Path:
 @contextlib.contextmanager
 def _shared(folder: Path, settings: dict[str, str]) -> Iterator[Stack]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found_at = folder.lstat()  # the name can be guessed, and everybody may make it
+    assert stat.S_ISDIR(found_at.st_mode), f"{folder} is no folder"
+    assert (found_at.st_uid, found_at.st_mode & 0o077) == (os.geteuid(), 0), f"{folder} is not ours alone"
     with open(folder / "users", "a") as users:
         with open(folder / "starting", "a") as starting:
             fcntl.flock(starting, fcntl.LOCK_EX)

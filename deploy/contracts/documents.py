@@ -13,6 +13,7 @@ import yaml
 from deploy.contracts import asyncapi
 from deploy.contracts.events import by_name, data_schema, envelope_schema, sample
 from deploy.local import routes as gateway
+from deploy.local.page import Places
 from shared.event import Catalogue, Event, wire_name
 from shared.service.service import Service, create_app
 from shared.settings import Settings
@@ -65,7 +66,8 @@ def documents() -> Documents:
 def _composed(paths: dict[str, list[str]]) -> dict[str, Any]:
     """The gateway of docker-compose.yml: every replica that answers to a service's name."""
     upstreams = {name: gateway.named(f"{name}-api", 8000) for name in SERVICES}
-    return gateway.config(":8000", Path("/data"), gateway.routes("http://127.0.0.1:8000", upstreams, paths))
+    made = gateway.routes(upstreams, paths, Places("/srv/page", "/srv"))
+    return gateway.config(":8000", Path("/data"), made)
 
 
 def _json(document: Any) -> bytes:

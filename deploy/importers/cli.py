@@ -21,6 +21,8 @@ from deploy.importers.stackexchange import Line, Told
 from deploy.importers.transfer import Witness, import_dump
 from deploy.local.home import Home
 from deploy.local.issuer import Issuer
+from deploy.local.ownership import create
+from deploy.local.problems import LocalError
 
 MAPPED = ("member", "thread", "reply", "comment")
 INTERRUPTED = 130
@@ -66,7 +68,7 @@ def stackexchange(
         target = Guildhall(origin or local_origin(state), token or local_token(state))
         with _witnesses(map_file, rejected) as witness, _bars(console) as progress:
             report = asyncio.run(_run(dump, target, community, name or community, language, progress, witness))
-    except (DumpError, ImportStopped) as error:
+    except (DumpError, ImportStopped, LocalError) as error:
         errors.print(str(error), markup=False, soft_wrap=True, highlight=False)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
@@ -148,6 +150,8 @@ def _witnesses(map_file: Path | None, rejected: Path | None) -> Iterator[Witness
 
 def _created(path: Path) -> TextIO:
     try:
-        return path.open("w", newline="", encoding="utf-8")
+        return create(path)  # it tells whose member is whose: for its owner alone
     except OSError as error:
         raise ImportStopped(f"{path} cannot be written: {error.strerror}.") from error
+    except LocalError as error:
+        raise ImportStopped(f"{error.what} It is not written to.") from error

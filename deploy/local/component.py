@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -71,11 +72,9 @@ class Component(ABC):
         assert self.pid is None, f"{self.name} runs already"
         launch = self.launch()
         self.stop_signal = launch.stop_signal
-        self.home.logs.mkdir(parents=True, exist_ok=True)
-        if self.log.exists() and self.log.stat().st_size > LOG_LIMIT:
-            os.replace(self.log, self.log.with_suffix(".log.1"))
+        self.keep_log_small()
         prefix = launcher(f"--way={launch.way}", f"--death-signal={int(launch.stop_signal)}", f"--parent={os.getpid()}")
-        with self.log.open("ab") as log:
+        with self.home.append(self.name) as log:
             self.process = subprocess.Popen(  # noqa: S603  our own command lines
                 [*prefix, *launch.command],
                 stdin=subprocess.DEVNULL,
@@ -86,6 +85,13 @@ class Component(ABC):
                 start_new_session=True,
             )
         self.identity = identity(self.process.pid)
+
+    def keep_log_small(self) -> None:
+        """Begin the log anew when it is long, keeping the one before; the process goes on writing to the same file."""
+        with contextlib.suppress(OSError):
+            if self.log.stat().st_size > LOG_LIMIT:
+                shutil.copyfile(self.log, self.log.with_suffix(".log.1"), follow_symlinks=False)
+                os.truncate(self.log, 0)
 
     def wait_ready(self, deadline: float | None = None) -> None:
         """Wait until it is ready; a process that dies meanwhile is reported with the end of its log."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from deploy.local import paths, routes
+from deploy.local import page, paths, routes, visitor
 from deploy.local.component import Component, Launch
 from deploy.local.home import Home
 from deploy.local.issuer import Issuer
@@ -43,13 +43,16 @@ class Gateway(Component):
             )
         known = {name: templates[name] for name in templates if name in self.services}
         upstreams = {name: routes.local(port) for name, port in self.services.items()}
-        made = routes.routes(self.origin, upstreams, known, (issuer.discovery(self.origin), issuer.jwks()))
+        services = {name: f"{LOOPBACK}:{port}" for name, port in self.services.items()}
+        local = page.Local(services, str(self.home.root / visitor.FOLDER))
+        made = routes.routes(upstreams, known, page.INSTALLED, local, (issuer.discovery(self.origin), issuer.jwks()))
         self.home.write("gateway/caddy.json", json.dumps(routes.config(f"{LOOPBACK}:{self.port}", folder, made)))
 
     def launch(self) -> Launch:
         self.prepare()
         folder = self.home.root / "gateway"
         own = {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "XDG_DATA_HOME": str(folder)}
+        own |= {"GUILDHALL_ORIGIN": self.origin, "GUILDHALL_LOCAL": "true"}
         return Launch([str(paths.caddy()), "run", "--config", str(folder / "caddy.json")], own)
 
     def ready(self) -> bool:

@@ -8,12 +8,13 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from deploy.local import problems
+from deploy.local import ownership, problems
 from deploy.local.identity import same
 from deploy.local.problems import LocalError
 
@@ -23,7 +24,10 @@ ROOM_NEEDED = 512 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Home:
-    """A state folder. Reading is always safe; `open` makes and checks it, `lock` is held by the one who runs it."""
+    """A state folder. `open` makes and checks it, `lock` is held by the one who runs it.
+
+    Nothing is read from a folder or a file that is not ours: LocalError.
+    """
 
     root: Path
 
@@ -42,12 +46,15 @@ class Home:
     def open(self) -> Home:
         """Make the folder, or check that this program understands it and may write there."""
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            self.root.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                self.root.mkdir(mode=0o700)
+            ownership.refuse_strangers(self.root)
             self._check_version()
-            probe = self.root / f".probe-{os.getpid()}"
-            probe.write_text("x")
-            probe.unlink()
-            self.logs.mkdir(exist_ok=True)
+            ownership.refuse_planted(self.root, "postgres", "kafka")
+            with tempfile.TemporaryFile(dir=self.root) as probe:
+                probe.write(b"x")
+            ownership.make_folder(self.logs)
             if shutil.disk_usage(self.root).free < ROOM_NEEDED:
                 raise problems.disk_full(self.root)
         except OSError as error:
@@ -56,8 +63,8 @@ class Home:
 
     def _check_version(self) -> None:
         file = self.root / "version"
-        if not file.exists():
-            strangers = [entry.name for entry in self.root.iterdir() if not entry.name.startswith(".probe-")]
+        if not os.path.lexists(file):
+            strangers = [one.name for one in self.root.iterdir() if not one.name.startswith(ownership.UNFINISHED)]
             if strangers and strangers != ["lock"]:
                 raise LocalError(
                     f"{self.root} holds {strangers[0]} but no version file.",
@@ -67,7 +74,8 @@ class Home:
             self.root.chmod(0o700)
             self.write("version", f"{VERSION}\n")
             return
-        text = file.read_text().strip()
+        ownership.refuse_open(self.root)
+        text = ownership.read(file).strip()
         found = int(text) if text.isdecimal() else -1
         if found == VERSION:
             return
@@ -82,7 +90,9 @@ class Home:
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Held while a supervisor lives; the kernel lets go of it however that ends. Raises when held."""
-        descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        ownership.refuse_strangers(self.root)
+        ownership.refuse_foreign(self.root / "lock")
+        descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -99,8 +109,9 @@ class Home:
         return pid if isinstance(pid, int) and recorded and same(pid, recorded) else None
 
     def is_locked(self) -> bool:
+        ownership.refuse_strangers(self.root)
         try:
-            descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CLOEXEC)
+            descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
             return False
         try:
@@ -114,27 +125,32 @@ class Home:
     def write(self, name: str, text: str, mode: int = 0o600) -> Path:
         """Write a file whole or not at all: a crash leaves the old one."""
         path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f".{path.name}.{os.getpid()}")
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(fresh, path)
+        if path.parent != self.root:
+            ownership.make_folder(path.parent)
+        ownership.replace(path, text, mode)
         return path
+
+    def append(self, name: str) -> BinaryIO:
+        """The log of a process, to add to."""
+        ownership.make_folder(self.logs)
+        return ownership.append(self.log(name))
 
     def read(self, name: str) -> dict[str, Any]:
         """A JSON object of the folder; empty when it is missing or broken."""
+        ownership.refuse_strangers(self.root)
         try:
-            found = json.loads((self.root / name).read_text())
+            found = json.loads(ownership.read(self.root / name))
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}
 
     def secret(self, name: str) -> str:
         """64 hex digits, made once for this installation."""
+        return self.kept(name, lambda: secrets.token_hex(32)).strip()
+
+    def kept(self, name: str, make: Callable[[], str]) -> str:
+        """What `secrets/` holds under a name, made once where there is nothing yet."""
         path = self.root / "secrets" / name
-        if not path.exists():
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            self.write(f"secrets/{name}", secrets.token_hex(32))
-        return path.read_text().strip()
+        if not os.path.lexists(path):
+            self.write(f"secrets/{name}", make())
+        return ownership.read(path)

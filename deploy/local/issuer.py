@@ -16,6 +16,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from deploy.local.home import Home
+from deploy.local.ownership import replace
 from deploy.local.problems import LocalError
 
 ISSUER = "guildhall-local"
@@ -33,19 +34,16 @@ class Issuer:
     home: Home
 
     def _key(self) -> ECKey:
-        path = self.home.root / "secrets" / "issuer.json"
-        if not path.exists():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            made = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256", "kid": secrets.token_hex(8)})
-            self.home.write("secrets/issuer.json", json.dumps(made.as_dict(private=True)))
-        return ECKey.import_key(json.loads(path.read_text()))
+        return ECKey.import_key(json.loads(self.home.kept("issuer.json", _new_key)))
 
     def jwks(self) -> dict[str, Any]:
         return {"keys": [self._key().as_dict(private=False)]}
 
-    def write_jwks(self) -> Path:
-        """The public keys as a file, for the services."""
-        return self.home.write("jwks.json", json.dumps(self.jwks()), 0o644)
+    def write_jwks(self, path: Path | None = None) -> Path:
+        """The public keys as a file for the services, by default `jwks.json` in the state folder."""
+        path = path or self.home.root / "jwks.json"
+        replace(path, json.dumps(self.jwks()), 0o644)
+        return path
 
     def discovery(self, origin: str) -> dict[str, Any]:
         return {
@@ -72,6 +70,11 @@ class Issuer:
             "scope": granted,
         }
         return jwt.encode({"typ": "at+jwt", "alg": "ES256", "kid": key.kid}, claims, key, algorithms=["ES256"])
+
+
+def _new_key() -> str:
+    made = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256", "kid": secrets.token_hex(8)})
+    return json.dumps(made.as_dict(private=True))
 
 
 def seconds(text: str) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-import shutil
+import stat
 import sys
 import tempfile
 import tomllib
@@ -44,17 +45,30 @@ def cache(fallback: Path) -> Path:
     chosen = os.environ.get("GUILDHALL_CACHE") or os.environ.get("XDG_CACHE_HOME")
     base = Path(chosen) if chosen else Path.home() / ".cache"
     for folder in (base / "guildhall" / name, fallback / "cache" / name):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            continue
-        if os.access(folder, os.W_OK) or (folder / "complete").exists():
+        with contextlib.suppress(OSError):
+            folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.is_dir() and _trusted(folder) and (os.access(folder, os.W_OK) or (folder / "complete").exists()):
             return folder
     raise problems.LocalError(
         f"Neither {base} nor {fallback} can be written.",
         "The broker's jars must be kept somewhere.",
         "Set GUILDHALL_CACHE or --home to a folder you may write to.",
     )
+
+
+def _trusted(folder: Path) -> bool:
+    """Whether only we and root can have filled it: what lies there is run."""
+    for each in (folder, folder.parent):
+        found = each.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.geteuid(), 0):
+            return False
+        if found.st_mode & 0o022 and found.st_uid == os.geteuid():  # others could write until now: look at all again
+            each.chmod(0o700)
+            (folder / "complete").unlink(missing_ok=True)
+        elif found.st_mode & 0o022:
+            return False
+    return True
 
 
 def fetch(folder: Path, said: Callable[[int, int], None] = lambda done, total: None) -> list[Path]:
@@ -102,8 +116,7 @@ def _download(jar: Jar, scratch: Path, folder: Path) -> None:
             "Either the download broke off or the source holds something else than what was checked.",
             "Run guildhall up again; if it stays, do not trust that source (see [repositories] in jgo's settings).",
         )
-    shutil.move(got, folder / f".{jar.file}.{os.getpid()}")
-    os.replace(folder / f".{jar.file}.{os.getpid()}", folder / jar.file)
+    os.replace(got, folder / jar.file)  # the scratch folder lies in the same one
 
 
 def lock() -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from deploy.local import jars, paths, problems
 from deploy.local.component import Component, Launch, tail
 from deploy.local.home import Home
+from deploy.local.ownership import make_folder
 from deploy.local.ports import LOOPBACK
 
 SETTINGS = {
@@ -76,7 +77,7 @@ class Kafka(Component):
         return f"{LOOPBACK}:{self.port}"
 
     def prepare(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         self.cache = jars.cache(self.home.root)
         self._jars = jars.fetch(self.cache)
         listeners = f"PLAINTEXT://{self.address}"
@@ -106,9 +107,8 @@ class Kafka(Component):
         tool = self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", config)
         made = subprocess.run(tool, capture_output=True, text=True, cwd=self.folder, timeout=300)  # noqa: S603
         if made.returncode != 0:
-            self.home.logs.mkdir(parents=True, exist_ok=True)
-            with self.log.open("a") as log:
-                log.write(made.stdout + made.stderr)
+            with self.home.append(self.name) as log:
+                log.write((made.stdout + made.stderr).encode())
             raise problems.died_at_start("Kafka's storage tool", self.log, tail(self.log, 6))
         self.home.write("kafka/formatted", cluster)
 

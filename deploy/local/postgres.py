@@ -63,7 +63,7 @@ class Postgres(Component):
         if not self.data.exists():
             self._initialise()
         lines = [f"{key} = '{value}'\n" for key, value in {**self.settings, "port": str(self.port)}.items()]
-        (self.data / "guildhall.conf").write_text("".join(lines))
+        self._own(self.home.write("postgres/data/guildhall.conf", "".join(lines)))
 
     def _initialise(self) -> None:
         # Made beside and renamed: a start that is killed half-way leaves no half database.
@@ -76,9 +76,8 @@ class Postgres(Component):
             [*launcher(f"--way={self._way}"), *command], capture_output=True, text=True, cwd=self.folder, timeout=300
         )
         password.unlink()
-        self.home.logs.mkdir(parents=True, exist_ok=True)
-        with self.log.open("a") as log:
-            log.write(made.stdout + made.stderr)
+        with self.home.append(self.name) as log:
+            log.write((made.stdout + made.stderr).encode())
         if made.returncode != 0:
             raise problems.died_at_start("PostgreSQL's initdb", self.log, tail(self.log, 6))
         with (fresh / "postgresql.conf").open("a") as conf:

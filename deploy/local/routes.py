@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+
+from deploy.local import page
 
 Route = dict[str, Any]
 BODY_LIMIT = 2_000_000
@@ -19,6 +20,36 @@ REPEATABLE: list[Route] = [
 ]
 """Requests that take effect once however often they arrive."""
 CONTRACT = Path(__file__).parents[2] / "contracts" / "gateway.json"
+
+
+ADDRESS = r"(\d{1,3}\.){3}\d{1,3}(:\d+)?|\[[0-9a-fA-F:.%]+\](:\d+)?"
+LOGS: Route = {
+    "default": {
+        "level": "WARN",
+        "encoder": {
+            "format": "filter",
+            "wrap": {"format": "json"},
+            "fields": {
+                "request": {"filter": "delete"},
+                "error": {"filter": "regexp", "regexp": ADDRESS, "value": "…"},
+            },
+        },
+        "exclude": ["http.log.error", "http.stdlib"],
+    },
+    "errors": {
+        "level": "WARN",
+        "encoder": {
+            "format": "filter",
+            "wrap": {"format": "json", "message_key": ""},
+            "fields": {"request": {"filter": "delete"}},
+        },
+        "include": ["http.log.error", "http.stdlib"],
+    },
+}
+"""What went wrong and where in the gateway, never whose request it was: no header, path or address of a caller.
+
+Two loggers say the caller's address in the message itself, which no filter reaches: theirs goes without it.
+"""
 
 
 def contract(path: Path = CONTRACT) -> dict[str, list[str]]:
@@ -89,7 +120,8 @@ def _proxy(upstream: Route, *, streaming: bool = False) -> Route:
 
 
 def _answer(body: str, kind: str, status: int = 200) -> Route:
-    return {"handler": "static_response", "status_code": status, "headers": {"Content-Type": [kind]}, "body": body}
+    headers = {"Content-Type": [kind], **page.SAFE}
+    return {"handler": "static_response", "status_code": status, "headers": headers, "body": body}
 
 
 def _exactly(path: str, *handlers: Route) -> Route:
@@ -101,62 +133,36 @@ def problem(status: int, kind: str, title: str, detail: str) -> Route:
     return _answer(json.dumps(body), "application/problem+json", status)
 
 
-def _service_documents(service: str, upstream: Route) -> list[Route]:
-    proxy = _proxy(upstream)
-    return [
-        _exactly(f"/docs/{service}", {"handler": "rewrite", "uri": "/docs"}, proxy),
-        _exactly(f"/openapi/{service}.json", {"handler": "rewrite", "uri": "/openapi.json"}, proxy),
-        # The documentation page asks for /openapi.json of its own origin; its referer says whose it is.
-        {
-            "match": [
-                {
-                    "path": ["/openapi.json"],
-                    "header_regexp": {"Referer": {"pattern": f"/docs/{re.escape(service)}([?#].*)?$"}},
-                }
-            ],
-            "handle": [proxy],
-            "terminal": True,
-        },
-    ]
+NOT_FOUND = problem(404, "not-found", "Not found", "No service owns this path.")
 
 
-def index(origin: str, services: list[str]) -> str:
-    rows = "".join(
-        f'<li><a href="/docs/{name}">{name}</a> · <a href="/openapi/{name}.json">OpenAPI</a></li>'
-        for name in map(html.escape, services)
-    )
-    return (
-        "<!doctype html><html lang='en'><meta charset='utf-8'><title>Guildhall</title>"
-        "<style>body{font:16px/1.6 system-ui;margin:4rem auto;max-width:40rem;padding:0 1rem}</style>"
-        f"<h1>Guildhall</h1><p>One origin for all services: <code>{html.escape(origin)}</code></p>"
-        f"<ul>{rows}</ul><p>A token: <code>guildhall token</code> · "
-        "<a href='/.well-known/openid-configuration'>the local issuer</a></p></html>"
-    )
+def _service_documents(service: str, upstream: Route) -> Route:
+    paths = [f"/docs/{service}", f"/docs/{service}/*", f"/openapi/{service}.json"]
+    return {"match": [{"path": paths}], "handle": [_proxy(upstream)], "terminal": True}
 
 
 def routes(
-    origin: str,
     upstreams: Mapping[str, Route],
     paths: Mapping[str, list[str]],
+    places: page.Places = page.INSTALLED,
+    local: page.Local | None = None,
     issuer: tuple[dict[str, Any], dict[str, Any]] | None = None,
 ) -> list[Route]:
     """All routes of the origin; `issuer` is the local one's discovery document and keys, where there is one."""
-    services = sorted(upstreams)
-    made = [_exactly("/", _answer(index(origin, services), "text/html; charset=utf-8"))]
+    made = page.routes(places, local)
     if issuer is not None:
         discovery, jwks = map(json.dumps, issuer)
         made += [
             _exactly("/.well-known/openid-configuration", _answer(discovery, "application/json")),
             _exactly("/.well-known/jwks.json", _answer(jwks, "application/jwk-set+json")),
         ]
-    for service in services:
-        made += _service_documents(service, upstreams[service])
+    made += [_service_documents(service, upstreams[service]) for service in sorted(upstreams)]
     for service, templates in owners(paths):
         for streaming, some in groupby(templates, key=streams):
             matchers = [{"path_regexp": {"pattern": pattern(template)}} for template in some]
             proxy = _proxy(upstreams[service], streaming=streaming)
             made.append({"match": matchers, "handle": [proxy], "terminal": True})
-    made.append({"handle": [problem(404, "not-found", "Not found", "No service owns this path.")]})
+    made.append({"handle": [NOT_FOUND]})
     return made
 
 
@@ -164,6 +170,7 @@ def config(listen: str, folder: Path, route_list: list[Route]) -> dict[str, Any]
     """Caddy's whole configuration: no administration port, no certificates, nothing kept outside `folder`."""
     unavailable = problem(503, "service-unavailable", "Service unavailable", "The service does not answer; try again.")
     unavailable["headers"]["Retry-After"] = ["1"]
+    missing = {"expression": "{http.error.status_code} == 404"}  # a file; what a service does not have, it says itself
     server = {
         "listen": [listen],
         "automatic_https": {"disable": True},
@@ -171,11 +178,11 @@ def config(listen: str, folder: Path, route_list: list[Route]) -> dict[str, Any]
         # A backfill answers line by line while its request is still being sent.
         "enable_full_duplex": True,
         "routes": route_list,
-        "errors": {"routes": [{"handle": [unavailable]}]},
+        "errors": {"routes": [{"match": [missing], "handle": [NOT_FOUND]}, {"handle": [unavailable]}]},
     }
     return {
         "admin": {"disabled": True, "config": {"persist": False}},
-        "logging": {"logs": {"default": {"level": "WARN"}}},
+        "logging": {"logs": LOGS},
         "storage": {"module": "file_system", "root": str(folder)},
         "apps": {"http": {"servers": {"origin": server}, "grace_period": "5s"}},
     }

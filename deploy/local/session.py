@@ -12,7 +12,7 @@ import time
 
 from rich.console import Console
 
-from deploy.local import orphans, problems, summary
+from deploy.local import orphans, problems, summary, visitor
 from deploy.local.home import Home
 from deploy.local.identity import identity
 from deploy.local.progress import Progress
@@ -38,6 +38,7 @@ def already_running(home: Home, console: Console) -> bool:
 
 def run(home: Home, port: int, console: Console, *, demo: bool, ready_fd: int | None = None) -> None:
     """Bring the system up and keep it up until a signal; returns when all is stopped."""
+    os.umask(0o077)  # what the processes make is for their user alone, too
     with home.open().lock():
         asyncio.run(_run(home, port, Progress(console), demo=demo, ready_fd=ready_fd))
 
@@ -62,6 +63,7 @@ async def _run(home: Home, port: int, progress: Progress, *, demo: bool, ready_f
         loop.add_signal_handler(number, on_signal)
     rising = asyncio.create_task(bring_up(system, supervisor, progress, demo=demo))
     waiting = asyncio.create_task(asked.wait())
+    visiting = asyncio.create_task(visitor.keep(home))
     try:
         await asyncio.wait({rising, waiting}, return_when=asyncio.FIRST_COMPLETED)
         if rising.done():
@@ -75,7 +77,8 @@ async def _run(home: Home, port: int, progress: Progress, *, demo: bool, ready_f
     finally:
         rising.cancel()
         waiting.cancel()
-        await asyncio.gather(rising, waiting, return_exceptions=True)
+        visiting.cancel()
+        await asyncio.gather(rising, waiting, visiting, return_exceptions=True)
         progress.console.print("Stopping …")
         began = time.monotonic()
         await supervisor.stop()
@@ -86,11 +89,11 @@ def _into_background(home: Home, ready_fd: int) -> None:
     """Give the terminal back: from here on our words go to a log, and the one who waits may go."""
     sys.stdout.flush()
     sys.stderr.flush()
-    log = os.open(home.log("supervisor"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
+    with home.append("supervisor") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
     os.write(ready_fd, b"ready")
     os.close(ready_fd)
 

@@ -76,6 +76,7 @@ class Supervisor:
         while True:
             await asyncio.sleep(0.2)
             if component.pid is not None:
+                component.keep_log_small()
                 if watch.failures and watch.state == "ready" and time.time() - watch.since > STEADY:
                     watch.failures = 0
                 continue

@@ -100,7 +100,7 @@ async def command(system: System, *arguments: str) -> None:
     name = "-".join(arguments)
     log = system.home.log(name)
     prefix = launcher(f"--death-signal={int(signal.SIGTERM)}", f"--parent={os.getpid()}")
-    with log.open("ab") as output:
+    with system.home.append(name) as output:
         process = await asyncio.create_subprocess_exec(
             *prefix,
             *guildhall(*arguments),

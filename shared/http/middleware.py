@@ -61,6 +61,8 @@ class Around:
                 if status == HTTPStatus.NO_CONTENT:
                     given = [(name, value) for name, value in given if name != b"content-type"]  # of nothing
                 message["headers"] = [*given, *self._headers(request, scope, status)]
+                if not any(name == _CLOSED[0] for name, _ in given):  # a page for people says what it may load
+                    message["headers"].append(_CLOSED)
             await send(message)
 
         try:
@@ -84,8 +86,6 @@ class Around:
     def _headers(self, request: RequestContext, scope: Scope, status: int) -> Iterable[tuple[bytes, bytes]]:
         yield b"x-request-id", request.id.encode()
         yield from SAFE_HEADERS
-        if not scope["path"].startswith("/docs"):
-            yield _CLOSED
         if (runtime := getattr(scope["app"].state, "runtime", None)) is not None and runtime.draining.is_set():
             yield b"connection", b"close"
         yield from request.headers

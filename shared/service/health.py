@@ -71,6 +71,8 @@ async def _reasons(runtime: Runtime) -> list[str]:
 
 
 def _degraded(runtime: Runtime) -> Iterator[str]:
+    if runtime.settings.development and (known := runtime.settings.known_secrets):
+        yield f"Everybody knows the secrets of this installation: {', '.join(known)}."
     if runtime.relay is not None and runtime.relay.state.problem is not None:
         yield f"The relay has a problem: {runtime.relay.state.problem}"
     for part, error in runtime.failing.items():

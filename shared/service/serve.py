@@ -76,8 +76,11 @@ class _Server(uvicorn.Server):
 
 def serve(service: Service, settings: Settings, *, only: Only | None = None) -> int:
     """Run until a signal stops it; the exit status."""
-    keep_freed_memory()
     set_up_logs(settings, service.name)
+    if settings.refusal is not None:
+        _logger.error("not started", reason=settings.refusal)
+        return 1
+    keep_freed_memory()
     set_up_tracing(settings, service.name)
     app = create_app(service, settings, only=only)
     config = uvicorn.Config(

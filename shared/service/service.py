@@ -24,7 +24,7 @@ from shared.backfill.route import backfill_router
 from shared.commands import Commands
 from shared.db import create_engine
 from shared.event import Catalogue
-from shared.http import openapi, problems
+from shared.http import documentation, openapi, problems
 from shared.http.bodies import JsonBodies
 from shared.http.context import QUIET
 from shared.http.middleware import Around
@@ -118,7 +118,7 @@ def create_app(service: Service, settings: Settings, *, only: Only | None = None
         },
         lifespan=lifespan,
         openapi_url="/openapi.json" if serves else None,
-        docs_url="/docs" if serves else None,
+        docs_url=None,  # it would load its scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,
     )
@@ -127,6 +127,7 @@ def create_app(service: Service, settings: Settings, *, only: Only | None = None
         for router in (*service.routers, *_backfill(service)):
             app.include_router(router, prefix="" if router.prefix.startswith("/v1") else COMMUNITY_PATH)
         lines = [command.model for command in service.backfill]
+        documentation.install(app, service.name)
         openapi.complete(app, access.told, sent=lines, answered=[LineAnswer] if lines else [])
     problems.install(app)
     app.add_middleware(JsonBodies, limit=settings.body_limit)

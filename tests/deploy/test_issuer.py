@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,16 @@ def test_the_key_is_made_once_and_only_its_public_half_is_shown(tmp_path: Path) 
     assert Issuer(home).jwks() == Issuer(home).jwks()
     assert "d" not in Issuer(home).jwks()["keys"][0]
     assert (home.root / "secrets" / "issuer.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_public_keys_are_published_where_asked_for_everybody_and_without_the_private_half(tmp_path: Path) -> None:
+    home = Home(tmp_path / "state").open()
+    (tmp_path / "keys").mkdir()
+    published = Issuer(home).write_jwks(tmp_path / "keys" / "jwks.json")
+    assert json.loads(published.read_text()) == Issuer(home).jwks()
+    assert published.stat().st_mode & 0o777 == 0o644
+    assert [entry.name for entry in published.parent.iterdir()] == ["jwks.json"]
+    assert not (home.root / "jwks.json").exists()
 
 
 def test_lifetimes_have_units() -> None:

@@ -107,3 +107,22 @@ async def test_children_go_with_a_supervisor_that_is_killed(tmp_path: Path) -> N
     parent.kill()
     await parent.wait()
     await until(lambda: identity(child) is None)
+
+
+async def test_a_log_that_grew_long_begins_anew_while_its_process_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.local.component.LOG_LIMIT", 1_000)
+    home = Home(tmp_path).open()
+    talkative = "import itertools, time\nfor n in itertools.count(): print('line', n, flush=True); time.sleep(0.001)"
+    trivial = service(home, talkative)
+    supervisor = Supervisor(home, lambda _: None)
+    monkeypatch.setattr(Service, "ready", lambda self: self.pid is not None)
+    await supervisor.start(trivial)
+    try:
+        before = home.log("member").with_suffix(".log.1")
+        await until(lambda: before.exists() and home.log("member").stat().st_size > 0)
+        assert before.stat().st_size >= 1_000
+        assert b"\0" not in home.log("member").read_bytes()
+    finally:
+        await supervisor.stop()

@@ -71,6 +71,35 @@ def test_refused_rows_make_it_fail_and_are_written_where_asked(
     assert row["command"]["source"] == "stackexchange:comment:7"
 
 
+@pytest.mark.parametrize("option", ["--map", "--rejected"])
+def test_what_it_writes_is_for_its_owner_alone_and_never_where_a_planted_link_leads(
+    folder: Path, fake: FakeGuildhall, tmp_path: Path, option: str
+) -> None:
+    (tmp_path / "kept").write_text("untouched")
+    (tmp_path / "link").symlink_to(tmp_path / "kept")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "made")
+    for link in ("link", "nowhere"):
+        result = invoke(folder, fake, option, str(tmp_path / link))
+        assert (result.exit_code, "is a symbolic link" in result.output) == (1, True)
+    assert (tmp_path / "kept").read_text() == "untouched"
+    assert not (tmp_path / "made").exists()
+    (tmp_path / "own").write_text("of an earlier import, and much longer than what comes of this one\n" * 50)
+    for name in ("fresh", "own"):
+        assert invoke(folder, fake, option, str(tmp_path / name)).exit_code == 0
+        assert "earlier" not in (tmp_path / name).read_text()
+    assert (tmp_path / "fresh").stat().st_mode & 0o777 == 0o600
+    assert invoke(folder, fake, option, "/dev/null").exit_code == 0
+
+
+def test_a_state_folder_of_somebody_else_is_refused_without_a_traceback(
+    folder: Path, fake: FakeGuildhall, tmp_path: Path
+) -> None:
+    (tmp_path / "state").symlink_to(tmp_path)
+    at = ["--community", "town", "--origin", fake.origin, "--home", str(tmp_path / "state")]
+    result = CliRunner().invoke(app, ["stackexchange", str(folder), *at])
+    assert (result.exit_code, "symbolic link, not a folder" in result.output) == (1, True)
+
+
 def test_without_a_local_system_it_says_how_to_go_on(folder: Path, tmp_path: Path) -> None:
     at = ["--community", "town", "--token", "secret", "--home", str(tmp_path / "none")]
     result = CliRunner().invoke(app, ["stackexchange", str(folder), *at])

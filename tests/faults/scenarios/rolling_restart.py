@@ -116,7 +116,7 @@ async def _gateway(system: System, ports: Sequence[int], resources: AsyncExitSta
     port, folder = free_port(), system.home.root / "replicas"
     folder.mkdir(exist_ok=True)
     upstreams = {SERVICE: {"upstreams": [routes.local(each)["upstreams"][0] for each in ports]}}
-    made = routes.routes(f"http://127.0.0.1:{port}", upstreams, {SERVICE: routes.contract()[SERVICE]})
+    made = routes.routes(upstreams, {SERVICE: routes.contract()[SERVICE]})
     config = folder / "caddy.json"
     config.write_text(json.dumps(routes.config(f"127.0.0.1:{port}", Path(folder), made)))
     own = {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "XDG_DATA_HOME": str(folder)}

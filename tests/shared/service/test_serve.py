@@ -41,7 +41,8 @@ async def settings(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempP
 
 def environment(settings: Settings) -> dict[str, str]:
     plain = settings.model_dump(exclude={"member_secret", "cursor_secret"})
-    return {**os.environ, **{f"GUILDHALL_{name.upper()}": str(value) for name, value in plain.items()}}
+    given = {**plain, "member_secret": "m" * 32, "cursor_secret": "c" * 32}
+    return {**os.environ, **{f"GUILDHALL_{name.upper()}": str(value) for name, value in given.items()}}
 
 
 class Running:
@@ -64,9 +65,9 @@ class Running:
 
 
 @asynccontextmanager
-async def process(settings: Settings, *only: str) -> AsyncIterator[Running]:
+async def process(settings: Settings, *only: str, **given: str) -> AsyncIterator[Running]:
     started = await asyncio.create_subprocess_exec(
-        sys.executable, "-W", "error", "-c", PROGRAM, *only, env=environment(settings), stdout=PIPE
+        sys.executable, "-W", "error", "-c", PROGRAM, *only, env={**environment(settings), **given}, stdout=PIPE
     )
     assert started.stdout is not None
     try:
@@ -134,6 +135,45 @@ async def test_a_port_in_use_is_one_clear_message(settings: Settings) -> None:
     assert started.returncode == 1
     assert b"address already in use" in output
     assert b"Traceback" not in output + errors
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"GUILDHALL_MEMBER_SECRET": "development-only-member-secret"}, "GUILDHALL_MEMBER_SECRET"),
+        ({"GUILDHALL_CURSOR_SECRET": "development-only-anything-else"}, "GUILDHALL_CURSOR_SECRET"),
+        ({"GUILDHALL_DATABASE_URL": "postgresql://g:development-only-x@127.0.0.1/g"}, "GUILDHALL_DATABASE_URL"),
+        (
+            {
+                "GUILDHALL_CURSOR_SECRET": "development-only-cursor-secret",
+                "GUILDHALL_DEVELOPMENT": "true",
+                "GUILDHALL_PUBLIC_URL": "https://guild.example",
+            },
+            "GUILDHALL_PUBLIC_URL",
+        ),
+        ({"GUILDHALL_MEMBER_SECRET": "short"}, "member_secret"),
+        ({"GUILDHALL_CURSOR_SECRET": ""}, "cursor_secret"),
+    ],
+)
+@pytest.mark.parametrize("only", ["api", "worker"])
+async def test_it_does_not_start_with_a_secret_that_everybody_knows(
+    settings: Settings, given: dict[str, str], named: str, only: str
+) -> None:
+    started = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PROGRAM, only, env={**environment(settings), **given}, stdout=PIPE, stderr=PIPE
+    )
+    output, errors = await started.communicate()
+    assert started.returncode == 1
+    assert named.encode() in output + errors
+
+
+async def test_for_a_trial_on_this_machine_it_starts_and_readiness_says_so(settings: Settings) -> None:
+    known = settings.model_copy(update={"development": True, "public_url": "http://localhost:8000"})
+    given = {"GUILDHALL_CURSOR_SECRET": "development-only-cursor-secret"}
+    async with process(known, "api", **given) as running:
+        body = (await running.client.get("/readyz")).json()
+        await running.stop()
+    assert any("GUILDHALL_CURSOR_SECRET" in reason for reason in body["degraded"])
 
 
 def test_the_table_of_settings_is_the_settings() -> None:
