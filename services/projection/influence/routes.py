@@ -15,8 +15,8 @@ from services.projection.asking import EARLIEST, LATEST, Asked, Day, Question, b
 from services.projection.cursors import following, opened
 from services.projection.days import date_of, number_of
 from services.projection.influence.answers import Explanation, OneMember, RankedMember, Ranking, shown, shown_item
-from services.projection.influence.book import Influence
 from services.projection.influence.explanation import Contributions
+from services.projection.influence.kept import Influence
 from services.projection.read_models.actions import ACTIONS
 from services.projection.read_models.communities import COMMUNITIES
 from services.projection.read_models.memberships import MEMBERSHIP, MEMBERSHIPS
