@@ -37,7 +37,7 @@ async def arriving(settings: Settings, size: Size) -> AsyncIterator[None]:
     async def arrive() -> None:
         while True:
             author, other = (derived_id("member", f"0/{rng.randrange(members)}") for _ in range(2))
-            await store.write(Batch(changes={"": _folded(ReplyPosted(thread_author_id=other, author_id=author))}))
+            await store.write(Batch(changes={"": _folded(ReplyPosted(uuid4(), uuid4(), other, author))}))
             await asyncio.sleep(1 / RATE)
 
     task = asyncio.create_task(arrive())
@@ -72,6 +72,7 @@ async def forget(settings: Settings) -> None:
     try:
         for table in ("response", "action_count", "active_members"):
             await db.execute(f"delete from {table} where slot >= $1", day * SLOTS_A_DAY)
+        await db.execute("truncate post_parent")
         for table in ("response_change", "action_change"):
             await db.execute(f"delete from {table} where day >= $1", day)
     finally:

@@ -22,6 +22,9 @@ from tests.stack import Stack
 FOLDER = Path(__file__).parent / ".data"
 """May be removed at any time; the next run makes it anew."""
 
+_TABLES = 2
+"""Which form of the tables they are filled with; what was made with another is made anew."""
+
 
 @contextmanager
 def server() -> Iterator[Postgres]:
@@ -40,7 +43,8 @@ def server() -> Iterator[Postgres]:
 @asynccontextmanager
 async def made(postgres: Postgres, stack: Stack, size: Size, *, keep: bool) -> AsyncIterator[tuple[Settings, float]]:
     """A database with communities of that size, and the seconds it took to make; 0 when it was there."""
-    name = f"made_{size.members}_{size.facts}_{size.communities}_{last_day():%Y_%m}"
+    edition = f"{last_day():%Y_%m}_{_TABLES}"
+    name = f"made_{size.members}_{size.facts}_{size.communities}_{edition}"
     dsn = postgres.dsn(role="postgres")
     settings = Settings(database_url=f"{dsn.rpartition('/')[0]}/{name}", kafka=stack.kafka)
     admin = await asyncpg.connect(dsn)
@@ -48,8 +52,8 @@ async def made(postgres: Postgres, stack: Stack, size: Size, *, keep: bool) -> A
         there = {row[0] for row in await admin.fetch("select datname from pg_database where datname like 'made%'")}
         seconds = 0.0
         if name not in there:
-            for old in there:  # of another month, or half made
-                if not old.endswith(f"{last_day():%Y_%m}"):
+            for old in there:  # of another month or other tables, or half made
+                if not old.endswith(edition):
                     await admin.execute(f'drop database "{old}" with (force)')
             seconds = await _make(admin, settings, name, size)
         try:

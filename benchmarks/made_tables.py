@@ -22,7 +22,12 @@ _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 _ROWS = 100_000
 """Rows that are turned into bytes at once."""
-_KEYED = ("response", "action_count", "active_members", "first_action", "member_ordinal", "membership")
+_KEYED = (
+    *("response", "response_withdrawal", "post_parent"),
+    *("action_count", "active_members", "first_action", "member_ordinal", "membership"),
+)
+_INDEXED = ("response", "response_withdrawal")
+"""Those with an index by post, too."""
 
 Column = bytes | np.typing.NDArray[Any]
 """The same bytes in every row, or an array of integers or of 16-byte ids."""
@@ -33,11 +38,15 @@ async def fill(db: asyncpg.Connection[asyncpg.Record], lives: Iterator[Life]) ->
     await db.execute("set maintenance_work_mem = '1GB'; set synchronous_commit = off")
     for table in _KEYED:
         await db.execute(f"alter table {table} drop constraint pk_{table}")
+    for table in _INDEXED:
+        await db.execute(f"drop index ix_{table}_post")
     for life in lives:
         await _fill(db, life)
     for table in _KEYED:
         key = ", ".join(SERVICE.metadata.tables[table].primary_key.columns.keys())
         await db.execute(f"alter table {table} add constraint pk_{table} primary key ({key})")
+    for table in _INDEXED:
+        await db.execute(f"create index ix_{table}_post on {table} (community, post)")
     for view in SERVICE.topic_views:
         for source in view.sources:
             await db.execute(
@@ -69,9 +78,18 @@ async def _members(db: asyncpg.Connection[asyncpg.Record], life: Life) -> None:
         b"member",
         _ones(life.members),
     )
-    joined = [first_moment(int(day)) for day in life.joined]
-    rows = [(life.community, each, True, at, None, 1, False) for each, at in zip(life.uuids, joined, strict=True)]
-    await db.copy_records_to_table("membership", records=rows)
+    await _copy(
+        db,
+        "membership",
+        ("community", "member", "turn", "slot", "here", "version"),
+        here,
+        life.ids,
+        _ones(life.members),
+        (life.joined * SLOTS_A_DAY).astype(">i4"),
+        b"\1",
+        _ones(life.members),
+    )
+    await db.execute("insert into membership_change (community, n) values ($1, $2)", life.community, life.members)
     await db.execute(
         "insert into directory_community (community, slug, visibility, admission, time_zone, version)"
         " values ($1, $2, 'public', 'open', 'Europe/Paris', 1)",
@@ -87,15 +105,15 @@ async def _members(db: asyncpg.Connection[asyncpg.Record], life: Life) -> None:
 
 
 async def _responses(db: asyncpg.Connection[asyncpg.Record], life: Life) -> None:
+    """Each about a post of its own, that stands on another for a reply or a comment."""
     ids = np.append(life.ids, np.zeros(1, "S16"))
-    columns = ("community", "slot", "receiver", "sender", "kind", "n")
+    columns = ("community", "slot", "receiver", "sender", "kind", "post", "n")
     here = life.community.bytes
     for rows in _months(life):
         for number, kind in enumerate(KINDS):
             of_kind = rows[life.kind[rows] == number]
-            key = np.stack([life.slot[of_kind], life.receiver[of_kind], life.sender[of_kind]], axis=1)
-            unique, n = np.unique(key, axis=0, return_counts=True)
-            slot, receiver, sender = unique.T
+            slot, receiver, sender = life.slot[of_kind], life.receiver[of_kind], life.sender[of_kind]
+            posts = _posts(life, of_kind)
             await _copy(
                 db,
                 "response",
@@ -105,37 +123,51 @@ async def _responses(db: asyncpg.Connection[asyncpg.Record], life: Life) -> None
                 ids[receiver],
                 ids[sender],
                 kind.encode(),
-                n.astype(">i8"),
+                posts,
+                _ones(len(of_kind)),
             )
-    withdrawn = life.withdrawn
-    # Of two facts alike one is withdrawn; a withdrawal is a row of its own.
-    key = np.stack(
-        [
-            life.withdrawn_slot,
-            life.slot[withdrawn],
-            life.receiver[withdrawn],
-            life.sender[withdrawn],
-            life.kind[withdrawn],
-        ],
-        axis=1,
-    )
-    unique, n = np.unique(key, axis=0, return_counts=True)
+            if kind in ("reply", "comment"):
+                parents = _posts(life, -1 - of_kind // 10)
+                await _copy(
+                    db, "post_parent", ("community", "parent", "post", "n"), here, parents, posts, _ones(len(of_kind))
+                )
     for number, kind in enumerate(KINDS):
-        of_kind = unique[:, 4] == number
-        late, slot, receiver, sender, _ = unique[of_kind].T
+        of_kind = life.kind[life.withdrawn] == number
+        rows = life.withdrawn[of_kind]
         await _copy(
             db,
             "response_withdrawal",
             ("community", "withdrawn_slot", *columns[1:]),
             here,
-            late.astype(">i4"),
-            slot.astype(">i4"),
-            ids[receiver],
-            ids[sender],
+            life.withdrawn_slot[of_kind].astype(">i4"),
+            life.slot[rows].astype(">i4"),
+            ids[life.receiver[rows]],
+            ids[life.sender[rows]],
             kind.encode(),
-            n[of_kind].astype(">i8"),
+            _posts(life, rows),
+            _ones(len(rows)),
         )
+    # Of a thousand replies and comments one was deleted, and of ten thousand threads one.
+    ends = np.flatnonzero(np.isin(life.kind, [KINDS.index("reply"), KINDS.index("comment")]))
+    deleted = np.append(ends[::1000], -1 - np.unique(ends // 10)[::10_000])
+    slot = life.slot[np.where(deleted < 0, (-1 - deleted) * 10, deleted)]
+    await _copy(
+        db,
+        "post_deletion",
+        ("community", "post", "slot", "version"),
+        here,
+        _posts(life, deleted),
+        (slot + 1).astype(">i4"),
+        _ones(len(deleted)),
+    )
     await _changes(db, "response_change", life, np.concatenate([life.slot, life.withdrawn_slot]))
+
+
+def _posts(life: Life, numbers: np.typing.NDArray[Any]) -> np.typing.NDArray[Any]:
+    """Ids of posts, spread as ids made at random are: the same number has the same one."""
+    mixed = np.array(numbers).astype(np.int64).view(np.uint64) * np.uint64(0x9E37_79B9_7F4A_7C15)
+    head, tail = mixed ^ (mixed >> np.uint64(32)), np.full(len(mixed), life.community.int & (2**63 - 1), np.uint64)
+    return np.stack([head.astype(">u8"), tail.astype(">u8")], axis=1).view("V16").ravel()
 
 
 async def _actions(db: asyncpg.Connection[asyncpg.Record], life: Life) -> None:

@@ -66,6 +66,12 @@ async def question(request: Request, here: Reader) -> Question:
 Asked = Annotated[Question, Depends(question)]
 
 
+def begun(day: date | None, zone: ZoneInfo) -> date:
+    """That day; today in its place where none is given or it has not begun there."""
+    today = today_in(zone)
+    return today if day is None else min(day, today)
+
+
 def today_in(zone: ZoneInfo) -> date:
     """The day it is in that zone."""
     return datetime.now(zone).date()

@@ -29,6 +29,7 @@ KINDS = (
 """Kinds of facts in the order in which daily caps are filled; a new kind goes to the end."""
 
 CAP_EXEMPT = frozenset({"acceptance", ACCEPTANCE_GIVEN})
+"""Kinds that the cap of a receiver leaves out; that of a sender and a receiver holds for all."""
 
 
 @dataclass(frozen=True)

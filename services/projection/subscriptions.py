@@ -33,6 +33,18 @@ class MemberLeft(Event, frozen=True, tag="guildhall.member.member-left.v1"):
     member_id: UUID
 
 
+class MemberRemoved(Event, frozen=True, tag="guildhall.member.member-removed.v1"):
+    member_id: UUID
+
+
+class RobotMarked(Event, frozen=True, tag="guildhall.member.robot-marked.v1"):
+    member_id: UUID
+
+
+class RobotUnmarked(Event, frozen=True, tag="guildhall.member.robot-unmarked.v1"):
+    member_id: UUID
+
+
 # content
 
 
@@ -40,22 +52,40 @@ class ThreadOpened(Event, frozen=True, tag="guildhall.content.thread-opened.v1")
     author_id: UUID | None
 
 
+class ThreadDeleted(Event, frozen=True, tag="guildhall.content.thread-deleted.v1"):
+    thread_id: UUID
+
+
 class ReplyPosted(Event, frozen=True, tag="guildhall.content.reply-posted.v1"):
+    reply_id: UUID
+    thread_id: UUID
     thread_author_id: UUID | None
     author_id: UUID | None
 
 
+class ReplyDeleted(Event, frozen=True, tag="guildhall.content.reply-deleted.v1"):
+    reply_id: UUID
+
+
 class CommentPosted(Event, frozen=True, tag="guildhall.content.comment-posted.v1"):
+    comment_id: UUID
+    target_id: UUID
     target_author_id: UUID | None
     author_id: UUID | None
 
 
+class CommentDeleted(Event, frozen=True, tag="guildhall.content.comment-deleted.v1"):
+    comment_id: UUID
+
+
 class AnswerAccepted(Event, frozen=True, tag="guildhall.content.answer-accepted.v1"):
+    reply_id: UUID
     accepted_by_id: UUID | None
     answer_author_id: UUID | None
 
 
 class AcceptanceWithdrawn(Event, frozen=True, tag="guildhall.content.acceptance-withdrawn.v1"):
+    reply_id: UUID
     accepted_by_id: UUID | None
     answer_author_id: UUID | None
     accepted_at: Instant
@@ -65,16 +95,25 @@ class AcceptanceWithdrawn(Event, frozen=True, tag="guildhall.content.acceptance-
 
 
 class ReactionAdded(Event, frozen=True, tag="guildhall.engagement.reaction-added.v1"):
+    """`begins_response` is false where another reaction of its sign by the same member stands on the target."""
+
+    target_id: UUID
     target_author_id: UUID | None
     actor_id: UUID | None
     positive: bool
+    begins_response: bool = True
 
 
 class ReactionWithdrawn(Event, frozen=True, tag="guildhall.engagement.reaction-withdrawn.v1"):
+    """`ends_response` is false where another of its sign stands on; `response_since` is None for `reacted_at`."""
+
+    target_id: UUID
     target_author_id: UUID | None
     actor_id: UUID | None
     positive: bool
     reacted_at: Instant
+    ends_response: bool = True
+    response_since: Instant | None = None
 
 
 class TargetViewed(Event, frozen=True, tag="guildhall.engagement.target-viewed.v1"):
@@ -82,6 +121,7 @@ class TargetViewed(Event, frozen=True, tag="guildhall.engagement.target-viewed.v
 
 
 class TargetShared(Event, frozen=True, tag="guildhall.engagement.target-shared.v1"):
+    target_id: UUID
     target_author_id: UUID | None
     member_id: UUID | None
 

@@ -17,16 +17,19 @@ _TALLY = """
     select 'action_change'::regclass::oid::bigint as action_table,
            (select coalesce(sum(n), 0) from action_change where community = $1)::bigint as actions,
            'response_change'::regclass::oid::bigint as response_table,
-           (select coalesce(sum(n), 0) from response_change where community = $1)::bigint as responses
+           (select coalesce(sum(n), 0) from response_change where community = $1)::bigint as responses,
+           'membership_change'::regclass::oid::bigint as membership_table,
+           (select coalesce(sum(n), 0) from membership_change where community = $1)::bigint as memberships
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Of a community's actions and of its responses: the table they are counted in, and how often they changed."""
+    """Of a community's actions, responses and memberships: the table of the counters, and how often they moved."""
 
     actions: tuple[int, int]
     responses: tuple[int, int]
+    memberships: tuple[int, int]
 
 
 async def tally(engine: AsyncEngine, community: UUID) -> Tally:
@@ -34,4 +37,8 @@ async def tally(engine: AsyncEngine, community: UUID) -> Tally:
     async with driver(engine) as db:
         row = await db.fetchrow(_TALLY, community)
     assert row is not None
-    return Tally((row["action_table"], row["actions"]), (row["response_table"], row["responses"]))
+    return Tally(
+        (row["action_table"], row["actions"]),
+        (row["response_table"], row["responses"]),
+        (row["membership_table"], row["memberships"]),
+    )

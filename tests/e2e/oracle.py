@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from datetime import date, timedelta
 from functools import cached_property
 from math import fsum
@@ -20,7 +20,8 @@ ACTIONS = ("thread", "reply", "comment", "acceptance", "reaction")
 POINTS = {"up": 10, "down": -2, "acceptance": 15, "acceptance given": 2, "reply": 3, "comment": 2}
 ORDER = tuple(POINTS)
 DIRECTIONS = {"2": "up", "3": "down"}
-CAPPED = {"up", "reply", "comment"}
+CAPPED = {"up", "acceptance", "reply", "comment"}
+"""Held back by the cap of a pair, and all but acceptances by that of a day."""
 PAIR_CAP, DAY_CAP, HALF_LIFE, DAMPING = 40, 200, 90, 0.85
 
 
@@ -40,7 +41,7 @@ class Fact(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """`ranked` is whether the member is among those with a response or an action in the window."""
+    """`ranked` is whether the member is among those who were here, are no robots, and did or received something."""
 
     ranked: bool
     score: int
@@ -51,11 +52,16 @@ class Standing(NamedTuple):
 
 
 class Oracle:
-    """`members` gives the member id of each user: rules that go by the order of members go by them."""
+    """`members` gives the member id of each user: rules that go by the order of members go by them.
 
-    def __init__(self, folder: Path, members: Mapping[str, str]) -> None:
+    `robots` are users who are marked as such.
+    """
+
+    def __init__(self, folder: Path, members: Mapping[str, str], robots: Set[str] = frozenset()) -> None:
         self.members = members
-        self.users = {row["Id"] for row in rows(folder, "Users")}
+        self.robots = robots
+        self.users = {row["Id"]: day_of(row) for row in rows(folder, "Users")}
+        """The day each of them joined; nobody of a dump leaves."""
         self.posts = {row["Id"]: row for row in rows(folder, "Posts")}
         self.actions: list[Action] = []
         self.facts: Counter[Fact] = Counter()
@@ -126,7 +132,7 @@ class Oracle:
     def _active(self) -> dict[date, set[str]]:
         active = defaultdict(set)
         for action in self.actions:
-            if action.actor is not None:
+            if action.actor is not None and action.actor not in self.robots:
                 active[action.day].add(action.actor)
         return active
 
@@ -169,8 +175,10 @@ class Oracle:
     def scored(self) -> dict[Fact, int]:
         """Points of each fact row, in whole points, after the caps of its day."""
         points = {fact: POINTS[fact.kind] * count for fact, count in self.facts.items()}
-        self._cap(points, PAIR_CAP, [fact for fact in points if fact.sender], lambda f: (f.day, f.receiver, f.sender))
-        self._cap(points, DAY_CAP, list(points), lambda f: (f.day, f.receiver))
+        of_pairs = [fact for fact in points if fact.sender and fact.kind in CAPPED]
+        of_days = [fact for fact in points if fact.kind in CAPPED - {"acceptance"}]
+        self._cap(points, PAIR_CAP, of_pairs, lambda f: (f.day, f.receiver, f.sender))
+        self._cap(points, DAY_CAP, of_days, lambda f: (f.day, f.receiver))
         return points
 
     def _cap(self, points: dict[Fact, int], cap: int, facts: list[Fact], group: object) -> None:
@@ -178,9 +186,8 @@ class Oracle:
         assert callable(group)
         spent: Counter[object] = Counter()
         for fact in sorted(facts, key=self._turn):
-            if fact.kind in CAPPED:
-                points[fact] = min(points[fact], cap - spent[group(fact)])
-                spent[group(fact)] += points[fact]
+            points[fact] = min(points[fact], cap - spent[group(fact)])
+            spent[group(fact)] += points[fact]
 
     def _turn(self, fact: Fact) -> tuple[bool, str, int]:
         return fact.sender is None, self.members[fact.sender] if fact.sender else "", ORDER.index(fact.kind)
@@ -194,13 +201,13 @@ class Oracle:
             resonance[fact.receiver] += int(points * 1000 * 2.0 ** (-(as_of - fact.day).days / HALF_LIFE))
         responders = defaultdict(set)
         for fact in recent:
-            if fact.sender is not None:
+            if fact.sender is not None and fact.sender not in self.robots:
                 responders[fact.receiver].add(fact.sender)
         present = self._present(as_of, recent)
         authority = self.authority(present, recent)
         scores = {
             member: 5000 * len(responders[member]) + resonance[member] + authority.get(member, 0)
-            for member in present | set(resonance)
+            for member in present | set(resonance) | set(responders)
         }
         return {
             member: Standing(
@@ -215,10 +222,11 @@ class Oracle:
         }
 
     def _present(self, as_of: date, recent: Iterable[Fact]) -> set[str]:
-        """Who gave or received a response in the window, or acted in it."""
+        """Who was a member, is no robot, and gave or received a response in the window, or acted in it."""
         window = (as_of - timedelta(364), as_of)
         acted = {a.actor for a in self.actions if a.actor is not None and window[0] <= a.day <= window[1]}
-        return acted | {member for fact in recent for member in (fact.receiver, fact.sender) if member is not None}
+        known = acted | {member for fact in recent for member in (fact.receiver, fact.sender) if member is not None}
+        return {member for member in known - self.robots if self.users[member] <= as_of}
 
     def authority(self, present: set[str], recent: Mapping[Fact, int]) -> dict[str, int]:
         """PageRank over positive points given, in thousandths, 100.000 on average, shared out by largest remainder."""
@@ -226,7 +234,8 @@ class Oracle:
             return {}
         given: dict[str, Counter[str]] = defaultdict(Counter)
         for fact, points in recent.items():
-            if fact.sender is not None and points > 0:
+            if points > 0 and fact.sender in present and fact.receiver in present:
+                assert fact.sender is not None
                 given[fact.sender][fact.receiver] += points
         rank = page_rank(sorted(present), given)
         whole = len(present) * 100_000

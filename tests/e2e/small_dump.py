@@ -10,7 +10,7 @@ ASKER, HELPER, FRIEND, CRITIC, LATE = 1, 2, 3, 4, 14
 COMMUNITY_ACCOUNT, STRANGER, MISSING = -1, 99, 9_999
 MEMBERS = (COMMUNITY_ACCOUNT, *range(1, 15))
 
-ROWS = {"Users": 15, "Posts": 44, "Comments": 37, "Votes": 66, "Badges": 1}
+ROWS = {"Users": 15, "Posts": 44, "Comments": 37, "Votes": 72, "Badges": 1}
 LEFT_OUT = {
     "Users": {},
     "Posts": {"neither question nor answer (a tag wiki or the like)": 2, "an answer whose question is not there": 1},
@@ -117,6 +117,8 @@ def _votes() -> list[dict[str, str]]:
         vote(18, 13, 2, "2020-01-12"),
         # On one day so many that the cap of a day is reached, after what known senders gave.
         *(vote(100 + n, 20 + n % 6, 2, "2020-04-01") for n in range(24)),
+        # One who accepts six answers of another on a day gives forty points with them, not ninety.
+        *(vote(180 + n, 30 + n, 1, "2020-04-01") for n in range(6)),
         *(vote(130 + n, 20 + n, 3, "2020-04-01") for n in range(3)),
         *(vote(140 + n, 50 + n % 7, 2, f"2020-05-{4 + n:02}") for n in range(14)),
         *(vote(160 + n, 60 + n, 1, f"2020-05-{6 + n:02}") for n in range(7)),

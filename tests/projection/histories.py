@@ -8,12 +8,14 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from tests.projection.oracle import Action, Response
+from tests.projection.oracle import Action, Response, World
 
 COMMUNITY = UUID("00000000-0000-5000-8000-00000000c0de")
 MEMBERS = [uuid5(COMMUNITY, str(number)) for number in range(6)]
 START = datetime(2024, 2, 27, tzinfo=UTC)
 RESPONSE_KINDS = ("positive_reaction", "negative_reaction", "acceptance", "reply", "comment", "share")
+THREAD, REPLY, COMMENT, OTHER = (uuid5(COMMUNITY, name) for name in ("thread", "reply", "comment", "other thread"))
+PARENTS = {REPLY: THREAD, COMMENT: REPLY}
 ACTION_KINDS = ("thread", "reply", "comment", "acceptance", "reaction", "share", "suggestion", "vote")
 
 zones = st.sampled_from(
@@ -40,6 +42,7 @@ def responses(draw: st.DrawFn) -> Response:
         draw(nobody_or_member),
         draw(members),
         None if taken_back is None else at + timedelta(days=taken_back, minutes=5),
+        draw(st.sampled_from([THREAD, REPLY, COMMENT, OTHER])),
     )
 
 
@@ -54,6 +57,23 @@ def bursts(draw: st.DrawFn) -> list[Response]:
     response = draw(responses())
     return [response] * draw(st.integers(1, 25))
 
+
+@st.composite
+def stays(draw: st.DrawFn) -> list[tuple[datetime, datetime | None]]:
+    """Mostly here from before anything happened on; sometimes gone again, and back, or never here."""
+    start = START - timedelta(days=1)
+    left, back = sorted(draw(st.lists(moments(), min_size=2, max_size=2)))
+    return draw(st.sampled_from([[(start, None)], [(start, None)], [(start, left), (back, None)], [(left, back)], []]))
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    deleted = draw(st.dictionaries(st.sampled_from([THREAD, REPLY, COMMENT, OTHER]), moments(), max_size=3))
+    robots = draw(st.frozensets(st.sampled_from(MEMBERS[:2]), max_size=1))
+    return World(PARENTS, deleted, {member: draw(stays()) for member in MEMBERS}, robots)
+
+
+EVERYBODY = World(stays={member: [(START - timedelta(days=1), None)] for member in MEMBERS})
 
 histories = st.lists(bursts(), max_size=12).map(lambda groups: [r for group in groups for r in group])
 doings = st.lists(actions(), max_size=12)

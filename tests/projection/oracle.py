@@ -6,8 +6,8 @@ Nothing of the code under test is used here, so that a mistake would have to be 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from uuid import UUID
@@ -29,13 +29,17 @@ ORDER = list(POINTS)
 
 @dataclass(frozen=True)
 class Response:
-    """One member (or nobody known) acting on another's work, taken back later or not."""
+    """One member (or nobody known) acting on another's work, taken back later or not.
+
+    `post` is the reply or comment that it is, or the post that it was given to.
+    """
 
     at: datetime
     kind: str
     sender: UUID | None
     receiver: UUID
     withdrawn_at: datetime | None = None
+    post: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,31 @@ class Action:
     at: datetime
     kind: str
     member: UUID | None
+
+
+@dataclass(frozen=True)
+class World:
+    """What stands on what, what was deleted when, who was a member from when to when, and who is a robot."""
+
+    parents: Mapping[UUID, UUID] = field(default_factory=dict)
+    deleted: Mapping[UUID, datetime] = field(default_factory=dict)
+    stays: Mapping[UUID, Sequence[tuple[datetime, datetime | None]]] = field(default_factory=dict)
+    robots: Set[UUID] = frozenset()
+
+    def stands(self, post: UUID | None, zone: ZoneInfo, day: date) -> bool:
+        """Whether neither the post nor anything it stands on was deleted by the end of a day."""
+        while post is not None:
+            if post in self.deleted and self.deleted[post].astimezone(zone).date() <= day:
+                return False
+            post = self.parents.get(post)
+        return True
+
+    def takes_part(self, member: UUID, zone: ZoneInfo, day: date) -> bool:
+        """Whether somebody is a member at the end of a day, and no robot."""
+        return member not in self.robots and any(
+            joined.astimezone(zone).date() <= day and (left is None or left.astimezone(zone).date() > day)
+            for joined, left in self.stays.get(member, ())
+        )
 
 
 @dataclass(frozen=True)
@@ -58,12 +87,14 @@ class Influence:
 Row = tuple[date, UUID, UUID | None, str]
 
 
-def facts_as_of(history: Iterable[Response], zone: ZoneInfo, day: date) -> dict[Row, int]:
+def facts_as_of(history: Iterable[Response], zone: ZoneInfo, day: date, world: World) -> dict[Row, int]:
     net: defaultdict[Row, int] = defaultdict(int)
     for response in history:
         if response.receiver == response.sender or response.at.astimezone(zone).date() > day:
             continue
         if response.withdrawn_at is not None and response.withdrawn_at.astimezone(zone).date() <= day:
+            continue
+        if not world.stands(response.post, zone, day):
             continue
         net[response.at.astimezone(zone).date(), response.receiver, response.sender, response.kind] += 1
     return dict(net)
@@ -85,11 +116,10 @@ def points(facts: dict[Row, int]) -> dict[Row, int]:
     for row in sorted(facts, key=place):
         day, receiver, sender, kind = row
         value = facts[row] * POINTS[kind]
+        if value > 0 and sender is not None:
+            value = min(value, 40 - from_sender[day, receiver, sender])
+            from_sender[day, receiver, sender] += value
         if value > 0 and not kind.startswith("acceptance"):
-            if sender is not None:
-                allowed = 40 - from_sender[day, receiver, sender]
-                value = min(value, allowed)
-                from_sender[day, receiver, sender] += value
             value = min(value, 200 - to_receiver[day, receiver])
             to_receiver[day, receiver] += value
         earned[row] = value
@@ -97,13 +127,13 @@ def points(facts: dict[Row, int]) -> dict[Row, int]:
 
 
 def influence(
-    history: Sequence[Response], actions: Sequence[Action], zone: ZoneInfo, day: date
+    history: Sequence[Response], actions: Sequence[Action], zone: ZoneInfo, day: date, world: World
 ) -> dict[UUID, Influence]:
-    earned = points(facts_as_of(history, zone, day))
+    earned = points(facts_as_of(history, zone, day, world))
     start = day - timedelta(days=364)
     responders: defaultdict[UUID, set[UUID]] = defaultdict(set)
     resonance: defaultdict[UUID, int] = defaultdict(int)
-    edges: defaultdict[tuple[UUID, UUID], int] = defaultdict(int)
+    edges: dict[tuple[UUID, UUID], int] = defaultdict(int)
     population = {a.member for a in actions if a.member is not None and start <= a.at.astimezone(zone).date() <= day}
     for (then, receiver, sender, kind), value in earned.items():
         resonance[receiver] += int(value * 1000 * 2.0 ** (-(day - then).days / 90))
@@ -111,10 +141,14 @@ def influence(
             population.add(receiver)
             if sender is not None:
                 population.add(sender)
-                responders[receiver].add(sender)
+                if sender not in world.robots:
+                    responders[receiver].add(sender)
                 if value > 0:
                     edges[sender, receiver] += value
-    rank = page_rank(sorted(population, key=lambda m: m.int), dict(edges))
+    everybody = {*population, *resonance}
+    population = {member for member in population if world.takes_part(member, zone, day)}
+    edges = {pair: weight for pair, weight in edges.items() if population.issuperset(pair)}
+    rank = page_rank(sorted(population, key=lambda m: m.int), edges)
     return {
         member: Influence(
             len(responders[member]),
@@ -122,7 +156,7 @@ def influence(
             rank.get(member, Fraction(0)) * len(population) * 100_000,
             member in population,
         )
-        for member in {*population, *resonance}
+        for member in everybody
     }
 
 
@@ -159,9 +193,10 @@ class DayActivity:
     new: set[UUID]
 
 
-def activity(actions: Sequence[Action], zone: ZoneInfo, day: date) -> DayActivity:
+def activity(actions: Sequence[Action], zone: ZoneInfo, day: date, robots: Set[UUID] = frozenset()) -> DayActivity:
     def active(first: date, last: date) -> set[UUID]:
-        return {a.member for a in actions if a.member is not None and first <= a.at.astimezone(zone).date() <= last}
+        within = (a.member for a in actions if first <= a.at.astimezone(zone).date() <= last)
+        return {member for member in within if member is not None and member not in robots}
 
     counts: defaultdict[str, int] = defaultdict(int)
     for action in actions:

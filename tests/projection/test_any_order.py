@@ -8,14 +8,21 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from random import Random
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.feedback.events import SuggestionAnswered, SuggestionCompleted, SuggestionSubmitted
-from services.member.events import CommunityDescribed, CommunityFounded, MemberJoined, MemberLeft, RoleGranted
+from services.member.events import (
+    CommunityDescribed,
+    CommunityFounded,
+    MemberJoined,
+    MemberRemoved,
+    RobotMarked,
+    RoleGranted,
+)
 from services.projection.app import SERVICE
 from shared.event import Event, Recorded, Text
 from shared.stream.source import Mark, Message
@@ -27,6 +34,7 @@ from tests.projection.records import NOON, recorded
 
 PARTITIONS = 3
 IDEA = PEOPLE[0]
+ROBOT = uuid5(COMMUNITY, "robot")
 TABLES = [table for view in SERVICE.topic_views for table in view.tables]
 NAMES = [view.name for view in SERVICE.topic_views]
 
@@ -40,11 +48,7 @@ def story(seed: int) -> dict[str, list[Recorded]]:
             RoleGranted(PEOPLE[0], "owner"),
             CommunityDescribed("Hall", "", "fr", "Asia/Tokyo", "public", "open"),
         ],
-        PEOPLE[1]: [
-            MemberJoined(PEOPLE[1], "open", 1),
-            MemberLeft(PEOPLE[1]),
-            MemberJoined(PEOPLE[1], "rejoining", 2),
-        ],
+        ROBOT: [MemberJoined(ROBOT, "open", 1), RobotMarked(ROBOT), MemberRemoved(ROBOT, None, None)],
         IDEA: [
             SuggestionSubmitted(IDEA, None, True, None),
             SuggestionAnswered(IDEA, None, Text(IDEA, 5)),

@@ -29,7 +29,6 @@ from shared.views.merge import Merged, merge
 from shared.views.store import Batch
 from shared.views.store_postgres import PostgresViewStore
 from tests.conftest import FreshDatabase
-from tests.projection import oracle
 from tests.projection.histories import COMMUNITY, START
 from tests.projection.life import Life
 from tests.projection.oracle import Action
@@ -64,7 +63,7 @@ async def check_activity(engine: AsyncEngine, books: Books, life: Life, zone: Zo
     book, _ = books.of(COMMUNITY, zone)
     calendar = await book.calendar(engine, first, first + days - 1)
     for period in activity(calendar, first, first + days - 1, Step.DAY):
-        expected = oracle.activity(life.actions, zone, date_of(period.first))
+        expected = life.activity(zone, date_of(period.first))
         assert {kind: n for kind, n in period.actions.items() if n} == expected.actions
         active = period.active
         assert (active.day, active.week, active.month) == (len(expected.day), len(expected.week), len(expected.month))
@@ -74,8 +73,8 @@ async def check_activity(engine: AsyncEngine, books: Books, life: Life, zone: Zo
 async def check_influence(engine: AsyncEngine, books: Books, life: Life, zone: ZoneInfo, day: date) -> None:
     _, book = books.of(COMMUNITY, zone)
     got = await book.influence(engine, number_of(day))
-    expected = oracle.influence(life.responses, life.actions, zone, day)
-    before = oracle.influence(life.responses, life.actions, zone, day - timedelta(days=30))
+    expected = life.influence(zone, day)
+    before = life.influence(zone, day - timedelta(days=30))
     ranked = [got.roster.id_of(number) for number in got.standing.ranking]
     assert set(ranked) == {member for member, e in expected.items() if e.in_population}
     for member, e in expected.items():
@@ -117,6 +116,7 @@ async def test_an_action_that_is_no_response_brings_its_member_into_the_ranking(
     await fold(engine, life.goes_on(30))
     await check_influence(engine, books, life, PARIS, FIRST + timedelta(days=5))
     newcomer = uuid5(COMMUNITY, "newcomer")
+    await fold(engine, life.joins(newcomer, NOON_OF_FIRST))
     life.actions.append(Action(NOON_OF_FIRST, "thread", newcomer))
     await fold(engine, [recorded(ThreadOpened(newcomer, newcomer, newcomer, None, ()), NOON_OF_FIRST)])
     await check_influence(engine, books, life, PARIS, FIRST + timedelta(days=5))
@@ -127,6 +127,7 @@ async def test_who_appears_late_in_the_earlier_window_alone_disturbs_no_trend(en
     await fold(engine, life.goes_on(30))
     await check_influence(engine, books, life, PARIS, FIRST + timedelta(days=400))
     newcomer = uuid5(COMMUNITY, "newcomer")
+    await fold(engine, life.joins(newcomer, NOON_OF_FIRST))
     life.actions.append(Action(NOON_OF_FIRST + timedelta(days=20), "thread", newcomer))
     thread = ThreadOpened(newcomer, newcomer, newcomer, None, ())
     await fold(engine, [recorded(thread, NOON_OF_FIRST + timedelta(days=20))])
@@ -242,7 +243,9 @@ async def test_a_rebuilt_view_is_read_anew_though_it_counts_the_same(engine: Asy
     await generations.make(engine, RESPONSES)
     async with driver(engine) as db, db.transaction():
         await db.execute("insert into response_change__next select * from response_change")
-        await db.execute("insert into response__next select community, slot, receiver, sender, kind, 9 from response")
+        await db.execute(
+            "insert into response__next select community, slot, receiver, sender, kind, post, 9 from response"
+        )
         await generations.take_over(db, RESPONSES)
     after = await scores_of(book, engine, day)
     assert after != before

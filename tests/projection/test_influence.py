@@ -1,23 +1,41 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from hypothesis import given
 
-from services.projection.days import number_of, slot_of
+from services.projection.days import first_slot, number_of, slot_of
 from services.projection.influence.explanation import Contributions
 from services.projection.influence.facts import ROW, Rows
 from services.projection.influence.ledger import Ledger
+from services.projection.influence.people import TURN, Participants, people
 from services.projection.influence.roster import NOBODY, UNKNOWN, Roster
 from services.projection.influence.scoring import Standing, standing
 from services.projection.policies import KINDS, STANDARD, STANDARD_1, Policies, ScoringPolicy
 from tests.projection import oracle
-from tests.projection.histories import MEMBERS, askings, doings, histories, zones
-from tests.projection.oracle import Action, Response
+from tests.projection.histories import (
+    COMMENT,
+    EVERYBODY,
+    MEMBERS,
+    OTHER,
+    PARENTS,
+    REPLY,
+    START,
+    THREAD,
+    askings,
+    doings,
+    histories,
+    worlds,
+    zones,
+)
+from tests.projection.oracle import Action, Response, World
 
 UTC_ZONE = ZoneInfo("UTC")
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
@@ -38,20 +56,65 @@ def rows_of(history: Sequence[Response]) -> Rows:
     return np.array(rows, ROW)
 
 
+def cancelled(history: Sequence[Response], world: World) -> Rows:
+    """What deletions take away, as the database tells it."""
+    every = Counter[tuple[int, int, bytes, bytes, int]]()
+    for r in history:
+        deletions = [world.deleted[post] for post in _up_from(r.post) if post in world.deleted]
+        if deletions and r.receiver != r.sender:
+            deleted = slot_of(min(deletions))
+            sender = r.sender.bytes if r.sender else b""
+            fact = (slot_of(r.at), r.receiver.bytes, sender, KINDS.index(r.kind))
+            every[max(deleted, fact[0]), *fact] -= 1
+            if r.withdrawn_at is not None:
+                every[max(deleted, slot_of(r.withdrawn_at)), *fact] += 1
+    return np.array([(*fact, count) for fact, count in every.items() if count], ROW)
+
+
+def _up_from(post: UUID | None) -> Iterator[UUID]:
+    while post is not None:
+        yield post
+        post = PARENTS.get(post)
+
+
 def ledger_of(
-    history: Sequence[Response], zone: ZoneInfo, actions: Sequence[Action] = (), policies: Policies = STANDARD
+    history: Sequence[Response],
+    zone: ZoneInfo,
+    actions: Sequence[Action] = (),
+    policies: Policies = STANDARD,
+    world: World = EVERYBODY,
 ) -> Ledger:
     rows = rows_of(history)
     ledger = Ledger(zone, policies)
     ledger.replace(set((rows["known"] // 96).tolist()), rows)
-    ledger.include(np.array([a.member.bytes for a in actions if a.member], "S16"))
+    ledger.cancel(cancelled(history, world))
+    ledger.include(np.array([m.bytes for m in [*(a.member for a in actions), *world.stays] if m], "S16"))
     return ledger
 
 
+def participants(ledger: Ledger, world: World, zone: ZoneInfo, day: date) -> Participants:
+    turns = [
+        (member.bytes, slot_of(at), here)
+        for member, stays in world.stays.items()
+        for stay in stays
+        for at, here in zip(stay, (True, False), strict=True)
+        if at is not None
+    ]
+    robots = np.array([member.bytes for member in world.robots], "S16")
+    ledger.include(robots)
+    found = people(np.array(turns, TURN), robots, ledger.roster)
+    return found.at(first_slot(number_of(day) + 1, zone))
+
+
 def standing_of(
-    history: Sequence[Response], actions: Sequence[Action], zone: ZoneInfo, day: date, policies: Policies = STANDARD
+    history: Sequence[Response],
+    actions: Sequence[Action],
+    zone: ZoneInfo,
+    day: date,
+    policies: Policies = STANDARD,
+    world: World = EVERYBODY,
 ) -> tuple[Roster, Standing]:
-    ledger = ledger_of(history, zone, actions, policies)
+    ledger = ledger_of(history, zone, actions, policies, world)
     window = (day - timedelta(days=364), day)
     active = {
         ledger.roster.place_of(a.member)
@@ -59,15 +122,17 @@ def standing_of(
         if a.member is not None and window[0] <= a.at.astimezone(zone).date() <= window[1]
     }
     places = np.array(sorted(n for n in active if n is not None), np.int64)
-    return ledger.roster, standing(ledger.earned(number_of(day)), ledger.roster, places, policies, number_of(day))
+    there = participants(ledger, world, zone, day)
+    earned = ledger.earned(number_of(day))
+    return ledger.roster, standing(earned, ledger.roster, places, there, policies, number_of(day))
 
 
-@given(histories, doings, zones, askings)
+@given(histories, doings, zones, askings, worlds())
 def test_influence_is_what_its_definition_says(
-    history: list[Response], actions: list[Action], zone: ZoneInfo, day: date
+    history: list[Response], actions: list[Action], zone: ZoneInfo, day: date, world: World
 ) -> None:
-    roster, got = standing_of(history, actions, zone, day)
-    expected = oracle.influence(history, actions, zone, day)
+    roster, got = standing_of(history, actions, zone, day, world=world)
+    expected = oracle.influence(history, actions, zone, day, world)
 
     population = {roster.id_of(n) for n in got.population}
     assert population == {member for member, e in expected.items() if e.in_population}
@@ -79,11 +144,11 @@ def test_influence_is_what_its_definition_says(
         assert got.score[number] == 5000 * e.reach + e.resonance + got.authority[number]
 
 
-@given(histories, doings, zones, askings)
+@given(histories, doings, zones, askings, worlds())
 def test_an_explanation_adds_up_to_the_score_to_the_last_unit(
-    history: list[Response], actions: list[Action], zone: ZoneInfo, day: date
+    history: list[Response], actions: list[Action], zone: ZoneInfo, day: date, world: World
 ) -> None:
-    roster, got = standing_of(history, actions, zone, day)
+    roster, got = standing_of(history, actions, zone, day, world=world)
     for number in range(len(roster)):
         contributions = Contributions(got, number)
         items = contributions.items()
@@ -100,7 +165,7 @@ def test_the_past_does_not_move_by_what_comes_later(
 ) -> None:
     then = [r for r in history if r.at.astimezone(zone).date() <= day]
     known = [r for r in then if r.withdrawn_at is None or r.withdrawn_at.astimezone(zone).date() <= day]
-    unknown_yet = [Response(r.at, r.kind, r.sender, r.receiver) for r in then if r not in known]
+    unknown_yet = [replace(r, withdrawn_at=None) for r in then if r not in known]
     afterwards = [r for r in later if r.at.astimezone(zone).date() > day]
     roster, got = standing_of([*known, *unknown_yet], [], zone, day)
     roster_later, got_later = standing_of([*then, *afterwards], [], zone, day)
@@ -123,7 +188,14 @@ def test_facts_may_be_replaced_day_by_day(
     assert once.rows == piecemeal.rows
     none = np.zeros(0, np.int64)
     whole, parts = (
-        standing(ledger.earned(number_of(day)), ledger.roster, none, STANDARD, number_of(day))
+        standing(
+            ledger.earned(number_of(day)),
+            ledger.roster,
+            none,
+            participants(ledger, EVERYBODY, zone, day),
+            STANDARD,
+            number_of(day),
+        )
         for ledger in (once, piecemeal)
     )
     assert {once.roster.id_of(n): int(whole.score[n]) for n in whole.population} == {
@@ -133,7 +205,8 @@ def test_facts_may_be_replaced_day_by_day(
 
 def scores(history: Sequence[Response], day: date = DAY) -> dict[object, tuple[int, int]]:
     roster, got = standing_of(history, [], UTC_ZONE, day)
-    return {roster.id_of(n): (int(got.reach[n]), int(got.resonance[n])) for n in range(len(roster))}
+    every = {roster.id_of(n): (int(got.reach[n]), int(got.resonance[n])) for n in range(len(roster))}
+    return {member: parts for member, parts in every.items() if parts != (0, 0)}
 
 
 def test_an_accepted_answer_earns_its_author_fifteen_and_the_asker_two() -> None:
@@ -145,9 +218,18 @@ def test_an_acceptance_by_nobody_known_reaches_nobody() -> None:
     assert scores([Response(NOON, "acceptance", None, BOB)]) == {BOB: (0, 15_000)}
 
 
-def test_one_member_gives_another_at_most_forty_points_a_day_and_acceptances_do_not_count() -> None:
-    generous = [Response(NOON, "positive_reaction", ALICE, BOB)] * 5 + [Response(NOON, "acceptance", ALICE, BOB)]
-    assert scores(generous)[BOB] == (1, 40_000 + 15_000)
+def test_one_member_gives_another_at_most_forty_points_a_day_acceptances_included() -> None:
+    for likes, others in ((5, []), (3, ["acceptance"]), (0, ["acceptance"] * 9), (2, ["acceptance", "reply", "share"])):
+        kinds = ["positive_reaction"] * likes + others
+        generous = [Response(NOON, kind, ALICE, BOB) for kind in kinds]
+        accepted = others.count("acceptance")
+        assert scores(generous) == {BOB: (1, 40_000)} | ({ALICE: (0, 2_000 * accepted)} if accepted else {})
+
+
+def test_acceptances_count_in_what_a_pair_may_give_and_not_in_what_one_may_receive() -> None:
+    everybody = [Response(NOON, "positive_reaction", None, BOB)] * 20
+    assert scores([*everybody, Response(NOON, "acceptance", ALICE, BOB)])[BOB] == (1, 215_000)
+    assert scores([*everybody, *[Response(NOON, "acceptance", ALICE, BOB)] * 3])[BOB] == (1, 240_000)
 
 
 def test_caps_hold_back_points_but_no_penalty() -> None:
@@ -213,6 +295,47 @@ def test_a_newcomer_changes_nobodys_number() -> None:
     few = NOBODY.with_members(np.array([b"b" * 16, b"d" * 16], "S16"))
     more = few.with_members(np.array([b"a" * 16, b"c" * 16], "S16"))
     assert [more.numbers_of(few.ids).tolist(), more.places[:2].tolist()] == [few.numbers.tolist(), [1, 3]]
+
+
+def test_a_robot_gives_resonance_and_neither_reach_nor_authority_and_is_in_no_ranking() -> None:
+    history = [Response(NOON, "reply", ALICE, BOB), Response(NOON, "reply", CAROL, BOB)]
+    marked = replace(EVERYBODY, robots={CAROL})
+    roster, got = standing_of(history, [Action(NOON, "reply", CAROL)], UTC_ZONE, DAY, world=marked)
+    bob = roster.place_of(BOB)
+    assert bob is not None
+    assert (got.reach[bob], got.resonance[bob]) == (1, 6_000)
+    assert {roster.id_of(n) for n in got.ranking} == {ALICE, BOB}
+    assert int(got.authority.sum()) == 200_000
+    senders = {roster.id_of(i.sender) for i in Contributions(got, bob).items() if i.part == "authority" and i.sender}
+    assert senders == {ALICE}
+
+
+def test_who_has_left_is_in_no_ranking_of_a_later_day_and_is_still_whom_one_reached() -> None:
+    history = [Response(NOON, "reply", ALICE, BOB), Response(NOON, "reply", CAROL, BOB)]
+    left = NOON + timedelta(days=1)
+    world = replace(EVERYBODY, stays={**EVERYBODY.stays, CAROL: [(START, left), (left + timedelta(days=2), None)]})
+    for days, there in enumerate([True, False, False, True]):
+        roster, got = standing_of(history, [], UTC_ZONE, DAY + timedelta(days=days), world=world)
+        bob, carol = roster.place_of(BOB), roster.place_of(CAROL)
+        assert bob is not None
+        assert got.reach[bob] == 2
+        assert carol is not None
+        assert (carol in got.ranking.tolist(), bool(got.authority[carol])) == (there, there)
+        assert int(got.authority.sum()) == 100_000 * len(got.ranking) == 100_000 * (2 + there)
+
+
+def test_what_was_deleted_was_a_response_until_the_day_before_and_what_stood_below_it_too() -> None:
+    gone = replace(EVERYBODY, deleted={THREAD: NOON + timedelta(days=1)})
+    kinds = {"reply": REPLY, "comment": COMMENT, "acceptance": REPLY, "share": THREAD, "positive_reaction": COMMENT}
+    history = [Response(NOON, kind, ALICE, BOB, post=post) for kind, post in kinds.items()]
+    kept = Response(NOON, "reply", CAROL, BOB, post=OTHER)
+    before, after = (
+        standing_of([*history, kept], [], UTC_ZONE, DAY + timedelta(days=days), world=gone) for days in (0, 1)
+    )
+    for (roster, got), reach, points in ((before, 2, 41), (after, 1, 3)):
+        bob = roster.place_of(BOB)
+        assert got.reach[bob] == reach
+        assert got.resonance[bob] == int(points * 1000 * 2.0 ** (-(got.day - number_of(DAY)) / 90))
 
 
 def test_nobody_at_all_is_no_mistake() -> None:

@@ -24,7 +24,6 @@ from shared.settings import Settings
 from shared.stream.topics import ensure_topics, topic_of
 from tests import databases
 from tests.member.running import Api
-from tests.projection import oracle
 from tests.projection.conftest import SOURCES, Hall
 from tests.projection.histories import COMMUNITY, START
 from tests.projection.life import PEOPLE, Life
@@ -98,7 +97,7 @@ async def test_numbers_come_through_kafka_and_survive_repeats_and_a_restart(
         await again.happens(*life.goes_on(40))
         await publish(again, settings)
         answer = await again.json("influence", {"as_of": day})
-    expected = oracle.influence(life.responses, life.actions, paris, day)
+    expected = life.influence(paris, day)
     assert {UUID(i["member_id"]): (i["reach"], i["resonance"]) for i in answer["items"]} == {
         member: (e.reach, e.resonance / 1000) for member, e in expected.items() if e.in_population
     }

@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.projection.activity.daybook import ACTIONS, MEMBERS
 from services.projection.app import SERVICE
 from services.projection.days import SLOTS_A_DAY
-from services.projection.influence.loading import ROWS
+from services.projection.influence.loading import CANCELLATIONS, ROWS
 from services.projection.policies import KINDS
 from shared.db import Driver, create_engine, driver
+from shared.views.view import NEVER
 from tests.conftest import FreshDatabase
 
 FIRST, DAYS, COMMUNITIES, A_DAY = 17_000, 400, 40, 24
@@ -24,13 +25,21 @@ COMMUNITY = UUID(int=1)
 _COMMUNITY = "lpad(to_hex(c), 32, '0')::uuid"
 _SLOTS = f"generate_series({FIRST * SLOTS_A_DAY}, {(FIRST + DAYS) * SLOTS_A_DAY - 1}, {SLOTS_A_DAY // A_DAY})"
 _EVERY_HOUR = f"generate_series(1, {COMMUNITIES}) as c, {_SLOTS} as slot"
-_FACT = f"select {_COMMUNITY}, slot, md5(slot::text)::uuid, md5(c::text)::uuid, 'reply', 1 from {_EVERY_HOUR}"
+_FACT = (
+    f"select {_COMMUNITY}, slot, md5(slot::text)::uuid, md5(c::text)::uuid, 'reply', md5(c || ' ' || slot)::uuid, 1"
+    f" from {_EVERY_HOUR}"
+)
 FILL = [
     f"insert into action_count (community, slot, kind, n) select {_COMMUNITY}, slot, 'replied', 1 from {_EVERY_HOUR}",
     f"insert into active_members (community, slot, members) select {_COMMUNITY}, slot, '' from {_EVERY_HOUR}",
-    f"insert into response (community, slot, receiver, sender, kind, n) {_FACT}",
-    "insert into response_withdrawal (community, withdrawn_slot, slot, receiver, sender, kind, n)"
-    " select community, slot, slot, receiver, sender, kind, n from response",
+    f"insert into response (community, slot, receiver, sender, kind, post, n) {_FACT}",
+    "insert into response_withdrawal (community, withdrawn_slot, slot, receiver, sender, kind, post, n)"
+    " select community, slot, slot, receiver, sender, kind, post, n from response",
+    # Of each community one thread with a reply of every hour, and two of these with a comment, which is gone too.
+    f"insert into post_parent (community, parent, post, n) select {_COMMUNITY}, md5(c::text)::uuid,"
+    f" md5(c || ' ' || slot)::uuid, 1 from {_EVERY_HOUR}",
+    "insert into post_deletion (community, post, slot, version)"
+    f" select community, post, {FIRST * SLOTS_A_DAY}, 1 from response where slot % 4800 = 0",
 ]
 
 
@@ -61,6 +70,15 @@ async def test_days_are_looked_up_one_by_one_in_a_table_of_many_communities(db: 
                 there = tables * asked * A_DAY
                 looked_at = await _rows_looked_at(db, statement, [COMMUNITY, *arguments])
                 assert there <= looked_at <= 2 * there, (mode, asked, statement)
+
+
+async def test_what_deletions_take_away_is_looked_up_post_by_post(db: Driver) -> None:
+    deleted = await db.fetchval("select count(*) from post_deletion where community = $1", COMMUNITY)
+    for mode in ("force_custom_plan", "force_generic_plan"):
+        await db.execute(f"set plan_cache_mode = {mode}")
+        looked_at = await _rows_looked_at(db, CANCELLATIONS, [COMMUNITY, list(KINDS), NEVER])
+        # The deletions, their responses and withdrawals, and what goes through the steps of the query.
+        assert 3 * deleted <= looked_at <= 20 * deleted, mode
 
 
 async def _rows_looked_at(db: asyncpg.Connection[asyncpg.Record], statement: str, arguments: list[Any]) -> int:

@@ -36,8 +36,9 @@ def test_what_is_subscribed_to_is_published_and_decodes(subscribed: type[Event])
     record = from_wire(sample(service, published))
     read = Catalogue([subscribed]).decode(record.type, record.data)
     written = Catalogue([published]).decode(record.type, record.data)
-    fields = [field.name for field in msgspec.structs.fields(subscribed)]
-    assert {name: getattr(read, name) for name in fields} == {name: getattr(written, name) for name in fields}
+    for field in msgspec.structs.fields(subscribed):
+        # A reader may be ahead of the writer: what is not written yet has its default.
+        assert getattr(read, field.name) == getattr(written, field.name, field.default), field.name
 
 
 def test_every_subscription_is_somebodys() -> None:

@@ -2,7 +2,8 @@
 
 Every fold of an action moves the change counter of its day of UTC in the transaction that writes the facts. So a day
 is up to date as long as the counters of the days of UTC that it overlaps are what they were when it was read; and all
-days that were looked at are, as long as the sum of all counters is.
+days that were looked at are, as long as the sum of all counters is, and that of memberships, which robots move. What
+robots did was done; they are not among the members who were active.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 import numpy as np
-from pyroaring import AbstractBitMap, BitMap
+from pyroaring import AbstractBitMap, BitMap, FrozenBitMap
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.projection.activity.arithmetic import MONTH, Active, Calendar, Day, active_on
@@ -32,7 +33,11 @@ _CHANGES = "select day, n from action_change where community = $1 order by day"
 _ENDS = "select min(day) as first, max(day) as last from action_change where community = $1"
 _NEWCOMERS = """
     select slot, count(*) as n from first_action
-    where community = $1 and slot >= $3 and version > $2 and not gone group by slot
+    where community = $1 and slot >= $3 and version > $2 and not gone and member <> all ($4::uuid[]) group by slot
+"""
+_ROBOTS = """
+    select member, ordinal from robot join member_ordinal using (community, member)
+    where community = $1 and marked and version > $2 and not gone
 """
 ACTIONS = """
     select span.day, found.kind, sum(found.n)::bigint as n
@@ -53,6 +58,8 @@ MEMBERS = """
 """
 
 Counts = tuple[int, ...]
+Robots = tuple[frozenset[UUID], FrozenBitMap]
+"""The robots that ever acted, as ids and as ordinals."""
 
 
 class DayBook:
@@ -66,7 +73,8 @@ class DayBook:
         self._active: dict[int, Active] = {}
         self._newcomers: dict[int, int] = {}
         self._counted: dict[int, int] = {}
-        self._tally = (0, 0)
+        self._robots: Robots = (frozenset(), FrozenBitMap())
+        self._tally: tuple[tuple[int, int], ...] = ((0, 0), (0, 0))
         self._checked: set[int] = set()
 
     async def calendar(self, engine: AsyncEngine, first: int, last: int) -> Calendar:
@@ -96,9 +104,10 @@ class DayBook:
                 await self.members(engine, first, first + _AT_ONCE - 1)
 
     async def _up_to_date(self, engine: AsyncEngine, first: int, last: int) -> dict[int, Day]:
-        now = (await tally(engine, self.community)).actions
-        if now[0] != self._tally[0]:  # the view was rebuilt: its counters began anew
-            self._days, self._active, self._newcomers, self._counted = {}, {}, {}, {}
+        found = await tally(engine, self.community)
+        now = (found.actions, found.memberships)
+        if now[0][0] != self._tally[0][0]:  # the view was rebuilt: its counters began anew
+            self._forget()
         if now != self._tally:
             self._tally, self._checked = now, set()
         if not self._checked.issuperset(range(first, last + 1)):
@@ -110,6 +119,10 @@ class DayBook:
     async def _refresh(self, engine: AsyncEngine, first: int, last: int) -> bool:
         """Read some of what has changed; True if that was all, so that everything is as of one snapshot."""
         async with snapshot(engine) as db:
+            robots = await self._read_robots(db)
+            if robots != self._robots:  # marks are rare; then all days are read anew
+                self._forget()
+                self._robots = robots
             changes: dict[int, int] = {row["day"]: row["n"] for row in await db.fetch(_CHANGES, self.community)}
             now = {day: self._counts(day, changes) for day in _near(changes, range(first, last + 1))}
             # A day without any change is quiet; it is not read, and not kept.
@@ -117,11 +130,19 @@ class DayBook:
             reading = stale[:_AT_ONCE]
             actions, members = await self._read(db, reading) if reading else ([], [])
             await self._read_newcomers(db, changes)
-        for day, read in (await asyncio.to_thread(_days, reading, actions, members)).items():
+        found = await asyncio.to_thread(_days, reading, actions, members, robots[1])
+        for day, read in found.items():
             self._days[day] = (now[day], read)
             for following in range(day, day + MONTH):
                 self._active.pop(following, None)
         return len(reading) == len(stale)
+
+    def _forget(self) -> None:
+        self._days, self._active, self._newcomers, self._counted, self._checked = {}, {}, {}, {}, set()
+
+    async def _read_robots(self, db: Driver) -> Robots:
+        found = await db.fetch(_ROBOTS, self.community, NEVER)
+        return frozenset(row["member"] for row in found), FrozenBitMap([row["ordinal"] for row in found])
 
     def _counts_read(self, day: int) -> Counts | None:
         return self._days[day][0] if day in self._days else None
@@ -144,7 +165,8 @@ class DayBook:
         if not changed:
             return
         first = int(days_of(np.array([min(changed) * SLOTS_A_DAY]), self.zone)[0])
-        found = await db.fetch(_NEWCOMERS, self.community, NEVER, first_slot(first, self.zone))
+        robots, _ = self._robots
+        found = await db.fetch(_NEWCOMERS, self.community, NEVER, first_slot(first, self.zone), list(robots))
         newcomers = Counter({day: n for day, n in self._newcomers.items() if day < first})
         days = days_of(np.array([row["slot"] for row in found], np.int64), self.zone)
         for day, row in zip(days.tolist(), found, strict=True):
@@ -162,11 +184,13 @@ def _active(days: Mapping[int, Day], asked: Iterable[int]) -> dict[int, Active]:
     return {day: active_on(day, days) for day in asked}
 
 
-def _days(asked: Sequence[int], actions: Sequence[asyncpg.Record], members: Sequence[asyncpg.Record]) -> dict[int, Day]:
+def _days(
+    asked: Sequence[int], actions: Sequence[asyncpg.Record], members: Sequence[asyncpg.Record], robots: AbstractBitMap
+) -> dict[int, Day]:
     kinds: defaultdict[int, dict[str, int]] = defaultdict(dict)
     for row in actions:
         kinds[row["day"]][row["kind"]] = row["n"]
     sets: defaultdict[int, list[BitMap]] = defaultdict(list)
     for row in members:
         sets[row["day"]].append(BitMap.deserialize(row["members"]))
-    return {day: Day(kinds[day], BitMap.union(*sets[day]) if sets[day] else BitMap()) for day in asked}
+    return {day: Day(kinds[day], BitMap.union(BitMap(), *sets[day]) - robots) for day in asked}

@@ -11,10 +11,11 @@ from fastapi import APIRouter, Query, Response
 from pydantic import ConfigDict, Field
 
 from services.projection.activity.arithmetic import Period, Step, activity, periods
-from services.projection.asking import EARLIEST, Asked, Day, today_in
+from services.projection.asking import EARLIEST, Asked, Day, begun
 from services.projection.days import date_of, number_of
 from services.projection.read_models.actions import ACTION_KINDS, ACTIONS
 from services.projection.read_models.communities import COMMUNITIES
+from services.projection.read_models.memberships import MEMBERSHIPS
 from services.projection.tabular import CSV_ANSWER, Cell, WantsCsv, csv_answer
 from shared.errors import Invalid
 from shared.http.dependencies import fresh
@@ -53,7 +54,7 @@ EXAMPLE: dict[str, Any] = {
 
 
 class ActiveMembers(Answer):
-    day: int = Field(description="Distinct members active on the last day of the step.")
+    day: int = Field(description="Distinct members active on the last day of the step that has begun.")
     week: int = Field(description="Distinct members active in the 7 days that end with it.")
     month: int = Field(description="Distinct members active in the 30 days that end with it.")
 
@@ -62,7 +63,9 @@ class ActivityItem(Answer):
     day: date = Field(description="First day of the step: the day, the week's Monday, the month's first.")
     actions: dict[str, int] = Field(description="Actions by kind; kinds may be added.")
     active: ActiveMembers
-    stickiness: float = Field(description="Mean of active members of the day / of the month over the step's days.")
+    stickiness: float = Field(
+        description="Mean of active members of the day / of the month over the step's days so far."
+    )
     new_members: int = Field(description="Distinct members who acted in the step for the first time ever.")
     returning_members: int = Field(description="Distinct members who acted in it and had acted before it.")
 
@@ -84,21 +87,28 @@ class ActivityAnswer(Answer):
 )
 async def get_activity(
     asked: Asked,
-    freshness: Annotated[Freshness, fresh(ACTIONS, COMMUNITIES)],
+    freshness: Annotated[Freshness, fresh(ACTIONS, COMMUNITIES, MEMBERSHIPS)],
     csv: WantsCsv,
-    first: Annotated[Day | None, Query(alias="from", description="First day; 29 days before `to` if left out.")] = None,
-    last: Annotated[Day | None, Query(alias="to", description="Last day, included; today if left out.")] = None,
+    first: Annotated[
+        Day | None, Query(alias="from", description="First day; 29 days before the last if left out.")
+    ] = None,
+    last: Annotated[
+        Day | None,
+        Query(alias="to", description="Last day, included; today if left out, and never a later one."),
+    ] = None,
     step: Annotated[
         Step, Query(description="Length of an item; a step that sticks out of the range is cut.")
     ] = Step.DAY,
 ) -> ActivityAnswer | Response:
-    """A series without holes, at most 4,000 items; days are those of the community's time zone."""
-    zone = await asked.zone()
-    last = last or today_in(zone)
-    first = first or max(last - timedelta(days=_DEFAULT_DAYS - 1), EARLIEST)
-    if first > last:
+    """A series without holes, at most 4,000 items; days are those of the community's time zone.
+
+    Days that have not begun are no days: the series ends today, and one that would begin later has no items.
+    """
+    if first is not None and last is not None and first > last:
         raise Invalid(f"`from` ({first}) is after `to` ({last}).", query="from")
-    start, end = number_of(first), number_of(last)
+    zone = await asked.zone()
+    end = number_of(begun(last, zone))
+    start = number_of(first or max(date_of(end) - timedelta(days=_DEFAULT_DAYS - 1), EARLIEST))
     points = sum(1 for _ in periods(start, end, step))
     if points > POINTS:
         raise Invalid(

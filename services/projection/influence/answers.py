@@ -9,8 +9,8 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from services.projection.days import date_of
-from services.projection.influence.book import Influence
 from services.projection.influence.explanation import Item
+from services.projection.influence.kept import Influence
 from shared.http.words import Answer
 from shared.positions import EXAMPLE as POSITION_EXAMPLE
 from shared.views.freshness import Freshness
@@ -41,7 +41,9 @@ class MemberInfluence(Answer):
     score: float = Field(description="5 × reach + resonance + authority, each with the policy's weight, in points.")
     reach: int = Field(description="Distinct members who responded in the last 365 days.")
     resonance: float = Field(description="Points of responses received, decayed by age.")
-    authority: float = Field(description="Weighted PageRank over the last 365 days; the mean member has 100.")
+    authority: float = Field(
+        description="Weighted PageRank over the last 365 days; the mean member of the ranking has 100."
+    )
     percentile: float = Field(description="Share, 0 to 1, of the members in the ranking who score lower.")
     trend: float = Field(description="The score less the score 30 days before, in points.")
 
@@ -60,7 +62,7 @@ class OfDay(Answer):
 
 
 class Ranking(OfDay):
-    """Members with a response given or received, or an action, in the last 365 days, the highest score first."""
+    """Members of that day with a response given or received, or an action, in the 365 days up to it; no robots."""
 
     items: list[RankedMember]
     members: int = Field(description="How many members the whole ranking has.")

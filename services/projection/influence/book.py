@@ -1,8 +1,9 @@
 """A community's ledger and the standings computed from it, kept by a process while they are true.
 
 Every fold of a response moves the change counter of its day of UTC in the transaction that writes the fact. So facts
-are read again only for days whose counter moved, and a standing is true as long as no counter up to the end of its day
-has moved and the same members were active in its window.
+are read again only for days whose counter moved. What deletions take away may concern any day; it is read as a whole.
+A standing is true as long as no counter up to the end of its day has moved, nothing else was taken away, and the same
+members took part in its day and were active in its window.
 
 Making a standing of a large community takes longer than a request should. There, the one that is kept is answered
 while the next is made, with how far the views were when it was true; never beyond `MOST_BEHIND`, and never to a caller
@@ -15,21 +16,28 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import structlog
 from pyroaring import AbstractBitMap
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.projection.activity.daybook import DayBook
 from services.projection.days import Integers, first_slot, utc_day_of
+from services.projection.influence.kept import Basis, Influence, Kept, as_it_was, older, scores_in
 from services.projection.influence.ledger import Ledger
-from services.projection.influence.loading import read_ordinals, read_rows
+from services.projection.influence.loading import (
+    read_cancellations,
+    read_ordinals,
+    read_robots,
+    read_rows,
+    read_turns,
+)
+from services.projection.influence.people import NO_PEOPLE, numbers_in, people
 from services.projection.influence.points import Earned
 from services.projection.influence.roster import Ids, Roster
-from services.projection.influence.scoring import TREND, WINDOW, Standing, standing
+from services.projection.influence.scoring import TREND, WINDOW, standing
 from services.projection.policies import STANDARD, Policies
 from services.projection.snapshots import snapshot
 from services.projection.tally import Tally, tally
@@ -56,36 +64,6 @@ _logger = structlog.get_logger(__name__)
 _CHANGES = "select day, n from response_change where community = $1 order by day"
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A standing with what it was computed from, and when it was last known to be true."""
-
-    standing: Standing
-    changes: tuple[int, int]
-    active: AbstractBitMap
-    tally: Tally
-    freshness: Freshness | None
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Influence:
-    """Everybody's influence at the end of a day, and their scores at the end of the day the trend looks back to."""
-
-    standing: Standing
-    scores_before: npt.NDArray[np.int64]
-    freshness: Freshness | None
-    """How far the views were that this is from, where the caller said how far they are."""
-
-    @property
-    def roster(self) -> Roster:
-        return self.standing.roster
-
-    def trend(self, member: int) -> int:
-        """Thousandths by which the score has moved in 30 days."""
-        return int(self.standing.score[member] - self.scores_before[member])
-
-
 class InfluenceBook:
     """The influence of one community's members, by the days of one time zone."""
 
@@ -99,6 +77,9 @@ class InfluenceBook:
         self._read: Tally | None = None
         self._ledger = Ledger(days.zone, policies)
         self._members: Ids = np.zeros(0, "S16")
+        self._people = NO_PEOPLE
+        self._cancelled = 0
+        """How often what deletions take away has changed."""
         self._standings: OrderedDict[int, Kept] = OrderedDict()
         self._renewals: dict[int, asyncio.Task[None]] = {}
         self._rests_until = 0.0
@@ -147,7 +128,7 @@ class InfluenceBook:
             # It goes on when the request is given up, so that the next one finds it done.
             await asyncio.shield(self._renewal(engine, day, freshness))
             kept = [self._standings.get(each) for each in (day, day - TREND)]
-            if all(each is not None and not _older(each.tally, now) for each in kept):
+            if all(each is not None and not older(each.tally, now) for each in kept):
                 return
 
     def _renewal(self, engine: AsyncEngine, day: int, freshness: Freshness | None) -> asyncio.Task[None]:
@@ -184,6 +165,7 @@ class InfluenceBook:
         if now.responses[0] != self._table:
             self._ledger, self._changes, self._table = Ledger(self._days.zone, self._policies), {}, now.responses[0]
             self._standings.clear()  # their numbers are of another ledger
+            self._people, self._read = NO_PEOPLE, None
             # What a day of the past is asked with comes with its facts; on its own it would be read at that question.
             await self._days.members_of_all(engine)
         async with snapshot(engine) as db:
@@ -191,35 +173,44 @@ class InfluenceBook:
             stale = [day for day, n in changes.items() if self._changes.get(day) != n]
             reading = list(_up_to(_AT_ONCE, stale, changes))
             rows = await read_rows(db, self._days.community, reading) if reading else None
+            whole = len(reading) == len(stale)
+            cancelled = await read_cancellations(db, self._days.community) if whole else None
+            if whole and (self._read is None or self._read.memberships != now.memberships):
+                turns, robots = await read_turns(db, self._days.community), await read_robots(db, self._days.community)
+                await asyncio.to_thread(self._ledger.include, np.append(turns["member"], robots))
+                self._people = people(turns, robots, self._ledger.roster)
         if rows is not None:
             await asyncio.to_thread(self._ledger.replace, reading, rows)
             self._changes.update((day, changes[day]) for day in reading)
-        return len(reading) == len(stale)
+        if cancelled is not None:
+            self._cancelled += await asyncio.to_thread(self._ledger.cancel, cancelled)
+        return whole
 
     async def _stand(
         self, engine: AsyncEngine, wanted: Sequence[int], now: Tally, freshness: Freshness | None, at: float
     ) -> None:
         """Have the standings of these days, those that are still true as they are."""
-        plans: list[tuple[int, tuple[int, int], AbstractBitMap]] = []
+        plans: list[tuple[int, Basis]] = []
         for day in wanted:
             active = await self._days.members(engine, day - WINDOW + 1, day)
-            end = utc_day_of(first_slot(day + 1, self._days.zone) - 1)
-            changes = (self._table, sum(n for utc, n in self._changes.items() if utc <= end))
+            after = first_slot(day + 1, self._days.zone)
+            changes = (self._table, sum(n for utc, n in self._changes.items() if utc <= utc_day_of(after - 1)))
+            basis = Basis(changes, self._cancelled, active, await asyncio.to_thread(self._people.at, after))
             kept = self._standings.get(day)
-            if kept is None or (kept.changes, kept.active) != (changes, active):
-                plans.append((day, changes, active))
+            if kept is None or kept.basis != basis:
+                plans.append((day, basis))
             else:
                 self._standings[day] = replace(kept, tally=now, freshness=freshness, at=at)
-        for _, _, active in plans:
-            await self._know(engine, active)
-        ready = await asyncio.to_thread(self._made_ready, [(day, active) for day, _, active in plans])
+        for _, basis in plans:
+            await self._know(engine, basis.active)
+        ready = await asyncio.to_thread(self._made_ready, plans)
         # Each in a thread of its own: nearly all of it is done without Python's lock.
         computing = [
-            asyncio.to_thread(standing, *each, self._policies, day)
-            for each, (day, _, _) in zip(ready, plans, strict=True)
+            asyncio.to_thread(standing, *each, basis.participants, self._policies, day)
+            for each, (day, basis) in zip(ready, plans, strict=True)
         ]
-        for (day, changes, active), found in zip(plans, await asyncio.gather(*computing), strict=True):
-            self._standings[day] = Kept(found, changes, active, now, freshness, at)
+        for (day, basis), found in zip(plans, await asyncio.gather(*computing), strict=True):
+            self._standings[day] = Kept(found, basis, now, freshness, at)
         for day in wanted:
             self._standings.move_to_end(day)
         # The newest day is what nearly everybody asks about: whatever was asked of the past lately, it stays.
@@ -232,47 +223,28 @@ class InfluenceBook:
         pairs = sum(len(kept.standing.pairs) for kept in self._standings.values())
         return len(self._standings) > _STANDINGS or pairs > _PAIRS_A_FACT * self.rows
 
-    def _made_ready(self, wanted: Sequence[tuple[int, AbstractBitMap]]) -> list[tuple[list[Earned], Roster, Integers]]:
+    def _made_ready(self, wanted: Sequence[tuple[int, Basis]]) -> list[tuple[list[Earned], Roster, Integers]]:
         """What was earned by the end of each day, and the places of those who were active."""
         ledger = self._ledger
         numbers = ledger.numbers_of(self._members)
+        ordinals = [numbers_in(basis.active) for _, basis in wanted]
         return [
-            (ledger.earned(day), ledger.roster, ledger.roster.places[numbers[np.array(active.to_array(), np.int64)]])
-            for day, active in wanted
+            (ledger.earned(day), ledger.roster, ledger.roster.places[numbers[those]])
+            for (day, _), those in zip(wanted, ordinals, strict=True)
         ]
 
     async def _know(self, engine: AsyncEngine, active: AbstractBitMap) -> None:
         """Know which members those ordinals stand for."""
-        ordinals = np.array(active.to_array(), np.int64)
+        ordinals = numbers_in(active)
         if len(ordinals) and (ordinals[-1] >= len(self._members) or (self._members[ordinals] == b"").any()):
             async with snapshot(engine) as db:
                 self._members = await read_ordinals(db, self._days.community)
 
     def _answer(self, day: int, now: Tally, freshness: Freshness | None) -> Influence:
         kept, before = self._standings[day], self._standings[day - TREND]
-        if freshness is not None and kept.freshness is not None and _older(kept.tally, now):
-            freshness = _as_it_was(kept.freshness, freshness, time.monotonic() - kept.at)
-        return Influence(kept.standing, _scores(before.standing, kept.standing.roster), freshness)
-
-
-def _older(one: Tally, other: Tally) -> bool:
-    """Whether a tally may be of before another: a table made anew begins to count anew."""
-    pairs = ((one.actions, other.actions), (one.responses, other.responses))
-    return any(mine[0] != theirs[0] or mine[1] < theirs[1] for mine, theirs in pairs)
-
-
-def _as_it_was(then: Freshness, now: Freshness, seconds: float) -> Freshness:
-    """How far what was true so many seconds ago is behind now."""
-    missing = sum(
-        max(at - before, 0)
-        for source, positions in now.positions.items()
-        for at, before in zip(positions, then.positions.get(source, positions), strict=True)
-    )
-    return Freshness(
-        positions=then.positions,
-        lag_events=None if now.lag_events is None else now.lag_events + missing,
-        lag_seconds=round(max(now.lag_seconds, seconds), 3),
-    ).sealed_by(now.seal)
+        if freshness is not None and kept.freshness is not None and older(kept.tally, now):
+            freshness = as_it_was(kept.freshness, freshness, time.monotonic() - kept.at)
+        return Influence(kept.standing, scores_in(before.standing, kept.standing.roster), freshness)
 
 
 def _up_to(limit: int, days: Iterable[int], changes: dict[int, int]) -> Iterable[int]:
@@ -282,14 +254,3 @@ def _up_to(limit: int, days: Iterable[int], changes: dict[int, int]) -> Iterable
         limit -= changes[day]
         if limit <= 0:
             return
-
-
-def _scores(before: Standing, roster: Roster) -> npt.NDArray[np.int64]:
-    """Scores of an earlier day by the places of this roster; 0 for those it does not know."""
-    if before.roster is roster:
-        return before.score.astype(np.int64)
-    # Numbers are the same in both, and those given since come after all others. Either may be the younger: what comes
-    # late may concern the earlier day alone.
-    by_number = np.zeros(max(len(roster), len(before.roster)), np.int64)
-    by_number[before.roster.numbers] = before.score
-    return by_number[roster.numbers]

@@ -123,6 +123,7 @@ def _authority(standing: Standing, member: int, pairs: range) -> tuple[Integers,
         return nothing, nothing
     points = standing.pairs.points[pairs.start : pairs.stop]
     edges = pairs.start + np.flatnonzero(points)
+    edges = edges[np.isin(standing.pairs.sender[edges], population)]
     senders = np.searchsorted(population, standing.pairs.sender[edges].astype(np.int64))
     parts = np.append(shares.base, standing.pairs.points[edges] * shares.per_point[senders])
     return edges, apportioned(int(standing.authority[member]), parts)

@@ -10,12 +10,15 @@ from io import BytesIO
 from uuid import UUID
 
 import numpy as np
+import numpy.typing as npt
 
 from services.projection.days import SLOTS_A_DAY
 from services.projection.influence.facts import ROW, Rows
+from services.projection.influence.people import TURN, Turns
 from services.projection.influence.roster import Ids
 from services.projection.policies import KINDS
 from shared.db import Driver
+from shared.views.view import NEVER
 
 ROWS = """
     with day as (select day * $3 as first, (day + 1) * $3 as after from unnest($2::int[]) as days (day))
@@ -34,36 +37,79 @@ ROWS = """
     where kind = any ($4::text[])
 """
 
+CANCELLATIONS = """
+    with recursive below as (
+        select post, slot from post_deletion where community = $1 and version > $3 and not gone
+        union
+        select found.post, below.slot from below cross join lateral (
+            select post from post_parent where community = $1 and parent = below.post offset 0
+        ) as found
+    ), deleted as (select post, min(slot) as slot from below group by post),
+    cancelled as (
+        select greatest(deleted.slot, made.slot) as known, made.slot, receiver, sender, kind, -n as n
+        from deleted cross join lateral (
+            select slot, receiver, sender, kind, n from response
+            where community = $1 and post = deleted.post offset 0
+        ) as made
+        union all
+        select greatest(deleted.slot, withdrawn_slot), withdrawn.slot, receiver, sender, kind, n
+        from deleted cross join lateral (
+            select withdrawn_slot, slot, receiver, sender, kind, n from response_withdrawal
+            where community = $1 and post = deleted.post offset 0
+        ) as withdrawn
+    )
+    select known, slot, receiver, sender, (array_position($2::text[], kind) - 1)::smallint, sum(n)::bigint
+    from cancelled where kind = any ($2::text[]) group by known, slot, receiver, sender, kind having sum(n) <> 0
+"""
+"""What deletions take away: each response on what is deleted, or stands below it, from the slot of the deletion on.
+
+The earliest deletion above a post counts. What is withdrawn as well would be taken away twice; it is given back once,
+at the later of the two. `union` ends where posts stand in a circle, which only a broken source could tell.
+"""
+
+TURNS = """
+    select member, slot, here from membership
+    where community = $1 and version > $2 and not gone order by member, turn
+"""
+
+ROBOTS = "select member from robot where community = $1 and marked and version > $2 and not gone"
+
 _HEADER = 19
 _TRAILER = 2
-_TUPLE = np.dtype(
-    [
-        ("fields", ">i2"),
-        *(
-            column
-            for name, kind in (
-                ("known", ">i4"),
-                ("slot", ">i4"),
-                ("receiver", "S16"),
-                ("sender", "S16"),
-                ("kind", ">i2"),
-                ("count", ">i8"),
-            )
-            for column in ((f"{name}_size", ">i4"), (name, kind))
-        ),
-    ]
-)
-"""A row in PostgreSQL's binary COPY format ("COPY", File Formats, Binary Format): each field behind its size."""
 
 
 async def read_rows(db: Driver, community: UUID, days: Collection[int]) -> Rows:
     """The facts known on those days of UTC; kinds that no policy knows are left out."""
+    return await _read(db, ROW, ROWS, community, sorted(days), SLOTS_A_DAY, list(KINDS))
+
+
+async def read_cancellations(db: Driver, community: UUID) -> Rows:
+    """What deletions take away, all there is; where it was withdrawn as well, a count above 0 gives it back."""
+    return await _read(db, ROW, CANCELLATIONS, community, list(KINDS), NEVER)
+
+
+async def read_turns(db: Driver, community: UUID) -> Turns:
+    """Every joining and leaving, each member's in order."""
+    return await _read(db, TURN, TURNS, community, NEVER)
+
+
+async def read_robots(db: Driver, community: UUID) -> Ids:
+    """The members that are marked as robots."""
+    found = await db.fetch(ROBOTS, community, NEVER)
+    return np.array([row["member"].bytes for row in found], "S16")
+
+
+async def _read(db: Driver, row: np.dtype[np.void], query: str, *arguments: object) -> npt.NDArray[np.void]:
+    """What a query answers, as records of that type."""
+    names = row.names or ()
+    columns = [column for name in names for column in ((f"{name}_size", ">i4"), (name, row[name].newbyteorder(">")))]
     stream = BytesIO()
-    await db.copy_from_query(ROWS, community, sorted(days), SLOTS_A_DAY, list(KINDS), output=stream, format="binary")
+    await db.copy_from_query(query, *arguments, output=stream, format="binary")
     with stream.getbuffer() as data:
-        read = np.frombuffer(data[_HEADER:-_TRAILER], _TUPLE)
-        rows = np.empty(len(read), ROW)
-        for name in ROW.names or ():
+        # A row in PostgreSQL's binary COPY format ("COPY", File Formats, Binary Format): each field behind its size.
+        read = np.frombuffer(data[_HEADER:-_TRAILER], np.dtype([("fields", ">i2"), *columns]))
+        rows = np.empty(len(read), row)
+        for name in names:
             rows[name] = read[name]
         del read
     return rows

@@ -1,7 +1,7 @@
 """What each fact earns: points by kind under the policy of its own day, less what exceeds the day's caps.
 
-Caps hold positive points back, those of acceptances excepted: first at most `sender_cap` a day from one known sender
-to one receiver, in the order of kinds; of what is left, at most `receiver_cap` a day to one receiver, in the order of
+Caps hold positive points back: first at most `sender_cap` a day from one known sender to one receiver, in the order of
+kinds; of what is left, those of acceptances excepted, at most `receiver_cap` a day to one receiver, in the order of
 senders' ids and kinds, the unknown sender last.
 """
 
@@ -74,9 +74,9 @@ def earned(facts: DayFacts, roster: Roster, policies: Policies) -> Earned:
     receiver_cap = np.array([p.receiver_cap for p in policies.versions], np.int64)[policy]
 
     points = facts.count * by_kind[policy, facts.kind]
-    capped = (points > 0) & ~_EXEMPT[facts.kind]
-    known = capped & (facts.sender != UNKNOWN)
+    known = (points > 0) & (facts.sender != UNKNOWN)
     points = _capped(points, known, sender_cap, facts.day, facts.receiver, facts.sender)
+    capped = (points > 0) & ~_EXEMPT[facts.kind]
     points = _capped(points, capped, receiver_cap, facts.day, facts.receiver)
     by_pair = order_of(roster.places[facts.receiver], roster.places[facts.sender])
     # What one fact counts and earns, and how many there are in a block, fits into 32 bits.

@@ -5,25 +5,24 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any, Literal
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
 import sqlalchemy as sa
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from services.projection.asking import EARLIEST, LATEST, Asked, Day, Question, today_in
+from services.projection.asking import EARLIEST, LATEST, Asked, Day, Question, begun, today_in
 from services.projection.cursors import following, opened
 from services.projection.days import date_of, number_of
 from services.projection.influence.answers import Explanation, OneMember, RankedMember, Ranking, shown, shown_item
-from services.projection.influence.book import Influence
 from services.projection.influence.explanation import Contributions
+from services.projection.influence.kept import Influence
 from services.projection.read_models.actions import ACTIONS
 from services.projection.read_models.communities import COMMUNITIES
 from services.projection.read_models.memberships import MEMBERSHIP, MEMBERSHIPS
 from services.projection.read_models.responses import RESPONSES
 from services.projection.tabular import CSV_ANSWER, WantsCsv, csv_answer
-from shared.errors import BadRequest, Invalid, NotFound
+from shared.errors import BadRequest, NotFound
 from shared.http.dependencies import fresh
 from shared.views.freshness import Freshness
 from shared.views.view import present
@@ -80,7 +79,7 @@ async def list_influence(
     limit: Annotated[int, Query(ge=1, le=200, description="At most so many members.")] = 50,
     cursor: Cursor = None,
 ) -> Ranking | Response:
-    """Those with a response given or received, or an action, in the 365 days up to that day."""
+    """The members of that day with a response given or received, or an action, in the 365 days up to it; no robots."""
     after = opened(cursor, AfterMember) if cursor is not None else None
     influence, of_day = await _influence(asked, request, freshness, as_of, after.day if after else None)
     standing, roster = influence.standing, influence.roster
@@ -107,7 +106,7 @@ async def list_influence(
 async def get_influence(
     asked: Asked, request: Request, freshness: Fresh, member: Member, as_of: AsOf = None
 ) -> OneMember:
-    """Of anybody who has joined, or of whom anything is known; outside the window reach and authority are 0."""
+    """Of anybody who has joined, or of whom anything is known; who is not in the day's ranking has no authority."""
     influence, of_day = await _influence(asked, request, freshness, as_of)
     number = await _number(asked, influence, member)
     if number is None:
@@ -164,10 +163,13 @@ async def _influence(
     asked: Question, request: Request, freshness: Freshness, as_of: Day | None, continued: int | None = None
 ) -> tuple[Influence, dict[str, Any]]:
     """Influence at the end of a day, and what every answer says about that; a next page is of its first one's day."""
-    if continued is not None and as_of not in (None, date_of(continued)):
-        raise BadRequest("The `cursor` is of another day than `as_of`. Begin without it.", query="cursor")
     zone = await asked.zone()
-    day = number_of(_not_later(as_of, zone)) if continued is None else min(continued, number_of(today_in(zone)))
+    day = number_of(begun(as_of, zone))
+    if continued is not None:
+        # Whoever asked for the newest day goes on with the one that was the newest then.
+        if as_of is not None and as_of < today_in(zone) and as_of != date_of(continued):
+            raise BadRequest("The `cursor` is of another day than `as_of`. Begin without it.", query="cursor")
+        day = min(continued, number_of(today_in(zone)))
     _, book = asked.books.of(asked.here.community.id, zone)
     # Who waits for a write is answered with it; others may get what was true a moment ago, and are told so.
     patient = "guildhall-after" in request.headers
@@ -178,13 +180,6 @@ async def _influence(
         "time_zone": zone.key,
         "freshness": influence.freshness,
     }
-
-
-def _not_later(as_of: Day | None, zone: ZoneInfo) -> Day:
-    today = today_in(zone)
-    if as_of is not None and as_of > today:
-        raise Invalid(f"`as_of` ({as_of}) is in the future; it is {today} in {zone.key}.", query="as_of")
-    return as_of or today
 
 
 def _id(asked: Question, member: UUID | Literal["me"]) -> UUID:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from services.projection.days import Integers
 from services.projection.influence.authority import Authority, authority
 from services.projection.influence.facts import starts_of, sums
+from services.projection.influence.people import Participants, numbers_in
 from services.projection.influence.points import Earned
 from services.projection.influence.roster import UNKNOWN, Roster
 from services.projection.policies import Policies, ScoringPolicy
@@ -30,6 +31,7 @@ TREND = 30
 class Pairs:
     """Who responded to whom in the window: how often, when last, and the points that were given, negative ones out.
 
+    Robots respond to nobody.
     Sorted by receiver and sender.
     """
 
@@ -47,8 +49,9 @@ class Pairs:
 class Standing:
     """Every member's influence at the end of a day, by place; resonance, authority, score in thousandths.
 
-    `population` are the members with a response given or received, or an action, in the window; authority is shared
-    out among them, and `ranking` orders them by score, the same score by id. Others may still have resonance.
+    `population` are those who were members at the end of the day, are no robots, and have a response given or received,
+    or an action, in the window; authority is shared out among them, and `ranking` orders them by score, the same score
+    by id. Others may still have reach and resonance.
     """
 
     day: int
@@ -66,7 +69,7 @@ class Standing:
     """By number, as the ledger has it."""
     pairs: Pairs
     shares: Authority
-    """Authority within the population, numbered by place in it; points of `pairs` are what flows."""
+    """Authority within the population, numbered by place in it; what flows are the points of `pairs` within it."""
 
     @property
     def policy(self) -> ScoringPolicy:
@@ -80,18 +83,25 @@ class Standing:
         return (size - not_lower) * 10_000 // size / 10_000 if size else 0.0
 
 
-def standing(every: Sequence[Earned], roster: Roster, active: Integers, policies: Policies, day: int) -> Standing:
+def standing(
+    every: Sequence[Earned],
+    roster: Roster,
+    active: Integers,
+    participants: Participants,
+    policies: Policies,
+    day: int,
+) -> Standing:
     """Influence at the end of `day` from what had been earned by then.
 
     `active` are the places of the members with an action in [day - 364, day].
     """
     policy = policies.on(day)
     recent = _recent(every, day - WINDOW + 1)
-    pairs = _pairs(recent, roster)
-    population = _population(recent, roster, active)
+    pairs = _pairs(recent, roster, numbers_in(participants.robots))
+    population = _population(recent, roster, active, numbers_in(participants.members))
     reach = np.bincount(pairs.receiver, minlength=len(roster))
     resonance = _resonance(every, roster, policies, day)
-    shares = _shares(pairs, population)
+    shares = _shares(pairs, population, roster)
     rank = np.zeros(len(roster), np.int64)
     rank[population] = shares.thousandths
     of_reach, of_resonance, of_authority = policy.weights
@@ -176,9 +186,11 @@ def _together(columns: Sequence[Integers]) -> Integers:
     return np.concatenate(columns) if columns else np.zeros(0, np.int32)
 
 
-def _pairs(recent: _Recent, roster: Roster) -> Pairs:
+def _pairs(recent: _Recent, roster: Roster, robots: Integers) -> Pairs:
     # An acceptance given, which is no response, has no known sender either.
-    known = np.flatnonzero(recent.sender != UNKNOWN)
+    counts = np.ones(len(roster) + 1, np.bool_)  # by number; that of nobody known is the last
+    counts[robots] = counts[UNKNOWN] = False
+    known = np.flatnonzero(counts[recent.sender])
     key = roster.places[recent.receiver[known]] * np.int64(len(roster)) + roster.places[recent.sender[known]]
     order = np.argsort(key, kind="stable")
     starts = starts_of(key[order])
@@ -195,18 +207,22 @@ def _pairs(recent: _Recent, roster: Roster) -> Pairs:
     )
 
 
-def _population(recent: _Recent, roster: Roster, active: Integers) -> Integers:
+def _population(recent: _Recent, roster: Roster, active: Integers, members: Integers) -> Integers:
     # Somebody who gave an acceptance sent it too, so that the row of what it earned them adds nobody.
     there = np.zeros(len(roster) + 1, np.bool_)  # by number; that of nobody known is the last
     there[recent.receiver] = True
     there[recent.sender] = True
     there = there[roster.numbers]
     there[active] = True
-    return np.flatnonzero(there)
+    took_part = np.zeros(len(roster), np.bool_)
+    took_part[roster.places[members]] = True
+    return np.flatnonzero(there & took_part)
 
 
-def _shares(pairs: Pairs, population: Integers) -> Authority:
-    edges = np.flatnonzero(pairs.points)
-    place = np.zeros(int(population[-1]) + 1 if len(population) else 0, np.int64)
+def _shares(pairs: Pairs, population: Integers, roster: Roster) -> Authority:
+    place = np.full(len(roster), -1, np.int64)
     place[population] = np.arange(len(population))
-    return authority(len(population), place[pairs.sender[edges]], place[pairs.receiver[edges]], pairs.points[edges])
+    sender, receiver = place[pairs.sender], place[pairs.receiver]
+    # What comes from outside the population or goes there gives nobody authority.
+    edges = np.flatnonzero((pairs.points > 0) & (sender >= 0) & (receiver >= 0))
+    return authority(len(population), sender[edges], receiver[edges], pairs.points[edges])

@@ -1,34 +1,54 @@
-"""Who belongs to a community, and since when; the way in and out is membership and no action."""
+"""Who belongs to a community and when, and who is a robot; the way in and out is membership and no action.
+
+Memberships are intervals: somebody who left and came again was a member before, too. So each joining and each leaving
+stays, by the version of the membership's stream: the last one by the end of a day says whether it stood then. A robot
+is one for all time, as long as the mark stands.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import assert_never
 
 import sqlalchemy as sa
 
-from services.projection.subscriptions import MemberJoined, MemberLeft
+from services.projection.days import slot_of
+from services.projection.subscriptions import MemberJoined, MemberLeft, MemberRemoved, RobotMarked, RobotUnmarked
 from services.projection.tables import metadata
 from shared.event import Recorded
-from shared.views.view import Change, View, put, view_table
+from shared.views.view import Change, View, add, put, view_table
 
 MEMBERSHIP = view_table(
     "membership",
     metadata,
-    key=[sa.Column("community", sa.Uuid), sa.Column("member", sa.Uuid)],
-    put=[
-        sa.Column("here", sa.Boolean),
-        sa.Column("joined_at", sa.DateTime(timezone=True)),
-        sa.Column("left_at", sa.DateTime(timezone=True)),
-    ],
+    key=[sa.Column("community", sa.Uuid), sa.Column("member", sa.Uuid), sa.Column("turn", sa.BigInteger)],
+    put=[sa.Column("slot", sa.Integer), sa.Column("here", sa.Boolean)],
 )
+"""`here` from that slot on, until the next turn."""
+ROBOT = view_table(
+    "robot",
+    metadata,
+    key=[sa.Column("community", sa.Uuid), sa.Column("member", sa.Uuid)],
+    put=[sa.Column("marked", sa.Boolean)],
+)
+MEMBERSHIP_CHANGE = view_table("membership_change", metadata, key=[sa.Column("community", sa.Uuid)], add=["n"])
+"""How often any of this changed: a reader keeps what it made of it until this moves."""
 
 
-def fold(event: MemberJoined | MemberLeft, record: Recorded) -> Iterator[Change]:
+def fold(
+    event: MemberJoined | MemberLeft | MemberRemoved | RobotMarked | RobotUnmarked, record: Recorded
+) -> Iterator[Change]:
     key = (record.community, event.member_id)
-    if isinstance(event, MemberJoined):
-        yield put(MEMBERSHIP, key, record.version, here=True, joined_at=record.occurred_at, left_at=None)
-    else:
-        yield put(MEMBERSHIP, key, record.version, here=False, left_at=record.occurred_at)
+    match event:
+        case MemberJoined() | MemberLeft() | MemberRemoved():
+            turn = (*key, record.version)
+            here = isinstance(event, MemberJoined)
+            yield put(MEMBERSHIP, turn, record.version, slot=slot_of(record.occurred_at), here=here)
+        case RobotMarked() | RobotUnmarked():
+            yield put(ROBOT, key, record.version, marked=isinstance(event, RobotMarked))
+        case _:
+            assert_never(event)
+    yield add(MEMBERSHIP_CHANGE, (record.community,), n=1)
 
 
-MEMBERSHIPS = View("memberships", (MEMBERSHIP,), fold)
+MEMBERSHIPS = View("memberships", (MEMBERSHIP, ROBOT, MEMBERSHIP_CHANGE), fold)

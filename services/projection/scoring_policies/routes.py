@@ -28,7 +28,7 @@ class ScoringPolicyAnswer(Answer):
         None, description="The first day it counts; null for the one from the beginning."
     )
     points: dict[str, int] = Field(description="Points per response received, by kind.")
-    sender_cap: int = Field(description="Points a day that one member can give another; acceptances exempt.")
+    sender_cap: int = Field(description="Points a day that one member can give another; acceptances included.")
     receiver_cap: int = Field(description="Points a day that a member can receive; acceptances exempt.")
     half_life_days: int | None = Field(description="Days in which points lose half of their worth; null for never.")
     reach_points: int = Field(description="Points per distinct member who responded in 365 days.")
