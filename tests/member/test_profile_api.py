@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import sqlalchemy as sa
 
 from services.member.tables import metadata
@@ -96,3 +97,46 @@ async def test_words_are_in_the_vault_alone_and_erasing_them_there_leaves_nothin
     assert (await alice.get(f"{path}/members/me/profile")).json() == {}
     assert (await alice.get(f"{path}/members/me")).json()["display_name"] is None
     assert (await alice.get(f"{path}/members")).json()["items"][0]["display_name"] is None
+
+
+async def test_a_profile_is_kept_as_it_was_sent_and_its_names_show(api: Api) -> None:
+    path = await found(api)
+    profile = f"{path}/members/me/profile"
+    bio = "    code\n\n- e\u0301  \n\ttab"
+    put = await api.by("alice").put(
+        profile, json={"display_name": " Ada\u200b ", "bio": f"{bio}\n", "skills": [" R\ufeff"]}
+    )
+    assert put.json() == {"display_name": "Ada", "bio": bio, "skills": ["R"]}
+    again = await api.by("alice").put(profile, json={"display_name": "Ada", "bio": f"{bio}\r\n", "skills": ["R"]})
+    assert again.headers["etag"] == put.headers["etag"]
+
+
+@pytest.mark.parametrize("name", ["\u200b", "\u3164", "\u115f", "\u2800", "\u00ad", "\ufe0f", "\u0301", "\u3000"])
+@pytest.mark.parametrize(
+    ("field", "pointer"), [("display_name", "/display_name"), ("skills", "/skills/0"), ("bio", "/bio")]
+)
+async def test_where_nothing_shows_there_is_no_name(api: Api, field: str, pointer: str, name: str) -> None:
+    path = await found(api)
+    answer = await api.by("alice").put(
+        f"{path}/members/me/profile", json={field: [name] if field == "skills" else name}
+    )
+    detail = "The text must have at least one character that shows"
+    assert (answer.status_code, answer.json()["errors"]) == (422, [{"pointer": pointer, "detail": detail}])
+
+
+@pytest.mark.parametrize(
+    ("name", "character"),
+    [
+        ("Ada\u202e", "U+202E RIGHT-TO-LEFT OVERRIDE"),
+        ("A\u2066da", "U+2066 LEFT-TO-RIGHT ISOLATE"),
+        ("\x1b[31mAda", "U+001B (a control character)"),
+        ("A\u200bda", "U+200B ZERO WIDTH SPACE"),
+        ("A\nda", "U+000A (a control character)"),
+    ],
+)
+async def test_what_does_not_stand_in_a_name_is_named(api: Api, name: str, character: str) -> None:
+    path = await found(api)
+    answer = await api.by("alice").put(f"{path}/members/me/profile", json={"display_name": f"{name}!"})
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, error["pointer"]) == (422, "/display_name")
+    assert error["detail"].startswith(f"{character} cannot stand in a name: ")

@@ -15,11 +15,11 @@ from shared.access.permissions import Contributor, Here, Reader
 from shared.errors import Forbidden, NotFound
 from shared.http.dependencies import Commanding, IfMatch, Store
 from shared.http.wording import read, refer
-from shared.http.words import Answer, Body, words
+from shared.http.words import Answer, Body, name, words
 
 router = APIRouter(prefix="/members/{member}/profile", tags=["profiles"])
 
-Item = Annotated[str, words(100)]
+Item = Annotated[str, name(100)]
 EXAMPLE = ConfigDict(
     json_schema_extra={
         "examples": [
@@ -38,7 +38,7 @@ EXAMPLE = ConfigDict(
 class ProfileWords(Body):
     """A whole profile; what is left out is empty afterwards."""
 
-    display_name: Annotated[str, words(80)] | None = None
+    display_name: Annotated[str, name(80)] | None = None
     bio: Annotated[str, words(5_000)] | None = None
     needs: list[Item] = Field(default_factory=list, max_length=50)
     interests: list[Item] = Field(default_factory=list, max_length=50)
