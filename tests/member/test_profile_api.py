@@ -140,3 +140,44 @@ async def test_what_does_not_stand_in_a_name_is_named(api: Api, name: str, chara
     (error,) = answer.json()["errors"]
     assert (answer.status_code, error["pointer"]) == (422, "/display_name")
     assert error["detail"].startswith(f"{character} cannot stand in a name: ")
+
+
+async def test_nobody_takes_a_name_that_looks_like_that_of_another_who_holds_a_role(api: Api) -> None:
+    path = await found(api)
+    alice, bob, profile = api.by("alice"), api.by("bob"), f"{path}/members/me/profile"
+    for who in ("bob", "carol", "dora"):
+        member = await join(api, path, who)
+        if who == "carol":
+            granted = await alice.put(f"{path}/roles/moderator/members/{member['id']}")
+    await api.by("carol").put(profile, json={"display_name": "Grace"})
+    put = await alice.put(profile, json={"display_name": "Ada Lovelace"})
+    await after(alice, granted, f"{path}/members")
+    await after(alice, put, f"{path}/members")
+
+    for name in ("Ada Lovelace", "Аdа Lоvеlасе", "ADA LOVELACE", "Ada  Lovelace", "Grасe"):
+        refused = await bob.put(profile, json={"display_name": name})
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/display_name")
+        assert "holds a role here" in refused.json()["detail"]
+    assert (await alice.put(profile, json={"display_name": "Grace"})).status_code == 422
+    assert (await alice.put(profile, json={"display_name": "ADA Lovelace"})).status_code == 200
+    assert (await bob.put(profile, json={"display_name": "Bob"})).status_code == 200
+    assert (await api.by("dora").put(profile, json={"display_name": "BOB"})).status_code == 200
+
+
+async def test_a_name_that_stood_before_its_twin_was_granted_a_role_stays(api: Api) -> None:
+    path = await found(api)
+    profile = f"{path}/members/me/profile"
+    for who in ("bob", "carol"):
+        member = await join(api, path, who)
+        await api.by(who).put(profile, json={"display_name": "Robin"})
+    granted = await api.by("alice").put(f"{path}/roles/moderator/members/{member['id']}")
+    await after(api.by("alice"), granted, f"{path}/members")
+
+    kept = await api.by("bob").put(profile, json={"display_name": "Robin", "bio": "The first of that name."})
+    assert kept.status_code == 200
+    assert (await api.by("bob").put(profile, json={"display_name": "Rоbin"})).status_code == 422
+    assert (await api.by("bob").put(profile, json={})).status_code == 200
+    assert (await api.by("bob").put(profile, json={"display_name": "Robin"})).status_code == 422
+    revoked = await api.by("alice").delete(f"{path}/roles/moderator/members/{member['id']}")
+    await after(api.by("alice"), revoked, f"{path}/members")
+    assert (await api.by("bob").put(profile, json={"display_name": "Robin"})).status_code == 200
