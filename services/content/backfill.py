@@ -23,13 +23,13 @@ from services.content.wording import TITLE, Wording, words_for
 from shared.backfill.command import BackfillCommand, Line, LineContext, Source
 from shared.commands import Outcome
 from shared.http.wording import Draft
-from shared.http.words import Cleaned, name, words
+from shared.http.words import brought_in, name, words
 
 BODY = 150_000
 """More than a member may write here (`wording.BODY`): other systems keep their markup in the text."""
 
-Name = Annotated[Annotated[str, name(100)] | None, Cleaned]
-Title = Annotated[Annotated[str, name(TITLE)] | None, Cleaned]
+Name = Annotated[Annotated[str, name(100)] | None, brought_in()]
+Title = Annotated[Annotated[str, name(TITLE)] | None, brought_in()]
 Prose = Annotated[str, words(BODY)] | None
 
 

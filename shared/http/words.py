@@ -9,7 +9,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
@@ -97,8 +97,19 @@ def shown(text: str) -> str:
     return text
 
 
-Cleaned = BeforeValidator(lambda sent: cleaned(sent) if isinstance(sent, str) else sent)
-"""Before the constraint of a name that is brought in: what may not stand in it is dropped; none where nothing shows."""
+class brought_in:  # noqa: N801
+    """Before a `name(n)` or none: what may not stand in it is left out, and it is none where nothing shows then."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(
+            lambda sent: cleaned(sent) if isinstance(sent, str) else sent, handler(source)
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        text, nothing = handler(schema)["anyOf"]
+        return {
+            "anyOf": [{**text, "minLength": 0, "description": "What may not stand in a name is left out."}, nothing]
+        }
 
 
 class Body(BaseModel):

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from shared.http.characters import cleaned
-from shared.http.words import Body, Cleaned, key, name, words
+from shared.http.words import Body, brought_in, key, name, words
 
 
 class Note(Body):
     title: Annotated[str, name(80)] | None = None
     body: Annotated[str, words(200)] | None = None
     source: Annotated[str, key(20)] | None = None
-    brought: Annotated[Annotated[str, name(80)] | None, Cleaned] = None
+    brought: Annotated[Annotated[str, name(80)] | None, brought_in()] = None
     weight: float = 0.0
 
 
@@ -199,7 +199,7 @@ def test_the_schema_tells_the_rule_and_the_limits() -> None:
     for field, most in {"title": 80, "body": 200, "source": 20, "brought": 80}.items():
         text, nothing = Note.model_json_schema()["properties"][field]["anyOf"]
         assert text.pop("description")
-        assert text == {"type": "string", "minLength": 1, "maxLength": most}
+        assert text == {"type": "string", "minLength": int(field != "brought"), "maxLength": most}
         assert nothing == {"type": "null"}
 
 
