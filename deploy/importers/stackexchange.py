@@ -20,6 +20,7 @@ from typing import Any
 
 from deploy.importers.dump import NEEDED, OPTIONAL, Dump, Row
 from deploy.importers.references import Post, References
+from shared.http.characters import SHOWING
 
 QUESTION, ANSWER = "1", "2"
 ACCEPTED, UP, DOWN = "1", "2", "3"
@@ -255,8 +256,9 @@ def _post_source(post: int | None) -> str:
 
 
 def _words(row: Row, attribute: str) -> str | None:
-    """What was written; None when nothing was, or when the dump holds facts only."""
-    return row.get(attribute, "").strip() or None
+    """What was written, as it was; None when nothing of it shows, or when the dump holds facts only."""
+    text = row.get(attribute, "")
+    return text if SHOWING.search(text) else None
 
 
 def _key(row: Row) -> tuple[int, str] | None:

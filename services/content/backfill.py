@@ -23,20 +23,21 @@ from services.content.wording import TITLE, Wording, words_for
 from shared.backfill.command import BackfillCommand, Line, LineContext, Source
 from shared.commands import Outcome
 from shared.http.wording import Draft
-from shared.http.words import words
+from shared.http.words import brought_in, name, words
 
 BODY = 150_000
 """More than a member may write here (`wording.BODY`): other systems keep their markup in the text."""
 
-Title = Annotated[str, words(TITLE)] | None
+Name = Annotated[Annotated[str, name(100)] | None, brought_in()]
+Title = Annotated[Annotated[str, name(TITLE)] | None, brought_in()]
 Prose = Annotated[str, words(BODY)] | None
 
 
 class ChannelLine(Line):
-    """A channel was opened; its `source` is what threads name as their `channel`."""
+    """A channel was opened; its `source` is what threads name as their `channel`, and its name where none shows."""
 
     command: Literal["open-channel"]
-    name: Annotated[str, words(100)]
+    name: Name
     purpose: Annotated[str, words(1_000)] | None = None
     posting: Posting = "members"
 
@@ -90,9 +91,9 @@ def _channel_id(context: LineContext, line: ChannelLine) -> UUID:
 
 
 async def _open_channel(context: LineContext, line: ChannelLine) -> Outcome[Channel]:
-    channel_id, purpose = _channel_id(context, line), line.purpose or ""
+    channel_id, called, purpose = _channel_id(context, line), line.name or line.source[:100], line.purpose or ""
     return await context.execute(
-        CHANNEL, channel_id, lambda state: open_channel(state, channel_id, line.name, line.posting, purpose)
+        CHANNEL, channel_id, lambda state: open_channel(state, channel_id, called, line.posting, purpose)
     )
 
 

@@ -15,14 +15,14 @@ from shared.backfill.command import BackfillCommand, Line, LineContext, Source
 from shared.commands import Outcome
 from shared.errors import Invalid
 from shared.http.wording import first_draft
-from shared.http.words import words
+from shared.http.words import brought_in, name, words
 
 
 class SubmitLine(Line):
     """`subject` suggested it then; nobody known when null, and nobody is kept when `anonymous`."""
 
     command: Literal["submit-suggestion"]
-    title: Annotated[str, words(200)] | None = None
+    title: Annotated[Annotated[str, name(200)] | None, brought_in()] = None
     body: Annotated[str, words(20_000)] | None = None
     anonymous: StrictBool = False
 

@@ -18,7 +18,7 @@ from shared.access.permissions import Community
 from shared.commands import Act, Commands, Outcome, Step
 from shared.decider import Decider
 from shared.event import Event
-from shared.http.words import Answer, Body, words
+from shared.http.words import Answer, Body, key
 from shared.identity import Caller, derived_id
 from shared.log.port import Secret
 from shared.runtime import Runtime
@@ -28,7 +28,7 @@ S = TypeVar("S")
 E = TypeVar("E", bound=Event)
 F = TypeVar("F", bound=Event)
 
-Source = Annotated[str, words(200)]
+Source = Annotated[str, key(200)]
 """The id a thing has where it comes from, such as `stackexchange:post:17`."""
 
 
@@ -47,7 +47,7 @@ class Line(Body):
 
     command: str
     source: Source
-    subject: Annotated[str, words(255)] | None = Field(None, description="Who acted; null for nobody known.")
+    subject: Annotated[str, key(255)] | None = Field(None, description="Who acted; null for nobody known.")
     occurred_at: Annotated[AwareDatetime, BeforeValidator(_as_text)]
 
 

@@ -54,8 +54,10 @@ def as_problem(error: BaseException) -> Problem | None:
     """The problem an exception stands for, None for one that is a fault of ours."""
     if isinstance(error, Problem):
         return error
-    if isinstance(error, (RequestValidationError, ValidationError)):
+    if isinstance(error, RequestValidationError):
         return Violations(error.errors())
+    if isinstance(error, ValidationError):  # of a line: its fields are the body's, also one that is called `body`
+        return Violations([{**violation, "loc": ("body", *violation["loc"])} for violation in error.errors()])
     if isinstance(error, HTTPException):
         return _of_status(error)
     if is_away(error):

@@ -1,12 +1,22 @@
-"""Text from outside is checked at the edge: storable, trimmed, not empty, and no longer than its place allows."""
+"""Text from outside is checked at the edge, as one of three kinds: prose, a name, a key.
+
+Prose comes back as it was sent, a name stands on one line and shows, a key is somebody else's id.
+"""
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
+
+from shared.http.characters import SHOWING, SPACES, cleaned, foreign, told, trimmed, why_not
+
+WIDEST = 4
+"""So many characters may become one when they are composed."""
 
 
 def storable(text: str) -> str:
@@ -22,21 +32,84 @@ def storable(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class words:  # noqa: N801 - reads as a constraint: Annotated[str, words(80)]
-    """Text of 1 to `max_length` characters after trimming: `Annotated[str, words(80)]`."""
+class words:  # noqa: N801 - reads as a constraint: Annotated[str, words(2_000)]
+    """Prose of at most `max_length` characters that shows, kept as it was sent but for line ends at its end."""
 
     max_length: int
+    rule: ClassVar[str] = "Comes back as it was sent, but for line ends at its end; something in it shows."
+
+    def kept(self, text: str) -> str:
+        return shown(within(storable(text.rstrip("\r\n")), self.max_length))
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        text = core_schema.str_schema(strip_whitespace=True, min_length=1, max_length=self.max_length)
-        return core_schema.no_info_after_validator_function(storable, text)
+        return core_schema.no_info_after_validator_function(self.kept, core_schema.str_schema())
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"description": self.rule, **handler(schema), "minLength": 1, "maxLength": self.max_length}
 
 
-Words = Annotated[str, words(200)]
-"""A name, a title, a tag: a line's worth."""
+class name(words):  # noqa: N801
+    """One line of at most `max_length` characters that shows, composed (NFC), trimmed of what does not show.
 
-Prose = Annotated[str, words(50_000)]
-"""A body: as much as a person writes at once."""
+    Control characters, overrides of direction and what does not show are refused, but where a word or an emoji is
+    spelled with it. Marks of direction may stand beside right-to-left letters, where they set signs in their place;
+    elsewhere they change nothing that is seen.
+    """
+
+    __slots__ = ()
+    rule: ClassVar[str] = (
+        "One line in which something shows, kept composed (NFC) and without what does not show at its ends. No control "
+        "characters, overrides of direction, or characters that do not show and are no spelling."
+    )
+
+    def kept(self, text: str) -> str:
+        line = trimmed(within(text.strip(SPACES), self.max_length, parts=WIDEST))
+        if found := foreign(line).search(line):
+            rule = {"character": told(found[0]), "rule": why_not(found[0])}
+            raise PydanticCustomError("name", "{character} cannot stand in a name: {rule}", rule)
+        return shown(within(unicodedata.normalize("NFC", line), self.max_length))
+
+
+class key(words):  # noqa: N801
+    """An id of elsewhere, of 1 to `max_length` characters after trimming: compared as it is, not as it reads."""
+
+    __slots__ = ()
+    rule: ClassVar[str] = "Compared character by character, without white space at its ends."
+
+    def kept(self, text: str) -> str:
+        kept = storable(text.strip(SPACES))
+        if not kept:
+            raise PydanticKnownError("string_too_short", {"min_length": 1})
+        return within(kept, self.max_length)
+
+
+def within(text: str, most: int, parts: int = 1) -> str:
+    """The text, if it has at most so many characters, or so many of `parts` each before they are composed."""
+    if len(text) > most * parts:
+        raise PydanticKnownError("string_too_long", {"max_length": most})
+    return text
+
+
+def shown(text: str) -> str:
+    """The text, if at least one of its characters shows."""
+    if SHOWING.search(text) is None:
+        raise PydanticCustomError("nothing_shows", "The text must have at least one character that shows")
+    return text
+
+
+class brought_in:  # noqa: N801
+    """Before a `name(n)` or none: what may not stand in it is left out, and it is none where nothing shows then."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(
+            lambda sent: cleaned(sent) if isinstance(sent, str) else sent, handler(source)
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        text, nothing = handler(schema)["anyOf"]
+        return {
+            "anyOf": [{**text, "minLength": 0, "description": "What may not stand in a name is left out."}, nothing]
+        }
 
 
 class Body(BaseModel):

@@ -37,11 +37,17 @@ async def test_a_thread_opens_in_a_channel_that_is_there(town: Town) -> None:
     [
         ("title", "  "),
         ("title", "x" * 301),
+        ("title", "\u200b\u3164"),
+        ("title", "Roses\u202e!"),
+        ("title", "Roses\nand soil"),
         ("body", "x" * 30_001),
         ("body", "a\u0000b"),
+        ("body", " \n\u200b\n"),
         ("tags", ["two words"]),
         ("tags", [f"t{n}" for n in range(11)]),
         ("tags", ["x" * 51]),
+        ("tags", ["zero\u200bwidth"]),
+        ("tags", ["pаypal"]),
         ("unknown", 1),
     ],
 )
@@ -56,7 +62,10 @@ async def test_a_tag_that_breaks_the_rules_is_named_by_its_place_with_the_rule_a
     place = await town.found("bob")
     body = {**QUESTION, "channel_id": place.channel, "tags": ["roses", "two words"]}
     problem = await town.send("bob", "POST", f"{place.path}/threads", 422, body)
-    rule = "A tag holds letters, digits and # + - . _, no spaces"
+    rule = (
+        "U+0020 SPACE cannot stand in a tag: it holds letters and digits of living scripts, the signs - _ . + # and, "
+        "between letters, ' : · ֊ ״ ‧ ゠ ・"
+    )
     assert problem["errors"] == [{"pointer": "/tags/1", "detail": rule}]
     assert problem["detail"].endswith(f": {rule}.")
 

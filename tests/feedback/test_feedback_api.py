@@ -278,3 +278,39 @@ async def _sent(client: httpx.AsyncClient, path: str, lines: list[dict[str, Any]
     answer = await client.post(path, content=content, headers={"content-type": "application/x-ndjson"})
     assert answer.status_code == 200, answer.text
     return [json.loads(line) for line in answer.text.splitlines()]
+
+
+async def test_words_come_back_as_they_were_sent_and_a_title_shows(town: Town) -> None:
+    path = await town.found("bob")
+    text = "    code\n\n- e\u0301  \n\ttab  "
+    submitted = await submit(town, path, title=" \u200bMore  benches\ufeff", body=f"{text}\r\n")
+    suggestion = f"{path}/suggestions/{submitted['id']}"
+    answered = await town.by("alice").post(f"{suggestion}/answer", json={"text": f"{text}\n"})
+    planned = await town.by("alice").post(f"{suggestion}/plan", json={"reason": f"{text}\n\n"})
+
+    assert (submitted["title"], submitted["body"]) == ("More  benches", text)
+    assert (answered.json()["answer"], planned.json()["reason"]) == (text, text)
+    again = await town.by("alice").post(f"{suggestion}/answer", json={"text": text})
+    assert again.headers["etag"] == planned.headers["etag"]
+    for title in ("\u200b", "\u3164\u2800", "More\u202e benches", "More\nbenches", "\x1b[1m!"):
+        refused = await town.by("bob").post(f"{path}/suggestions", json={"title": title})
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/title")
+    for blank in (" ", "\n\u200b", "\u2800"):
+        assert (await town.by("bob").post(f"{path}/suggestions", json={**BENCHES, "body": blank})).status_code == 422
+        assert (await town.by("alice").post(f"{suggestion}/answer", json={"text": blank})).status_code == 422
+        assert (await town.by("alice").post(f"{suggestion}/decline", json={"reason": blank})).status_code == 422
+
+
+async def test_a_title_that_is_brought_in_loses_what_cannot_stand_in_it(town: Town) -> None:
+    path = await town.found("bob")
+    when = {"occurred_at": "2012-02-03T04:05:06Z", "subject": "bob", "command": "submit-suggestion"}
+    lines: list[dict[str, Any]] = [
+        {"source": "s:1", "title": "More\u202e\tben\x07ches\u200b", "body": "    code\n", **when},
+        {"source": "s:2", "title": "\u3164\u200b", "body": "So.", **when},
+        {"source": "s:3", "title": "More", "body": " \n", **when},
+    ]
+    client = town.by("alice", "guildhall:backfill")
+    *brought, refused = await _sent(client, f"{path}/feedback/backfill", lines)
+    shown = [(await client.get(f"{path}/suggestions/{line['id']}")).json() for line in brought]
+    assert [(one["title"], one["body"]) for one in shown] == [("More benches", "    code"), (None, "So.")]
+    assert (refused["status"], refused["problem"]["errors"][0]["pointer"]) == ("rejected", "/body")

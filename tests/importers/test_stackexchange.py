@@ -161,3 +161,10 @@ def test_what_has_no_words_is_sent_without(tmp_path: Path) -> None:
 )
 def test_tags_are_read_in_both_forms(text: str, tags: Iterable[str]) -> None:
     assert se.tags_of(text) == tags
+
+
+def test_words_stay_as_they_stand_and_none_are_sent_where_nothing_shows(tmp_path: Path) -> None:
+    text = "    code\n\n  e\u0301  "
+    posts = [question(1, 5, Body=text), question(2, 5, Body=" \u200b\n")]
+    _, lines = read(tmp_path, users=[user(5)], posts=posts)
+    assert [line["body"] for line in lines["thread"]] == [text, None]

@@ -33,7 +33,9 @@ def test_a_language_tag_is_written_as_the_rfc_recommends(given: str, canonical: 
     assert Founding.model_validate({**GOOD, "language": given}).language == canonical
 
 
-@pytest.mark.parametrize("tag", ["", "french", "f", "fr_FR", "fr-", "fr-FR-", "zh-Hans-", "a-b", "fr\n", "é"])
+@pytest.mark.parametrize(
+    "tag", ["", "french", "f", "fr_FR", "fr-", "fr-FR-", "zh-Hans-", "a-b", "fr\n", "é", "\u212as", "\u017fv"]
+)
 def test_what_is_no_language_tag_is_refused_by_name(tag: str) -> None:
     assert refused(language=tag) == [("language",)]
 
@@ -63,3 +65,17 @@ def test_what_the_iana_database_does_not_have_is_refused_by_name(zone: str) -> N
 
 def test_visibility_and_admission_have_the_values_they_have() -> None:
     assert refused(visibility="secret", admission="closed") == [("visibility",), ("admission",)]
+
+
+@pytest.mark.parametrize(
+    "name", ["", " \u3000", "\u200b", "\u3164", "\u2800", "\u0301", "Gar\u202eden", "Gar\nden", "x" * 101]
+)
+def test_a_community_is_named_with_what_shows_on_one_line(name: str) -> None:
+    assert refused(name=name) == [("name",)]
+
+
+def test_a_name_is_composed_and_trimmed_and_a_purpose_is_kept_as_it_was_sent() -> None:
+    purpose = "  We grow:\n\n- roses  \n- e\u0301"
+    founding = Founding.model_validate({**GOOD, "name": "\u200b Caf\u0065\u0301 ", "purpose": f"{purpose}\r\n"})
+    assert (founding.name, founding.purpose) == ("Café", purpose)
+    assert refused(purpose=" \u200b\n") == [("purpose",)]

@@ -190,3 +190,26 @@ async def _sent(client: httpx.AsyncClient, path: str, lines: bytes) -> list[Json
     )
     assert answer.status_code == 200, answer.text
     return [json.loads(line) for line in answer.text.splitlines()]
+
+
+async def test_an_application_is_kept_as_it_was_sent_and_compared_by_what_is_kept(api: Api) -> None:
+    path = await found(api, admission="application")
+    answer = "  I grow:\n\n- tomatoes  "
+
+    def saying(question: str, answer: str) -> Json:
+        return {"answers": [{"question": question, "answer": answer}]}
+
+    applied = await api.by("bob").post(f"{path}/members", json=saying(" Why?\u200b", f"{answer}\n"))
+    again = await api.by("bob").post(f"{path}/members", json=saying("Why?", f"{answer}\r\n"))
+    seen = (await api.by("alice").get(f"{path}/members/{applied.json()['id']}")).json()
+    assert seen["application"]["answers"] == [{"question": "Why?", "answer": answer}]
+    assert again.headers["etag"] == applied.headers["etag"]
+
+    for wrong in (saying("Why\u202e?", "So."), saying("\u3164", "So."), saying("Why?", " \n\u200b")):
+        assert (await api.by("carol").post(f"{path}/members", json=wrong)).status_code == 422
+    reason = "  Tell us\n\n    more  "
+    decline = f"{path}/members/{applied.json()['id']}/decline"
+    assert (await api.by("alice").post(decline, json={"reason": "\u2800"})).status_code == 422
+    assert (await api.by("alice").post(decline, json={"reason": f"{reason}\n"})).json()["application"][
+        "reason"
+    ] == reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import sqlalchemy as sa
 
 from services.member.tables import metadata
@@ -96,3 +97,87 @@ async def test_words_are_in_the_vault_alone_and_erasing_them_there_leaves_nothin
     assert (await alice.get(f"{path}/members/me/profile")).json() == {}
     assert (await alice.get(f"{path}/members/me")).json()["display_name"] is None
     assert (await alice.get(f"{path}/members")).json()["items"][0]["display_name"] is None
+
+
+async def test_a_profile_is_kept_as_it_was_sent_and_its_names_show(api: Api) -> None:
+    path = await found(api)
+    profile = f"{path}/members/me/profile"
+    bio = "    code\n\n- e\u0301  \n\ttab"
+    put = await api.by("alice").put(
+        profile, json={"display_name": " Ada\u200b ", "bio": f"{bio}\n", "skills": [" R\ufeff"]}
+    )
+    assert put.json() == {"display_name": "Ada", "bio": bio, "skills": ["R"]}
+    again = await api.by("alice").put(profile, json={"display_name": "Ada", "bio": f"{bio}\r\n", "skills": ["R"]})
+    assert again.headers["etag"] == put.headers["etag"]
+
+
+@pytest.mark.parametrize("name", ["\u200b", "\u3164", "\u115f", "\u2800", "\u00ad", "\ufe0f", "\u0301", "\u3000"])
+@pytest.mark.parametrize(
+    ("field", "pointer"), [("display_name", "/display_name"), ("skills", "/skills/0"), ("bio", "/bio")]
+)
+async def test_where_nothing_shows_there_is_no_name(api: Api, field: str, pointer: str, name: str) -> None:
+    path = await found(api)
+    answer = await api.by("alice").put(
+        f"{path}/members/me/profile", json={field: [name] if field == "skills" else name}
+    )
+    detail = "The text must have at least one character that shows"
+    assert (answer.status_code, answer.json()["errors"]) == (422, [{"pointer": pointer, "detail": detail}])
+
+
+@pytest.mark.parametrize(
+    ("name", "character"),
+    [
+        ("Ada\u202e", "U+202E RIGHT-TO-LEFT OVERRIDE"),
+        ("A\u2066da", "U+2066 LEFT-TO-RIGHT ISOLATE"),
+        ("\x1b[31mAda", "U+001B (a control character)"),
+        ("A\u200bda", "U+200B ZERO WIDTH SPACE"),
+        ("A\nda", "U+000A (a control character)"),
+    ],
+)
+async def test_what_does_not_stand_in_a_name_is_named(api: Api, name: str, character: str) -> None:
+    path = await found(api)
+    answer = await api.by("alice").put(f"{path}/members/me/profile", json={"display_name": f"{name}!"})
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, error["pointer"]) == (422, "/display_name")
+    assert error["detail"].startswith(f"{character} cannot stand in a name: ")
+
+
+async def test_nobody_takes_a_name_that_looks_like_that_of_another_who_holds_a_role(api: Api) -> None:
+    path = await found(api)
+    alice, bob, profile = api.by("alice"), api.by("bob"), f"{path}/members/me/profile"
+    for who in ("bob", "carol", "dora"):
+        member = await join(api, path, who)
+        if who == "carol":
+            granted = await alice.put(f"{path}/roles/moderator/members/{member['id']}")
+    await api.by("carol").put(profile, json={"display_name": "Grace"})
+    put = await alice.put(profile, json={"display_name": "Ada Lovelace"})
+    await after(alice, granted, f"{path}/members")
+    await after(alice, put, f"{path}/members")
+
+    for name in ("Ada Lovelace", "Аdа Lоvеlасе", "ADA LOVELACE", "Ada  Lovelace", "Grасe"):
+        refused = await bob.put(profile, json={"display_name": name})
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/display_name")
+        assert "holds a role here" in refused.json()["detail"]
+    assert (await alice.put(profile, json={"display_name": "Grace"})).status_code == 422
+    assert (await alice.put(profile, json={"display_name": "ADA Lovelace"})).status_code == 200
+    assert (await bob.put(profile, json={"display_name": "Bob"})).status_code == 200
+    assert (await api.by("dora").put(profile, json={"display_name": "BOB"})).status_code == 200
+
+
+async def test_a_name_that_stood_before_its_twin_was_granted_a_role_stays(api: Api) -> None:
+    path = await found(api)
+    profile = f"{path}/members/me/profile"
+    for who in ("bob", "carol"):
+        member = await join(api, path, who)
+        await api.by(who).put(profile, json={"display_name": "Robin"})
+    granted = await api.by("alice").put(f"{path}/roles/moderator/members/{member['id']}")
+    await after(api.by("alice"), granted, f"{path}/members")
+
+    kept = await api.by("bob").put(profile, json={"display_name": "Robin", "bio": "The first of that name."})
+    assert kept.status_code == 200
+    assert (await api.by("bob").put(profile, json={"display_name": "Rоbin"})).status_code == 422
+    assert (await api.by("bob").put(profile, json={})).status_code == 200
+    assert (await api.by("bob").put(profile, json={"display_name": "Robin"})).status_code == 422
+    revoked = await api.by("alice").delete(f"{path}/roles/moderator/members/{member['id']}")
+    await after(api.by("alice"), revoked, f"{path}/members")
+    assert (await api.by("bob").put(profile, json={"display_name": "Robin"})).status_code == 200

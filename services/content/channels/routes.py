@@ -15,7 +15,7 @@ from services.content.views.channel_list import CHANNEL_LIST, channel_list
 from shared.access.permissions import Administrator, Reader
 from shared.http.dependencies import Commanding, Db, IfMatch, fresh
 from shared.http.paging import Listing, Order, Page, page
-from shared.http.words import Body, words
+from shared.http.words import Body, name, words
 from shared.views.freshness import Freshness
 from shared.views.view import present
 
@@ -23,7 +23,7 @@ router = APIRouter(prefix="/channels", tags=["channels"])
 
 ChannelPath = Annotated[UUID, Path(description="A channel's id.", examples=[EXAMPLE["id"]])]
 
-Name = Annotated[str, words(100)]
+Name = Annotated[str, name(100)]
 Purpose = Annotated[str, words(1_000)]
 
 OLDEST: Order = [(channel_list.c.opened_at, "asc"), (channel_list.c.channel, "asc")]

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Query
 from pydantic import AfterValidator
 
-from services.content.tags import normal
+from services.content.tags import SENT, normal
 from services.content.threads.thread import ThreadAnswer, show_rows
 from services.content.views.thread_list import THREAD_LIST, thread_activity, thread_list, thread_tag
 from shared.access.permissions import Reader
@@ -63,7 +63,8 @@ async def list_threads(
         UUID | Literal["me"] | None, Query(description="Only those of this member; `me` is the caller.")
     ] = None,
     tag: Annotated[
-        Annotated[str, AfterValidator(normal)] | None, Query(description="Only those under this tag.", max_length=100)
+        Annotated[str, AfterValidator(normal)] | None,
+        Query(description="Only those under this tag, in any case and composition.", max_length=SENT),
     ] = None,
 ) -> Listing[ThreadAnswer]:
     """Those that were not deleted. Spoken counts as opened, replied or commented."""

@@ -10,24 +10,28 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from services.content.actors import actor
 from services.content.channels.domain import CHANNEL
-from services.content.tags import LONGEST, MOST, normal, normalised
+from services.content.tags import MOST, SENT, normal, normalised
 from services.content.threads.domain import THREAD, delete, edit, existing, open_thread
 from services.content.threads.thread import EXAMPLE, ThreadAnswer, show
 from services.content.wording import BODY, TITLE, Wording, edit_of, words_for
 from shared.access.permissions import Contributor, Reader
 from shared.http.dependencies import Commanding, Db, IfMatch
 from shared.http.wording import begin
-from shared.http.words import Body, words
+from shared.http.words import Body, name, words
 
 router = APIRouter(prefix="/threads", tags=["threads"])
 
 ThreadPath = Annotated[UUID, Path(description="A thread's id.", examples=[EXAMPLE["id"]])]
 
-Title = Annotated[str, words(TITLE)]
+Title = Annotated[str, name(TITLE)]
 Prose = Annotated[str, words(BODY)]
 Tags = Annotated[
-    list[Annotated[str, Field(max_length=2 * LONGEST), AfterValidator(normal)]],
-    Field(max_length=2 * MOST, description="Words of letters, digits and - _ . + #; kept in lower case, at most ten."),
+    list[Annotated[str, Field(max_length=SENT), AfterValidator(normal)]],
+    Field(
+        max_length=2 * MOST,
+        description="At most ten words of 1 to 50 letters and digits of any living script and - _ . + #, and between "
+        "letters ' : · ֊ ״ ‧ ゠ ・; kept folded, so that one word in any case and composition is one tag.",
+    ),
     AfterValidator(normalised),
 ]
 

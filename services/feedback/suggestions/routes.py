@@ -27,7 +27,7 @@ from shared.event import Text
 from shared.http.dependencies import Commanding, Db, IfMatch, Store, fresh
 from shared.http.reading import Reading
 from shared.http.wording import begin, first_draft, refer
-from shared.http.words import Body, words
+from shared.http.words import Body, name, words
 from shared.views.freshness import Freshness
 
 router = APIRouter(prefix="/suggestions", tags=["suggestions"])
@@ -36,7 +36,7 @@ SuggestionPath = Annotated[UUID, Path(description="A suggestion's id.", examples
 
 
 class Submission(Body):
-    title: Annotated[str, words(200)]
+    title: Annotated[str, name(200)]
     body: Annotated[str, words(20_000)] | None = None
     anonymous: StrictBool = Field(False, description="Keep nothing of who submits it; that cannot be undone.")
 

@@ -10,13 +10,13 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from shared.http.words import words
+from shared.http.words import name, words
 from shared.identity import SLUG, community_id, derived_id
 
 _TAG = re.compile(
     r"(?P<language>[a-z]{2,3})(?:-(?P<script>[a-z]{4}))?(?:-(?P<region>[a-z]{2}|[0-9]{3}))?"
     r"(?P<variants>(?:-(?:[a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*)",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 
 
@@ -46,11 +46,11 @@ def canonical_language(tag: str) -> str:
     return "-".join(parts) + found["variants"].lower()
 
 
-def known_time_zone(name: str) -> str:
-    """The name, if the IANA time zone database has it."""
-    if name not in _time_zones():
+def known_time_zone(zone: str) -> str:
+    """The zone's name, if the IANA time zone database has it."""
+    if zone not in _time_zones():
         raise PydanticCustomError("time_zone", "This is no IANA time zone such as `Europe/Paris` or `UTC`")
-    return name
+    return zone
 
 
 @cache
@@ -61,5 +61,5 @@ def _time_zones() -> frozenset[str]:
 Slug = Annotated[str, Field(max_length=63), AfterValidator(checked_slug)]
 Language = Annotated[str, Field(max_length=35), AfterValidator(canonical_language)]
 TimeZone = Annotated[str, Field(max_length=64), AfterValidator(known_time_zone)]
-Name = Annotated[str, words(100)]
+Name = Annotated[str, name(100)]
 Purpose = Annotated[str, words(2_000)]

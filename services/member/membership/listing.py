@@ -94,3 +94,20 @@ async def display_names(vault: Vault, community: UUID, refs: Sequence[UUID | Non
     """The display names in those profiles, by the profile's reference; none for who has none or was erased."""
     profiles = await vault.read(community, [ref for ref in refs if ref is not None])
     return {ref: profile["display_name"] for ref, profile in profiles.items() if profile.get("display_name")}
+
+
+async def holders_names(db: Reading, vault: Vault, community: UUID, *, but: UUID) -> list[str]:
+    """The display names of all others who hold a role that is granted."""
+    held = sa.and_(present(role_holder), role_holder.c.community == community, role_holder.c.member != but)
+    refs = await db.execute(
+        sa.select(profile_words.c.ref)
+        .join(
+            role_holder,
+            sa.and_(
+                role_holder.c.community == profile_words.c.community, role_holder.c.member == profile_words.c.member
+            ),
+        )
+        .where(held)
+        .distinct()
+    )
+    return list((await display_names(vault, community, refs.scalars().all())).values())

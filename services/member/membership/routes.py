@@ -24,7 +24,7 @@ from services.member.membership.member import MemberAnswer, MemberPath, look_up,
 from shared.access.permissions import Here, Moderator, Newcomer, Permission, Reader, requires
 from shared.http.dependencies import Commanding, IfMatch
 from shared.http.wording import refer
-from shared.http.words import Body, words
+from shared.http.words import Body, name, words
 
 router = APIRouter(prefix="/members", tags=["members"])
 
@@ -33,7 +33,7 @@ Anybody = Annotated[Here, Depends(requires(Permission.JOIN, even_archived=True))
 
 
 class QuestionAnswered(Body):
-    question: Annotated[str, words(300)]
+    question: Annotated[str, name(300)]
     answer: Annotated[str, words(5_000)]
 
 

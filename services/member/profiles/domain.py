@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from services.member.events import ProfileUpdated
+from services.member.profiles.lookalikes import look_alike
 from shared.decider import Decider
+from shared.errors import Invalid
 from shared.event import Text
 from shared.identity import derived_id
 
@@ -34,3 +36,15 @@ def update(state: Profile, member_id: UUID, words: Text | None, fields: Sequence
     if words is None or words == state.words:
         return []
     return [ProfileUpdated(member_id, words, sorted(fields))]
+
+
+def told_apart(name: str, holders: Iterable[str]) -> None:
+    """Whoever takes a new name takes none that looks like that of another who holds a role here.
+
+    Names that stood before the role was granted stay: it is the next who takes one that has to look.
+    """
+    if any(look_alike(name, holder) for holder in holders):
+        raise Invalid(
+            "Somebody who holds a role here has a name that looks like this one. Take one that can be told apart.",
+            pointer="/display_name",
+        )

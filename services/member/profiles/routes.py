@@ -9,17 +9,18 @@ from fastapi import APIRouter
 from pydantic import ConfigDict, Field
 
 from services.member.membership.domain import MEMBERSHIP, membership_id
+from services.member.membership.listing import holders_names
 from services.member.membership.member import MemberPath, whom
-from services.member.profiles.domain import PROFILE, profile_id, update
+from services.member.profiles.domain import PROFILE, Profile, profile_id, told_apart, update
 from shared.access.permissions import Contributor, Here, Reader
 from shared.errors import Forbidden, NotFound
-from shared.http.dependencies import Commanding, IfMatch, Store
+from shared.http.dependencies import Commanding, Db, IfMatch, Store
 from shared.http.wording import read, refer
-from shared.http.words import Answer, Body, words
+from shared.http.words import Answer, Body, name, words
 
 router = APIRouter(prefix="/members/{member}/profile", tags=["profiles"])
 
-Item = Annotated[str, words(100)]
+Item = Annotated[str, name(100)]
 EXAMPLE = ConfigDict(
     json_schema_extra={
         "examples": [
@@ -38,7 +39,7 @@ EXAMPLE = ConfigDict(
 class ProfileWords(Body):
     """A whole profile; what is left out is empty afterwards."""
 
-    display_name: Annotated[str, words(80)] | None = None
+    display_name: Annotated[str, name(80)] | None = None
     bio: Annotated[str, words(5_000)] | None = None
     needs: list[Item] = Field(default_factory=list, max_length=50)
     interests: list[Item] = Field(default_factory=list, max_length=50)
@@ -83,14 +84,19 @@ async def get_profile(member: MemberPath, here: Reader, store: Commanding) -> Pr
     response_model_exclude_none=True,
 )
 async def replace_profile(
-    member: MemberPath, body: ProfileWords, here: Contributor, store: Commanding, expect: IfMatch
+    member: MemberPath, body: ProfileWords, here: Contributor, store: Commanding, db: Db, expect: IfMatch
 ) -> ProfileAnswer:
-    """As a whole: what is left out is empty afterwards. Only one's own."""
+    """As a whole: what is left out is empty afterwards. Only one's own.
+
+    A new display name is told apart from those of all others who hold a role here.
+    """
     if whom(member, here) != here.id:
         raise Forbidden("Only the member can change a profile.")
     at, stream = here.community.id, profile_id(here.community.id, here.id)
     content = {field: value for field, value in body.model_dump().items() if value}
     before = await store.load(PROFILE, stream)
+    if body.display_name and body.display_name != await _called(store, at, before.state):
+        told_apart(body.display_name, await holders_names(db, store.vault, at, but=here.id))
     # Emptying a profile is a change; leaving one empty that never had words is none.
     words_now = content if content or before.state.words else None
     text, secrets = await refer(store.vault, at, here.id, words_now, _length(content), before.state.words)
@@ -104,6 +110,10 @@ async def _known(member: UUID, here: Here, store: Store) -> None:
     found = await store.load(MEMBERSHIP, membership_id(here.community.id, member))
     if found.state.times_joined == 0:
         raise NotFound("There is no such member.")
+
+
+async def _called(store: Store, community: UUID, profile: Profile) -> str | None:
+    return (await read(store.vault, community, profile.words) or {}).get("display_name")
 
 
 def _length(content: dict[str, Any]) -> int:

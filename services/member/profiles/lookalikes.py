@@ -1,0 +1,57 @@
+"""Two names look alike when their skeletons are the same (UTS #39, 4), as they are written or folded."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+import regex
+
+_UNSEEN: Final = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Bidi_Control}]")
+_SPACE: Final = regex.compile(r"\s+")
+
+
+def look_alike(one: str, other: str) -> bool:
+    """Whether a reader takes one name for the other: Ada, Аdа, ADA, A\u200bda, Ada with two spaces for one."""
+    return skeleton(one) == skeleton(other) or _folded(one) == _folded(other)
+
+
+def skeleton(name: str) -> str:
+    """What is left of a name when all that look alike are one; for comparing, never for showing."""
+    seen = _UNSEEN.sub("", unicodedata.normalize("NFD", name))
+    prototypes = _prototypes()
+    alike = unicodedata.normalize("NFD", "".join(prototypes.get(sign, sign) for sign in seen))
+    return _SPACE.sub(" ", alike).strip()
+
+
+def _folded(name: str) -> str:
+    """The skeleton in one case; folded once more, because a nought's prototype is a capital O."""
+    return skeleton(unicodedata.normalize("NFKC", name).casefold()).casefold()
+
+
+@cache
+def _prototypes() -> dict[str, str]:
+    """Each character's prototype.
+
+    The library lists for each what it is confused with, both ways round. The prototype is what all of a set are listed
+    beside; of two, what is written with more characters, as `rn` for m. Read from its file, since importing it would
+    keep 20 MB.
+    """
+    listed = json.loads(files("confusable_homoglyphs").joinpath("confusables.json").read_bytes())
+    twins: dict[str, set[str]] = {}
+    for sign, others in listed.items():
+        twins.setdefault(_bare(sign), set()).update(_bare(other["c"]) for other in others)
+
+    def rank(sign: str) -> tuple[int, int, str]:
+        return len(twins[sign]), len(sign), sign
+
+    prototypes = {sign: max([sign, *others], key=rank) for sign, others in twins.items() if len(sign) == 1}
+    return {sign: prototype for sign, prototype in prototypes.items() if prototype != sign}
+
+
+def _bare(sign: str) -> str:
+    """Without the marks of direction that the table sets around right-to-left letters."""
+    return sign.replace("\u200e", "")

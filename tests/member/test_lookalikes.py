@@ -1,0 +1,61 @@
+"""Names that look alike: the same skeleton (UTS #39), as they are written or folded."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.member.profiles.domain import told_apart
+from services.member.profiles.lookalikes import look_alike, skeleton
+from shared.errors import Invalid
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("Ada Lovelace", "Ada Lovelace"),
+        ("Ada Lovelace", "Аdа Lоvеlасе"),  # Cyrillic а, о, е, с
+        ("Ada Lovelace", "Αda Lovelace"),  # Greek Α
+        ("Ada Lovelace", "ada LOVELACE"),
+        ("Ada Lovelace", "Ada  Lovelace"),
+        ("Ada Lovelace", "Ada\u00a0Lovelace"),
+        ("Ada Lovelace", "Ada\u3000Love\u200blace"),
+        ("Ada Lovelace", "\u202eAda Lovelace\u3164"),
+        ("Ada Lovelace", "Ａｄａ Ｌｏｖｅｌａｃｅ"),
+        ("Ada Lovelace", "𝐀𝐝𝐚 𝓛ovelace"),
+        ("Alice", "AIice"),  # capital i
+        ("Alice", "A1ice"),
+        ("Bob", "B0b"),
+        ("modern", "modem"),
+        ("José", "Jose\u0301"),
+        ("Σωκράτης", "ΣΩΚΡΆΤΗΣ"),
+        ("שלום", "שלום\u200f"),
+        ("李明", "李明\ufe00"),
+    ],
+)
+def test_one_is_taken_for_the_other(name: str, other: str) -> None:
+    assert look_alike(name, other)
+    assert look_alike(other, name)
+    with pytest.raises(Invalid) as refused:
+        told_apart(other, ["Grace", name])
+    assert refused.value.pointer == "/display_name"
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("Ada", "Bob"),
+        ("Ada", "Ada L."),
+        ("Ada", "Adá"),
+        ("王伟", "王偉"),
+        ("Anna", "Hanna"),
+        ("😀", "🎉"),
+    ],
+)
+def test_names_that_can_be_told_apart_are_free(name: str, other: str) -> None:
+    assert not look_alike(name, other)
+    told_apart(other, [name])
+
+
+def test_a_skeleton_is_its_own_skeleton() -> None:
+    for name in ("Аdа Lоvеlасе", "modem", "B0b", "𝐀𝐝𝐚", "李明", "ﷺ"):
+        assert skeleton(skeleton(name)) == skeleton(name)
