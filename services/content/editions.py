@@ -34,9 +34,9 @@ from services.content.tags import MOST, normal
 from services.content.texts import Actor, Revision
 from services.content.threads import domain as threads
 from services.content.threads.domain import THREAD, Thread
-from services.content.wording import Wording, words_of, words_under
+from services.content.wording import Wording, read, words_under
 from shared.backfill.command import LineContext
-from shared.backfill.editions import newer, reference
+from shared.backfill.editions import earlier, newer, reference
 from shared.backfill.ornaments import leave_out
 from shared.commands import Outcome
 from shared.event import Event
@@ -174,11 +174,14 @@ async def _edition(
     state = found.state
     if state.deleted or not newer(edited_at, stream, found, by, state.text, began.edited_at):
         return None
-    stands = await words_of(context.vault, context.community.id, state.text)
-    if state.text is not None and not stands:
+    current = [state.text.ref] if state.text else []
+    before = earlier(edited_at, stream, found, by)
+    kept = await read(context.vault, context.community.id, [*current, *before])
+    if current and current[0] not in kept:
         return None  # erased
+    stands = kept[current[0]] if current else Wording()
     wanted = Wording(wording.title or stands.title, wording.body or stands.body)
-    if wanted == stands and not besides:
+    if not besides if wanted == stands else wanted in [kept.get(ref) for ref in before]:
         return None
     ref = reference(edited_at, stream, found, by)
     new = words_under(ref, context.community.id, began.author_id, wanted)

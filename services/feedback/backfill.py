@@ -15,11 +15,11 @@ from services.feedback.events import SuggestionEdited, SuggestionVoted
 from services.feedback.suggestions.domain import SUGGESTION, Suggestion, edit, existing, submit
 from services.feedback.votes.domain import VOTE, Vote, vote, vote_id
 from shared.backfill.command import BackfillCommand, DatedLine, Line, LineContext, Source
-from shared.backfill.editions import newer, reference
+from shared.backfill.editions import earlier, newer, reference
 from shared.backfill.ornaments import OrNothing, shortened
 from shared.commands import Outcome
 from shared.errors import Invalid
-from shared.http.wording import draft, first_draft, read
+from shared.http.wording import draft, first_draft
 from shared.http.words import words
 
 
@@ -64,12 +64,13 @@ async def _edit(by: LineContext, line: SubmitLine, found: Outcome[Suggestion]) -
     state, suggestion_id = found.state, existing(found.state)
     if not newer(line.edited, suggestion_id, found, SuggestionEdited, state.text, state.edited_at):
         return found
-    stands = await read(by.vault, by.community.id, state.text)
-    if state.text is not None and stands is None:
+    before = earlier(line.edited, suggestion_id, found, SuggestionEdited)
+    kept = await by.vault.read(by.community.id, [*([state.text.ref] if state.text else []), *before])
+    if state.text is not None and state.text.ref not in kept:
         return found
-    was = stands or {"title": None, "body": None}
+    was = kept[state.text.ref] if state.text else {"title": None, "body": None}
     content = {"title": line.title or was["title"], "body": line.body or was["body"]}
-    if content == was:
+    if content in [was, *(kept.get(ref) for ref in before)]:
         return found
     nobody = state.author_id is None  # also where the suggestion is anonymous, whatever this line says
     actor = by if not nobody else replace(by, act=replace(by.act, actor=None))

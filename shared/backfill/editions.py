@@ -1,7 +1,7 @@
 """The next edition of what was brought in before: whether its words are newer than those that stand. Pure.
 
 The later edit stands, wherever it was made. A line without a time is an edit made just now; but where an edit was made
-here, or under a time, what such a line says is the older.
+here, or under a time, what such a line says is the older, and so are words that stood before (`earlier`).
 """
 
 from __future__ import annotations
@@ -44,6 +44,14 @@ def reference(edited_at: datetime | None, stream: UUID, found: Outcome[Any], by:
         return uuid7()
     last = found.history.last_occasion(by)
     return _undated(stream, last.number + 1 if last else 1)
+
+
+def earlier(edited_at: datetime | None, stream: UUID, found: Outcome[Any], by: type[Event]) -> list[UUID]:
+    """The references of words that stood before those that stand: without a time, they are an older edition."""
+    last = found.history.last_occasion(by)
+    if edited_at is not None or last is None:
+        return []
+    return [derived_id("text", stream), *(_undated(stream, number) for number in range(1, last.number))]
 
 
 def _undated(stream: UUID, number: int) -> UUID:

@@ -92,9 +92,25 @@ async def test_three_editions_end_with_the_third_and_older_ones_change_nothing(
     third = REPLY | {"body": "Three."} | ({"edited_at": LATER} if edited_at else {})
     told = [statuses(await town.backfill(path, edition))[0] for edition in (second, second, third, third)]
     assert told == ["edited", "repeated", "edited", "repeated"]
-    if edited_at:  # without times nobody can tell which is the older
-        assert statuses(await town.backfill(path, second, REPLY, REPLY | {"body": "Two, later."})) == ["repeated"] * 3
+    assert statuses(await town.backfill(path, second, REPLY)) == ["repeated"] * 2
+    if edited_at:
+        assert statuses(await town.backfill(path, REPLY | {"body": "Two, later."})) == ["repeated"]
     assert (await shown(town, path, REPLY, answers))["body"] == "Three."
+
+
+async def test_without_times_tags_may_change_again_and_again_and_words_that_stood_before_are_older(town: Town) -> None:
+    path = await community(town)
+    answers = await town.backfill(path, *BASE)
+    editions: list[Json] = [
+        {"tags": ["one"]},
+        {"tags": ["two"]},
+        {"body": "Two.", "tags": ["two"]},
+        {"tags": ["three"]},
+    ]
+    told = [statuses(await town.backfill(path, THREAD | edition))[0] for edition in editions]
+    assert told == ["edited", "edited", "edited", "repeated"]
+    thread = await shown(town, path, THREAD, answers)
+    assert (thread["body"], thread["tags"]) == ("Two.", ["two"])
 
 
 async def test_what_was_edited_here_since_stays_and_a_later_edit_there_comes_in(town: Town) -> None:
