@@ -126,6 +126,19 @@ class Commands:
         events = [self._catalogue.decode(record.type, record.data) for record in then]
         return [event for event in events if isinstance(event, kind)]
 
+    async def load_as_of(self, decider: Decider[S, E], stream: UUID, moment: datetime, *, community: UUID) -> S:
+        """The stream's state with what happened after that moment left out, its beginning excepted.
+
+        Raises `NotFound` as `load`.
+        """
+        found = await self.load(decider, stream, community=community)
+        if not found.history.goes_beyond(moment):
+            return found.state
+        first, *rest = await self.log.load(stream)
+        then = [first, *(record for record in rest if record.occurred_at <= moment)]
+        events = [self._catalogue.decode(record.type, record.data) for record in then]
+        return decider.fold(cast("list[E]", events))
+
     async def execute(
         self,
         decider: Decider[S, E],

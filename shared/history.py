@@ -26,28 +26,35 @@ class Occasion:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """When the events of one stream happened, in UTC. `_last` has the last of each kind and its version."""
+    """When the events of one stream happened, in UTC. `_last` has the last of each kind and its version, `_latest` is
+    the latest time of all: what is brought in comes later than what happened after it.
+    """
 
     version: int = 0
     _began: datetime | None = None
     _last: Mapping[type[Event], tuple[int, Occasion]] = field(default_factory=dict)
+    _latest: datetime | None = None
 
     def then(self, happened: Iterable[tuple[Event, datetime]]) -> History:
         """The same stream after more events."""
-        version, began, last = self.version, self._began, dict(self._last)
+        version, began, last, latest = self.version, self._began, dict(self._last), self._latest
         for event, moment in happened:
             kind, at = type(event), moment.astimezone(UTC)
-            began = began or at
+            began, latest = began or at, max(latest or at, at)
             before = last.get(kind)
             version += 1
             last[kind] = version, Occasion(before[1].number + 1 if before else 1, at)
-        return History(version, began, last)
+        return History(version, began, last, latest)
 
     @property
     def began_at(self) -> datetime:
         """When its first event happened; there must be one."""
         assert self._began is not None, "nothing has happened in this stream"
         return self._began
+
+    def goes_beyond(self, moment: datetime) -> bool:
+        """Whether anything in the stream happened after that moment."""
+        return self._latest is not None and self._latest > moment
 
     def last_at(self, *kinds: type[Event]) -> datetime | None:
         """When the last event of those kinds happened; None where none did."""

@@ -36,13 +36,21 @@ class ImportStopped(Exception):
     """The import cannot go on; the message says why and what to do. What was sent stays and is repeated next time."""
 
 
+class LeftOutPart(msgspec.Struct, frozen=True):
+    """A part of a line that a service left out because it does not fit: where it stands, and why."""
+
+    pointer: str
+    detail: str
+
+
 class Answer(msgspec.Struct, frozen=True):
     """What a service answers to one line: the id of what it wrote to, and the member who acted."""
 
     line: int
-    status: Literal["applied", "repeated", "rejected"]
+    status: Literal["applied", "edited", "repeated", "rejected"]
     id: UUID | None = None
     member: UUID | None = None
+    left_out: list[LeftOutPart] = []
     problem: dict[str, Any] | None = None
 
 

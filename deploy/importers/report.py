@@ -1,4 +1,4 @@
-"""What an import did, so that every row is accounted for: read = applied + repeated + rejected + left out."""
+"""What an import did, so that every row is accounted for: read = applied + edited + repeated + rejected + left out."""
 
 from __future__ import annotations
 
@@ -26,17 +26,23 @@ class Rejection:
 
 @dataclass
 class ImportReport:
-    """Counts of rows: per table, or over all of them as `read`, `applied`, `repeated`, `rejected`, `left_out`."""
+    """Counts of rows: per table, or over all of them as `read`, `applied`, `edited`, `repeated`, …
+
+    `parts` counts what services left out of rows that came in otherwise, by table, field and reason.
+    """
 
     community: str
     founded: bool
     census: Census
     answers: dict[str, Counter[str]] = field(default_factory=dict)
     rejections: list[Rejection] = field(default_factory=list)
+    parts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     seconds: float = 0.0
 
     def add(self, line: Line, answer: Answer) -> None:
         self.answers.setdefault(line.table, Counter())[answer.status] += 1
+        for part in answer.left_out:
+            self.parts[line.table, part.pointer.split("/")[1] if part.pointer else "", part.detail] += 1
         if answer.status == "rejected" and len(self.rejections) < SHOWN:
             self.rejections.append(Rejection(line.table, line.row, answer.problem or {}))
 
@@ -47,6 +53,10 @@ class ImportReport:
     @property
     def applied(self) -> int:
         return self._answered("applied")
+
+    @property
+    def edited(self) -> int:
+        return self._answered("edited")
 
     @property
     def repeated(self) -> int:
@@ -66,25 +76,28 @@ class ImportReport:
     def show(self, console: Console) -> None:
         table = Table(title=f"Imported into {self.community}", title_justify="left")
         table.add_column("rows of")
-        columns = ("read", "applied", "repeated", "left out", "rejected")
+        columns = ("read", "applied", "edited", "repeated", "left out", "rejected")
         for column in columns:
             table.add_column(column, justify="right")
         for name, rows in self.census.rows.items():
             counts, left_out = self.answers.get(name, Counter()), self.census.left_out[name].total()
-            numbers = (rows, counts["applied"], counts["repeated"], left_out, counts["rejected"])
+            given = (counts[status] for status in ("applied", "edited", "repeated"))
+            numbers = (rows, *given, left_out, counts["rejected"])
             table.add_row(name, *(f"{number:,}" for number in numbers))
         table.add_section()
-        sums = (self.read, self.applied, self.repeated, self.left_out, self.rejected)
+        sums = (self.read, self.applied, self.edited, self.repeated, self.left_out, self.rejected)
         table.add_row("all", *(f"{number:,}" for number in sums), style="bold")
         console.print(table)
         self._show_reasons(console)
-        rate = (self.applied + self.repeated) / self.seconds if self.seconds else 0
+        rate = (self.applied + self.edited + self.repeated) / self.seconds if self.seconds else 0
         console.print(f"{self.seconds:.1f} s, {rate:,.0f} rows a second.")
 
     def _show_reasons(self, console: Console) -> None:
         for name, reasons in self.census.left_out.items():
             for reason, rows in reasons.most_common():
                 console.print(f"Left out: {rows:,} of {name}, {reason}.", markup=False)
+        for (name, part, reason), times in self.parts.most_common():
+            console.print(f"Left out of rows of {name}: {times:,} × {part}: {reason}", markup=False)
         for note, rows in self.census.notes.items():
             console.print(f"Note: {rows:,} rows {note}.", markup=False)
         for rejection in self.rejections:

@@ -1,58 +1,68 @@
 """What a backfill may bring in: channels, threads, replies, comments, accepted answers; with their words or without.
 
-Ids follow from the source's ids. What happened elsewhere was allowed there, so lines act with a moderator's power.
+Ids follow from the source's ids. What happened elsewhere was allowed there, so lines act with a moderator's power, and
+whether something takes them is asked of it as it was then. What is known is edited where a newer edition says so
+(`editions.py`), and repeated otherwise.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
+from pydantic import BeforeValidator, Field
 
-from services.content.acceptance.domain import accept
+from services.content.acceptance.domain import accept, withdraw_from
 from services.content.channels.domain import CHANNEL, Channel, Posting, open_channel
 from services.content.comments.domain import COMMENT, Comment, Place, post
-from services.content.events import AnswerAccepted
+from services.content.editions import edit_channel, edit_comment, edit_reply, edit_thread, fitting
+from services.content.events import (
+    AcceptanceWithdrawn,
+    AnswerAccepted,
+    ChannelDescribed,
+    ChannelRenamed,
+    CommentEdited,
+    ReplyDeleted,
+    ReplyEdited,
+    ThreadEdited,
+)
 from services.content.replies.domain import REPLY, Reply
 from services.content.replies.domain import post as post_reply
-from services.content.tags import normalised
 from services.content.texts import Actor
 from services.content.threads.domain import THREAD, Thread, existing, open_thread
-from services.content.wording import TITLE, Wording, words_for
-from shared.backfill.command import BackfillCommand, Line, LineContext, Source
+from services.content.wording import IMPORTED_BODY, TITLE, Wording, words_for
+from shared.backfill.command import BackfillCommand, DatedLine, Line, LineContext, Source
+from shared.backfill.ornaments import OrNothing, brought_in, shortened
 from shared.commands import Outcome
 from shared.http.wording import Draft
-from shared.http.words import brought_in, name, words
+from shared.http.words import name, words
 
-BODY = 150_000
-"""More than a member may write here (`wording.BODY`): other systems keep their markup in the text."""
-
-Name = Annotated[Annotated[str, name(100)] | None, brought_in()]
-Title = Annotated[Annotated[str, name(TITLE)] | None, brought_in()]
-Prose = Annotated[str, words(BODY)] | None
+Name = Annotated[Annotated[str, name(100), shortened(100)] | None, brought_in()]
+Title = Annotated[Annotated[str, name(TITLE), shortened(TITLE)] | None, OrNothing, brought_in()]
+Prose = Annotated[str, words(IMPORTED_BODY)] | None
 
 
-class ChannelLine(Line):
+class ChannelLine(DatedLine):
     """A channel was opened; its `source` is what threads name as their `channel`, and its name where none shows."""
 
     command: Literal["open-channel"]
     name: Name
-    purpose: Annotated[str, words(1_000)] | None = None
+    purpose: Annotated[Annotated[str, words(1_000), shortened(1_000)] | None, OrNothing] = None
     posting: Posting = "members"
 
 
-class ThreadLine(Line):
-    """`subject` opened a thread then."""
+class ThreadLine(DatedLine):
+    """`subject` opened a thread then. Tags that do not fit are left out."""
 
     command: Literal["open-thread"]
     channel: Source = Field(description="The channel's own `source`.")
     title: Title = None
     body: Prose = None
-    tags: Annotated[list[str], Field(max_length=50), AfterValidator(normalised)] = Field(default_factory=list)
+    tags: Annotated[list[str] | None, BeforeValidator(fitting)] = None
 
 
-class ReplyLine(Line):
+class ReplyLine(DatedLine):
     """`subject` replied then."""
 
     command: Literal["post-reply"]
@@ -61,7 +71,7 @@ class ReplyLine(Line):
     body: Prose = None
 
 
-class CommentLine(Line):
+class CommentLine(DatedLine):
     """`subject` commented then."""
 
     command: Literal["post-comment"]
@@ -71,7 +81,7 @@ class CommentLine(Line):
 
 
 class AcceptanceLine(Line):
-    """`subject` accepted an answer then; another that was accepted before is withdrawn."""
+    """`subject` accepted an answer then; another that was accepted before is withdrawn. The latest one stands."""
 
     command: Literal["accept-answer"]
     thread: Source = Field(description="The thread's own `source`.")
@@ -92,8 +102,13 @@ def _channel_id(context: LineContext, line: ChannelLine) -> UUID:
 
 async def _open_channel(context: LineContext, line: ChannelLine) -> Outcome[Channel]:
     channel_id, called, purpose = _channel_id(context, line), line.name or line.source[:100], line.purpose or ""
-    return await context.execute(
-        CHANNEL, channel_id, lambda state: open_channel(state, channel_id, called, line.posting, purpose)
+    found = await context.load(CHANNEL, channel_id)
+    if found.state.opened is not None:
+        return await edit_channel(context, found, line.name, line.purpose, line.edited)
+    return await context.begin(
+        CHANNEL,
+        channel_id,
+        lambda state: open_channel(state, channel_id, called, line.posting, purpose, line.edited),
     )
 
 
@@ -102,13 +117,17 @@ def _thread_id(context: LineContext, line: ThreadLine) -> UUID:
 
 
 async def _open_thread(context: LineContext, line: ThreadLine) -> Outcome[Thread]:
-    thread_id = _thread_id(context, line)
-    channel = (await context.load(CHANNEL, context.id("channel", line.channel))).state
-    sent = _draft(context, thread_id, Wording(line.title, line.body))
-    return await context.execute(
+    thread_id, wording = _thread_id(context, line), Wording(line.title, line.body)
+    tags = None if line.tags is None else tuple(line.tags)
+    found = await context.load(THREAD, thread_id)
+    if found.state.opened is not None:
+        return await edit_thread(context, found, wording, tags, line.edited)
+    channel = await context.load_then(CHANNEL, context.id("channel", line.channel))
+    sent, by = _draft(context, thread_id, wording), _actor(context)
+    return await context.begin(
         THREAD,
         thread_id,
-        lambda state: open_thread(state, thread_id, channel, _actor(context), sent.text, tuple(line.tags)),
+        lambda state: open_thread(state, thread_id, channel, by, sent.text, tags or (), line.edited),
         secrets=sent.secrets,
     )
 
@@ -118,13 +137,16 @@ def _reply_id(context: LineContext, line: ReplyLine) -> UUID:
 
 
 async def _post_reply(context: LineContext, line: ReplyLine) -> Outcome[Reply]:
-    reply_id = _reply_id(context, line)
+    reply_id, wording = _reply_id(context, line), Wording(line.title, line.body)
+    found = await context.load(REPLY, reply_id)
+    if found.state.posted is not None:
+        return await edit_reply(context, found, wording, line.edited)
     thread, channel = await _thread(context, context.id("thread", line.thread))
-    sent = _draft(context, reply_id, Wording(line.title, line.body))
-    return await context.execute(
+    sent, by = _draft(context, reply_id, wording), _actor(context)
+    return await context.begin(
         REPLY,
         reply_id,
-        lambda state: post_reply(state, reply_id, thread, channel, _actor(context), sent.text),
+        lambda state: post_reply(state, reply_id, thread, channel, by, sent.text, line.edited),
         secrets=sent.secrets,
     )
 
@@ -134,28 +156,36 @@ def _comment_id(context: LineContext, line: CommentLine) -> UUID:
 
 
 async def _post_comment(context: LineContext, line: CommentLine) -> Outcome[Comment]:
-    comment_id = _comment_id(context, line)
-    target, reply = context.id(line.target_kind, line.target), None
-    if line.target_kind == "reply":
-        reply = (await context.load(REPLY, target)).state
-        thread_id = reply.posted.thread_id if reply.posted else target
-    else:
-        thread_id = target
-    thread, channel = await _thread(context, thread_id)
-    place = Place(channel, thread, reply)
-    sent = _draft(context, comment_id, Wording(body=line.body))
-    return await context.execute(
+    comment_id, wording = _comment_id(context, line), Wording(body=line.body)
+    found = await context.load(COMMENT, comment_id)
+    if found.state.posted is not None:
+        return await edit_comment(context, found, wording, line.edited)
+    place = await _place(context, line)
+    sent, by = _draft(context, comment_id, wording), _actor(context)
+    return await context.begin(
         COMMENT,
         comment_id,
-        lambda state: post(state, comment_id, place, _actor(context), sent.text),
+        lambda state: post(state, comment_id, place, by, sent.text, line.edited),
         secrets=sent.secrets,
     )
 
 
+async def _place(context: LineContext, line: CommentLine) -> Place:
+    """What a comment stood on, as it was then."""
+    thread_id, reply = context.id(line.target_kind, line.target), None
+    if line.target_kind == "reply":
+        reply = await context.load_then(REPLY, thread_id)
+        thread_id = reply.posted.thread_id if reply.posted else thread_id
+    thread, channel = await _thread(context, thread_id)
+    return Place(channel, thread, reply)
+
+
 async def _thread(context: LineContext, thread_id: UUID) -> tuple[Thread, Channel]:
-    """A thread and its channel. Raises `NotFound`, which an earlier line that is still under way may heal."""
-    thread = (await context.load(THREAD, thread_id)).state
-    channel = (await context.load(CHANNEL, existing(thread).channel_id)).state
+    """A thread and its channel, as they were then. Raises `NotFound`, which an earlier line that is still under way
+    may heal.
+    """
+    thread = await context.load_then(THREAD, thread_id)
+    channel = await context.load_then(CHANNEL, existing(thread).channel_id)
     return thread, channel
 
 
@@ -167,16 +197,67 @@ async def _accept(context: LineContext, line: AcceptanceLine) -> Outcome[Thread]
     thread_id, reply_id = _accepting_thread_id(context, line), context.id("reply", line.reply)
     thread = await context.load(THREAD, thread_id)
     existing(thread.state)
+    if not await _is_settled(context, thread, thread_id, reply_id):
+        reply, given = await context.load_then(REPLY, reply_id), thread.history.last_occasion(AnswerAccepted)
+        then = await context.load_then(THREAD, thread_id)
+        thread = await context.execute(
+            THREAD,
+            thread_id,
+            lambda state: accept(replace(state, deleted=then.deleted), reply, _actor(context), given),
+        )
+    await _undo_if_deleted(context, thread, thread_id, reply_id)
+    return thread
+
+
+async def _is_settled(context: LineContext, thread: Outcome[Thread], thread_id: UUID, reply_id: UUID) -> bool:
+    """Whether the acceptance is known, whatever became of it, or another was given, or withdrawn, later."""
     if any(event.reply_id == reply_id for event in await context.happened(thread_id, AnswerAccepted)):
-        return thread  # even where another was accepted since
-    reply, given = (await context.load(REPLY, reply_id)).state, thread.history.last_occasion(AnswerAccepted)
-    return await context.execute(THREAD, thread_id, lambda state: accept(state, reply, _actor(context), given))
+        return True
+    at, accepted, ended = context.act.occurred_at, AnswerAccepted, AcceptanceWithdrawn
+    given, last = thread.history.last_at(accepted), thread.history.last_at(accepted, ended)
+    if given is None or last is None or last <= at:
+        return False
+    if thread.state.accepted is not None or given > at:
+        return given > at
+    # One that went with its reply was withdrawn by nobody.
+    (withdrawn, *_) = await context.commands.happened_at(thread_id, ended, last)
+    reply = await context.load(REPLY, withdrawn.reply_id)
+    return reply.history.last_at(ReplyDeleted) != last
+
+
+async def _undo_if_deleted(context: LineContext, thread: Outcome[Thread], thread_id: UUID, reply_id: UUID) -> None:
+    """A reply that was deleted since took its acceptance with it, when it was deleted."""
+    if thread.state.accepted is None or thread.state.accepted.reply_id != reply_id:
+        return
+    reply, given = await context.load(REPLY, reply_id), thread.history.last_occasion(AnswerAccepted)
+    if reply.state.deleted:
+        nobody = replace(context, act=replace(context.act, actor=None))
+        at = reply.history.last_at(ReplyDeleted)
+        await nobody.edit(THREAD, thread_id, lambda state: withdraw_from(state, reply_id, given), at)
 
 
 BACKFILL = (
-    BackfillCommand("open-channel", ChannelLine, _channel_id, _open_channel),
-    BackfillCommand("open-thread", ThreadLine, _thread_id, _open_thread),
-    BackfillCommand("post-reply", ReplyLine, _reply_id, _post_reply),
-    BackfillCommand("post-comment", CommentLine, _comment_id, _post_comment),
+    BackfillCommand(
+        "open-channel",
+        ChannelLine,
+        _channel_id,
+        _open_channel,
+        edits=(ChannelRenamed, ChannelDescribed),
+        listed=lambda line: None,
+    ),
+    BackfillCommand(
+        "open-thread", ThreadLine, _thread_id, _open_thread, edits=(ThreadEdited,), listed=lambda line: None
+    ),
+    BackfillCommand(
+        "post-reply", ReplyLine, _reply_id, _post_reply, edits=(ReplyEdited,), listed=lambda line: line.thread
+    ),
+    BackfillCommand(
+        "post-comment",
+        CommentLine,
+        _comment_id,
+        _post_comment,
+        edits=(CommentEdited,),
+        listed=lambda line: (line.target_kind, line.target),
+    ),
     BackfillCommand("accept-answer", AcceptanceLine, _accepting_thread_id, _accept),
 )

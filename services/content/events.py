@@ -1,7 +1,8 @@
 """Every event of the content service: channels, threads, replies, comments, and which answer was accepted.
 
 Ids named `…_id` that stand for people are member ids; None stands for nobody known. Title and body are in the vault,
-`text` refers to them and counts the characters of the body; None where no words were brought in.
+`text` refers to them and counts the characters of the body; None where no words were brought in. `edited_at` is when
+the words that something was brought in with had been edited last elsewhere, None where they had not.
 """
 
 from __future__ import annotations
@@ -18,11 +19,19 @@ class ChannelOpened(Event, frozen=True, tag="guildhall.content.channel-opened.v1
     name: str
     posting: str
     purpose: str
+    edited_at: Instant | None = None
 
 
 class ChannelRenamed(Event, frozen=True, tag="guildhall.content.channel-renamed.v1"):
     channel_id: UUID
     name: str
+
+
+class ChannelDescribed(Event, frozen=True, tag="guildhall.content.channel-described.v1"):
+    """Its purpose is another one now."""
+
+    channel_id: UUID
+    purpose: str
 
 
 class ChannelArchived(Event, frozen=True, tag="guildhall.content.channel-archived.v1"):
@@ -35,6 +44,7 @@ class ThreadOpened(Event, frozen=True, tag="guildhall.content.thread-opened.v1")
     author_id: UUID | None
     text: Text | None
     tags: tuple[str, ...]
+    edited_at: Instant | None = None
 
 
 class ThreadEdited(Event, frozen=True, tag="guildhall.content.thread-edited.v1"):
@@ -63,6 +73,7 @@ class ReplyPosted(Event, frozen=True, tag="guildhall.content.reply-posted.v1"):
     thread_author_id: UUID | None
     author_id: UUID | None
     text: Text | None
+    edited_at: Instant | None = None
 
 
 class ReplyEdited(Event, frozen=True, tag="guildhall.content.reply-edited.v1"):
@@ -88,6 +99,7 @@ class CommentPosted(Event, frozen=True, tag="guildhall.content.comment-posted.v1
     target_author_id: UUID | None
     author_id: UUID | None
     text: Text | None
+    edited_at: Instant | None = None
 
 
 class CommentEdited(Event, frozen=True, tag="guildhall.content.comment-edited.v1"):

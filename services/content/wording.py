@@ -12,7 +12,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from services.content.texts import Revision
-from shared.errors import KeyReused
+from shared.errors import Invalid, KeyReused
 from shared.event import Event, Text
 from shared.http.wording import Content, Draft, draft, first_draft
 from shared.log.port import Secret
@@ -24,6 +24,8 @@ E = TypeVar("E", bound=Event)
 TITLE = 300
 BODY = 30_000
 """The most characters of each."""
+IMPORTED_BODY = 150_000
+"""The same of what is brought in: other systems keep their markup in the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,11 @@ class Wording:
 def words_for(community: UUID, author: UUID | None, stream: UUID, wording: Wording) -> Draft:
     """The words with which a thread, reply or comment of `author` (None: of nobody known) begins."""
     return first_draft(community, author, stream, _content(wording), len(wording.body or ""))
+
+
+def words_under(ref: UUID, community: UUID, author: UUID | None, wording: Wording) -> Draft:
+    """Words of `author` under that reference."""
+    return draft(community, author, ref, _content(wording), len(wording.body or ""))
 
 
 def _content(wording: Wording) -> Content | None:
@@ -67,7 +74,8 @@ async def edit_of(
 ) -> Edit:
     """The edit that puts a title, a body or both (None leaves one) in the place of `current`, under `ref`.
 
-    Raises `KeyReused` where there are other words under `ref`.
+    What stands may be edited as long as it does not grow, also where it is longer than what may be written here.
+    Raises `KeyReused` where there are other words under `ref`, `Invalid` where they are too long.
     """
     kept = await read(vault, community, [ref, *([current.ref] if current else [])])
     if ref in kept:
@@ -75,11 +83,22 @@ async def edit_of(
             raise KeyReused("edit")
         return Edit(repeated=True)
     stands = kept.get(current.ref, Wording()) if current else Wording()
+    _must_not_grow("title", title, stands.title, TITLE)
+    _must_not_grow("body", body, stands.body, BODY)
     wanted = Wording(stands.title if title is None else title, stands.body if body is None else body)
     new = draft(community, author, ref, _content(wanted), len(wanted.body or ""))
     if wanted == stands or new.text is None:
         return Edit()
     return Edit(Revision(current, new.text), new.secrets)
+
+
+def _must_not_grow(field: str, given: str | None, stands: str | None, limit: int) -> None:
+    most = max(limit, len(stands or ""))
+    if given is not None and len(given) > most:
+        standing = f", or the {most:,} that stand" if most > limit else ""
+        raise Invalid(
+            f"This has {len(given):,} characters; at most {limit:,} may be written here{standing}.", pointer=f"/{field}"
+        )
 
 
 async def read(vault: Vault, community: UUID, refs: Iterable[UUID | None]) -> Mapping[UUID, Wording]:

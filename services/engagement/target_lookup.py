@@ -36,7 +36,8 @@ _LOOK: Final = 0.05
 # A target is gone with what it stands in. The age is how long ago the view held all there was, of its slowest
 # partition; null while one has never been caught up with.
 QUERY: Final = f"""
-select t.kind, t.author, t.gone or coalesce(p.gone, false) or coalesce(h.gone, false) as gone, w.age
+select t.kind, t.author, t.gone or coalesce(p.gone, false) or coalesce(h.gone, false) as gone,
+       least(t.deleted_at, p.deleted_at, h.deleted_at) as gone_at, w.age
 from (select case when count(caught_up_at) >= $3
                   then extract(epoch from clock_timestamp() - min(caught_up_at))::float8 end as age
       from watermark where view = '{TARGETS.name}' and source = 'content') w
@@ -77,7 +78,7 @@ class TargetLookup:
         async with driver(self.engine) as connection:
             row = await connection.fetchrow(QUERY, community, target, self.partitions)
         assert row is not None, "the watermarks always make one row"
-        found = None if row["kind"] is None else Target(target, row["kind"], row["author"], row["gone"])
+        found = None if row["kind"] is None else Target(target, row["kind"], row["author"], row["gone"], row["gone_at"])
         return found, held_all_at(asked, row["age"])
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from shared.errors import Conflict, NotFound
@@ -10,12 +11,17 @@ from shared.errors import Conflict, NotFound
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A thread, reply or comment; `gone` once it was deleted, or what it stands in was."""
+    """A thread, reply or comment; `gone` once it or what it stands in was deleted, at `gone_at` where that is known."""
 
     id: UUID
     kind: str
     author_id: UUID | None
     gone: bool = False
+    gone_at: datetime | None = None
+
+    def as_of(self, moment: datetime) -> Target:
+        """The target as it was then."""
+        return replace(self, gone=False) if self.gone_at is not None and self.gone_at > moment else self
 
 
 def standing(target: Target | None) -> Target:

@@ -1,4 +1,7 @@
-"""What a backfill may bring in: suggestions, with or without their words, and the votes for them."""
+"""What a backfill may bring in: suggestions, with or without their words, and the votes for them.
+
+What is known is edited where a newer edition says so, and repeated otherwise, whatever became of it.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +11,23 @@ from uuid import UUID
 
 from pydantic import Field, StrictBool
 
-from services.feedback.events import SuggestionVoted
-from services.feedback.suggestions.domain import SUGGESTION, Suggestion, submit
+from services.feedback.events import SuggestionEdited, SuggestionVoted
+from services.feedback.suggestions.domain import SUGGESTION, Suggestion, edit, existing, submit
 from services.feedback.votes.domain import VOTE, Vote, vote, vote_id
-from shared.backfill.command import BackfillCommand, Line, LineContext, Source
+from shared.backfill.command import BackfillCommand, DatedLine, Line, LineContext, Source
+from shared.backfill.editions import earlier, newer, reference
+from shared.backfill.ornaments import OrNothing, brought_in, shortened
 from shared.commands import Outcome
 from shared.errors import Invalid
-from shared.http.wording import first_draft
-from shared.http.words import brought_in, name, words
+from shared.http.wording import draft, first_draft
+from shared.http.words import name, words
 
 
-class SubmitLine(Line):
+class SubmitLine(DatedLine):
     """`subject` suggested it then; nobody known when null, and nobody is kept when `anonymous`."""
 
     command: Literal["submit-suggestion"]
-    title: Annotated[Annotated[str, name(200)] | None, brought_in()] = None
+    title: Annotated[Annotated[str, name(200), shortened(200)] | None, OrNothing, brought_in()] = None
     body: Annotated[str, words(20_000)] | None = None
     anonymous: StrictBool = False
 
@@ -40,14 +45,41 @@ def _suggestion(context: LineContext, line: SubmitLine) -> UUID:
 
 async def _submit(context: LineContext, line: SubmitLine) -> Outcome[Suggestion]:
     suggestion_id, author = _suggestion(context, line), None if line.anonymous else context.member
+    by = replace(context, act=replace(context.act, actor=author))
+    found = await context.load(SUGGESTION, suggestion_id)
+    if found.state.id is not None:
+        return await _edit(by, line, found)
     content = None if line.title is None and line.body is None else {"title": line.title, "body": line.body}
     sent = first_draft(context.community.id, author, suggestion_id, content, len(line.body or ""))
-    return await context.commands.execute(
+    return await by.begin(
         SUGGESTION,
         suggestion_id,
-        lambda state: submit(state, suggestion_id, author, sent.text, anonymous=line.anonymous),
-        act=replace(context.act, actor=author),
+        lambda state: submit(state, suggestion_id, author, sent.text, anonymous=line.anonymous, edited_at=line.edited),
         secrets=sent.secrets,
+    )
+
+
+async def _edit(by: LineContext, line: SubmitLine, found: Outcome[Suggestion]) -> Outcome[Suggestion]:
+    """Put the edition's words in the place of those that stand, where it is newer; erased ones are not brought back."""
+    state, suggestion_id = found.state, existing(found.state)
+    if not newer(line.edited, suggestion_id, found, SuggestionEdited, state.text, state.edited_at):
+        return found
+    before = earlier(line.edited, suggestion_id, found, SuggestionEdited)
+    kept = await by.vault.read(by.community.id, [*([state.text.ref] if state.text else []), *before])
+    if state.text is not None and state.text.ref not in kept:
+        return found
+    was = kept[state.text.ref] if state.text else {"title": None, "body": None}
+    content = {"title": line.title or was["title"], "body": line.body or was["body"]}
+    if content in [was, *(kept.get(ref) for ref in before)]:
+        return found
+    nobody = state.author_id is None  # also where the suggestion is anonymous, whatever this line says
+    actor = by if not nobody else replace(by, act=replace(by.act, actor=None))
+    ref = reference(line.edited, suggestion_id, found, SuggestionEdited)
+    new = draft(by.community.id, state.author_id, ref, content, len(content["body"] or ""))
+    text = new.text
+    assert text is not None, "there is content"
+    return await actor.edit(
+        SUGGESTION, suggestion_id, lambda now: edit(now, state.text, text), line.edited, secrets=new.secrets
     )
 
 
@@ -59,7 +91,7 @@ async def _vote(context: LineContext, line: VoteLine) -> Outcome[Vote]:
     voter, stream = _voter(context), _vote_stream(context, line)
     if await context.happened(stream, SuggestionVoted):
         return await context.load(VOTE, stream)  # even where it was withdrawn since, or the suggestion settled
-    suggestion = (await context.load(SUGGESTION, context.id("suggestion", line.suggestion))).state
+    suggestion = await context.load_then(SUGGESTION, context.id("suggestion", line.suggestion))
     return await context.execute(VOTE, stream, lambda state: vote(state, suggestion, voter))
 
 
@@ -70,6 +102,13 @@ def _voter(context: LineContext) -> UUID:
 
 
 BACKFILL = (
-    BackfillCommand("submit-suggestion", SubmitLine, _suggestion, _submit),
+    BackfillCommand(
+        "submit-suggestion",
+        SubmitLine,
+        _suggestion,
+        _submit,
+        edits=(SuggestionEdited,),
+        listed=lambda line: None,
+    ),
     BackfillCommand("vote", VoteLine, _vote_stream, _vote),
 )

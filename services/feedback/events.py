@@ -16,6 +16,16 @@ class SuggestionSubmitted(Event, frozen=True, tag="guildhall.feedback.suggestion
     author_id: UUID | None
     anonymous: bool
     text: Text | None
+    edited_at: Instant | None = None
+    """When the words had been edited last elsewhere, before they were brought in."""
+
+
+class SuggestionEdited(Event, frozen=True, tag="guildhall.feedback.suggestion-edited.v1"):
+    """`text` is the whole of what stands now."""
+
+    suggestion_id: UUID
+    author_id: UUID | None
+    text: Text
 
 
 class SuggestionVoted(Event, frozen=True, tag="guildhall.feedback.suggestion-voted.v1"):

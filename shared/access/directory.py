@@ -42,11 +42,19 @@ class ApplicationSubmitted(Event, frozen=True, tag="guildhall.member.application
     member_id: UUID
 
 
+class ApplicationWithdrawn(Event, frozen=True, tag="guildhall.member.application-withdrawn.v1"):
+    member_id: UUID
+
+
 class ApplicationDeclined(Event, frozen=True, tag="guildhall.member.application-declined.v1"):
     member_id: UUID
 
 
 class MemberLeft(Event, frozen=True, tag="guildhall.member.member-left.v1"):
+    member_id: UUID
+
+
+class MemberRemoved(Event, frozen=True, tag="guildhall.member.member-removed.v1"):
     member_id: UUID
 
 
@@ -66,8 +74,10 @@ DirectoryEvent = (
     | CommunityArchived
     | MemberJoined
     | ApplicationSubmitted
+    | ApplicationWithdrawn
     | ApplicationDeclined
     | MemberLeft
+    | MemberRemoved
     | RoleGranted
     | RoleRevoked
 )
@@ -82,6 +92,7 @@ def directory_view(metadata: sa.MetaData) -> View:
 
     A community's row is put by its own stream, a membership's by its own, and a role's by the one stream that grants
     that role (the community's for owners, the membership's for others), so stream versions order the puts of each.
+    Each joining and leaving is a row of its own, under the version it has in the membership's stream.
     """
     if f"{VIEW}_community" in metadata.tables:
         raise ValueError("These metadata have a directory already.")
@@ -103,12 +114,22 @@ def directory_view(metadata: sa.MetaData) -> View:
         key=[_id("community"), _id("member")],
         put=[sa.Column("status", sa.Text)],
     )
+    turns = view_table(
+        f"{VIEW}_turn",
+        metadata,
+        key=[_id("community"), _id("member"), sa.Column("turn", sa.BigInteger)],
+        put=[sa.Column("at", sa.DateTime(timezone=True)), sa.Column("joined", sa.Boolean)],
+    )
     roles = view_table(
         f"{VIEW}_role",
         metadata,
         key=[_id("community"), _id("member"), sa.Column("role", sa.Text)],
         put=[sa.Column("granted", sa.Boolean)],
     )
+
+    def turn(member: UUID, record: Recorded, *, joined: bool) -> Change:
+        key = (record.community, member, record.version)
+        return put(turns, key, record.version, at=record.occurred_at, joined=joined)
 
     def fold(event: DirectoryEvent, record: Recorded) -> list[Change]:
         here, version = record.community, record.version
@@ -122,17 +143,21 @@ def directory_view(metadata: sa.MetaData) -> View:
             case CommunityArchived():
                 return [put(communities, (here,), version, archived=True)]
             case MemberJoined(member):
-                return [put(members, (here, member), version, status="member")]
+                return [put(members, (here, member), version, status="member"), turn(member, record, joined=True)]
             case ApplicationSubmitted(member):
                 return [put(members, (here, member), version, status="applicant")]
+            case ApplicationWithdrawn(member):
+                return [put(members, (here, member), version, status="withdrawn")]
             case ApplicationDeclined(member):
                 return [put(members, (here, member), version, status="declined")]
             case MemberLeft(member):
-                return [put(members, (here, member), version, status="left")]
+                return [put(members, (here, member), version, status="left"), turn(member, record, joined=False)]
+            case MemberRemoved(member):
+                return [put(members, (here, member), version, status="removed"), turn(member, record, joined=False)]
             case RoleGranted(member, role):
                 return [put(roles, (here, member, role), version, granted=True)]
             case RoleRevoked(member, role):
                 return [put(roles, (here, member, role), version, granted=False)]
         raise TypeError(f"The directory does not fold {type(event).__name__}.")
 
-    return View(VIEW, (communities, members, roles), fold)
+    return View(VIEW, (communities, members, turns, roles), fold)

@@ -33,7 +33,7 @@ Found: TypeAlias = tuple[Entry | None, float]
 
 # How long ago the view held all there was: of its slowest partition, null while one has never been caught up with.
 QUERY = f"""
-select c.slug, c.visibility, c.admission, c.time_zone, c.archived, m.status, r.roles, w.age
+select c.slug, c.visibility, c.admission, c.time_zone, c.archived, m.status, r.roles, t.times, t.joined, w.age
 from (select extract(epoch from clock_timestamp() - min(caught_up_at))::float8 as age, count(caught_up_at) as caught
       from watermark where view = '{VIEW}' and source = '{SOURCE}' having count(caught_up_at) >= $3) w
 full join (select * from directory_community where community = $1 and version > -9223372036854775808 and not gone) c
@@ -41,6 +41,8 @@ full join (select * from directory_community where community = $1 and version > 
 left join directory_member m on m.community = $1 and m.member = $2 and not m.gone
 left join lateral (select array_agg(role) as roles from directory_role
                    where community = $1 and member = $2 and granted) r on true
+left join lateral (select array_agg(at order by at, turn) as times, array_agg(joined order by at, turn) as joined
+                   from directory_turn where community = $1 and member = $2) t on true
 """  # noqa: S608 - our own names
 
 
@@ -137,7 +139,8 @@ def _entry(community: UUID, row: asyncpg.Record) -> Entry | None:
         return None
     standing = NOBODY
     if row["status"] is not None:
-        standing = Standing(row["status"], frozenset(row["roles"] or ()))
+        turns = tuple(zip(row["times"] or (), row["joined"] or (), strict=True))
+        standing = Standing(row["status"], frozenset(row["roles"] or ()), turns)
     known = Community(
         community,
         row["slug"] or "",

@@ -51,7 +51,7 @@ class Here:
     caller: Caller
     community: Community
     id: UUID
-    status: str  # member, applicant, left, declined or none
+    status: str  # as in `Standing`
     roles: frozenset[str]
     permissions: frozenset[Permission]
 

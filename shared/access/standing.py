@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -22,10 +23,24 @@ class Community:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What somebody is in a community: `status` is member, applicant, declined, left or none."""
+    """What somebody is in a community: `status` is member, applicant, withdrawn, declined, left, removed or none.
+
+    `turns` are the joinings (True) and leavings (False) with their times, in the order of time.
+    """
 
     status: str
     roles: frozenset[str]
+    turns: tuple[tuple[datetime, bool], ...] = ()
+
+    def might_act_at(self, moment: datetime) -> bool:
+        """Whether somebody who was ever a member here had not left at that time, or had come back.
+
+        The time before the first joining counts as theirs: what is brought in may be older than its author's account.
+        """
+        before = [joined for at, joined in self.turns if at <= moment]
+        if before:
+            return before[-1]
+        return self.status == "member" or any(joined for _, joined in self.turns)
 
 
 NOBODY = Standing("none", frozenset())

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
+from pydantic import ValidationError
 
 from shared.access.permissions import Here
-from shared.backfill.command import BackfillCommand, Line, LineContext
+from shared.access.standing import Standing
+from shared.backfill.command import BackfillCommand, DatedLine, Line, LineContext
+from shared.backfill.order import Order
+from shared.backfill.ornaments import LeftOut
 from shared.commands import Act, Outcome
 from shared.errors import BadRequest, Conflict, Forbidden, Invalid, NotFound, Problem, TooLarge
 from shared.http.bodies import check_json
-from shared.http.problems import as_problem
+from shared.http.problems import Violations, as_problem
 from shared.identity import member_id
 from shared.runtime import Runtime
 
@@ -61,6 +65,7 @@ class Clerk:
     commands: Mapping[str, BackfillCommand[Any]]
     _open: dict[int, Job] = field(default_factory=dict)
     _last: dict[UUID, Job] = field(default_factory=dict)
+    _order: Order = field(default_factory=Order)
 
     def take(self, number: int, raw: bytes | None) -> Job:
         """Begin with a line; None stands for one that was too long to be kept."""
@@ -87,23 +92,24 @@ class Clerk:
         command = self.commands.get(name) if isinstance(name, str) else None
         if command is None:
             raise Invalid(f"`command` is one of {', '.join(sorted(self.commands))}.", pointer="/command")
-        line: Line = command.model.model_validate(given)
-        if line.occurred_at > datetime.now(UTC) + LEEWAY:
-            raise Invalid("`occurred_at` lies in the future.", pointer="/occurred_at")
-        if line.occurred_at < EARLIEST:
-            raise Invalid(
-                "`occurred_at` lies before 1970-01-01, where days begin to be counted.", pointer="/occurred_at"
-            )
-        context = self._context(line)
+        left_out = LeftOut()
+        line = _read(command.model, given, left_out)
+        _must_be_possible(line)
+        at = line.occurred_at
+        if command.listed is not None:
+            at = self._order.after_those_before((command.name, command.listed(line)), at)
+        context = self._context(line, at)
         job.answer["member"] = context.member
+        if left_out.parts:
+            job.answer["left_out"] = left_out.parts
         return _Ready(command, line, context, command.key(context, line))
 
-    def _context(self, line: Line) -> LineContext:
+    def _context(self, line: Line, at: datetime) -> LineContext:
         caller, community = self.here.caller, self.here.community
         member = None
         if line.subject is not None:
             member = member_id(caller.secret, community.id, caller.issuer, line.subject)
-        act = Act(community.id, member, line.occurred_at)
+        act = Act(community.id, member, at)
         return LineContext(self.runtime, caller, community, member, act)
 
     async def _work(self, job: Job, ready: _Ready, before: Job | None) -> None:
@@ -118,8 +124,9 @@ class Clerk:
                     raise
                 await asyncio.wait(earlier)
                 outcome = await self._decide(ready)
-            new = any(part.events for part in (outcome if isinstance(outcome, Sequence) else [outcome]))
-            job.answer.update(status="applied" if new else "repeated", id=ready.stream)
+            parts = outcome if isinstance(outcome, Sequence) else [outcome]
+            status = ready.command.status([event for part in parts for event in part.events])
+            job.answer.update(status=status, id=ready.stream)
         except Exception as error:
             self._reject(job, error)
         finally:
@@ -132,18 +139,30 @@ class Clerk:
         return [other.task for number, other in self._open.items() if number < job.number and other.task is not None]
 
     async def _decide(self, ready: _Ready) -> Outcome[Any] | Sequence[Outcome[Any]]:
-        member = ready.context.member
-        if ready.command.members_only and member is not None:
-            found = await self.runtime.directory.look_up(
-                self.here.community.id,
-                member,
-                lambda community, standing: standing.status == "member" and not community.archived,
-            )
-            if found is None or found[1].status != "member":
-                raise Forbidden("The subject is not a member of the community.")
-            if found[0].archived:
-                raise Conflict("The community is archived and takes no more changes.")
-        return await ready.command.run(ready.context, ready.line)
+        forbidden, read_only = await self._refusals(ready)
+        context = replace(ready.context, forbidden=forbidden, read_only=read_only)
+        return await ready.command.run(context, ready.line)
+
+    async def _refusals(self, ready: _Ready) -> tuple[Forbidden | None, Conflict | None]:
+        """Why the subject might not do it then, and why nobody may do anything now; None where they may."""
+        member, at = ready.context.member, ready.context.act.occurred_at
+        asked = member if ready.command.members_only else None
+
+        def might(standing: Standing) -> bool:
+            return asked is None or standing.might_act_at(at)
+
+        found = await self.runtime.directory.look_up(
+            self.here.community.id,
+            asked or self.here.id,
+            lambda community, standing: might(standing) and not community.archived,
+        )
+        if found is None:
+            raise NotFound("There is no such community.")
+        community, standing = found
+        return (
+            None if might(standing) else Forbidden("The subject was not a member of the community at that time."),
+            Conflict("The community is archived and takes no more changes.") if community.archived else None,
+        )
 
     def _reject(self, job: Job, error: Exception) -> None:
         problem = as_problem(error)
@@ -151,3 +170,24 @@ class Clerk:
             _logger.error("backfill line failed", line=job.number, exc_info=error)
             problem = Problem("Something went wrong on our side. It has been logged under the request id.")
         job.answer.update(status="rejected", problem=problem.body())
+
+
+def _read(model: type[Line], given: dict[str, Any], left_out: LeftOut) -> Line:
+    try:
+        return model.model_validate(given, context=left_out)
+    except ValidationError as error:  # said as of a body, so that a line's own `body` is told from it
+        raise Violations([{**each, "loc": ("body", *each["loc"])} for each in error.errors()]) from error
+
+
+def _must_be_possible(line: Line) -> None:
+    """The line's times are in the past, and edits are later than what they edit."""
+    if line.occurred_at < EARLIEST:
+        raise Invalid("`occurred_at` lies before 1970-01-01, where days begin to be counted.", pointer="/occurred_at")
+    latest = datetime.now(UTC) + LEEWAY
+    if line.occurred_at > latest:
+        raise Invalid("`occurred_at` lies in the future.", pointer="/occurred_at")
+    if isinstance(line, DatedLine) and line.edited_at is not None:
+        if line.edited_at > latest:
+            raise Invalid("`edited_at` lies in the future.", pointer="/edited_at")
+        if line.edited_at < line.occurred_at:
+            raise Invalid("`edited_at` lies before `occurred_at`.", pointer="/edited_at")

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 from shared.access.permissions import Community
 from shared.commands import Act, Commands, Outcome, Step
 from shared.decider import Decider
+from shared.errors import Problem
 from shared.event import Event
 from shared.http.words import Answer, Body, key
 from shared.identity import Caller, derived_id
@@ -51,18 +52,37 @@ class Line(Body):
     occurred_at: Annotated[AwareDatetime, BeforeValidator(_as_text)]
 
 
+class DatedLine(Line):
+    """A line about words that may have been edited since. Known already, with others than stand, it is their edit."""
+
+    edited_at: Annotated[AwareDatetime, BeforeValidator(_as_text)] | None = Field(
+        None, description="When the words were edited last; without it, what differs was edited just now."
+    )
+
+    @property
+    def edited(self) -> datetime | None:
+        """The same in UTC; a line whose times can be has one."""
+        return self.edited_at and self.edited_at.astimezone(UTC)
+
+
 L = TypeVar("L", bound=Line)
 
 
 @dataclass(frozen=True, slots=True)
 class LineContext:
-    """What a command is given besides its line. `member` is the acting subject's member id, None for nobody."""
+    """What a command is given besides its line. `member` is the acting subject's member id, None for nobody.
+
+    `forbidden` says that the subject might not do it then, `read_only` that nobody may do anything now. Both are said
+    where something would be written: what is known already is repeated, whatever has changed since.
+    """
 
     runtime: Runtime
     caller: Caller
     community: Community
     member: UUID | None
     act: Act
+    forbidden: Problem | None = None
+    read_only: Problem | None = None
 
     @property
     def vault(self) -> Vault:
@@ -80,19 +100,65 @@ class LineContext:
         self, decider: Decider[S, E], stream: UUID, decide: Callable[[S], list[E]], *, secrets: Sequence[Secret] = ()
     ) -> Outcome[S]:
         """As `Commands.execute`, acting as the line's subject at the line's time."""
-        return await self.commands.execute(decider, stream, decide, act=self.act, secrets=secrets)
+        permitted = _unless(self.forbidden or self.read_only, decide)
+        return await self.commands.execute(decider, stream, permitted, act=self.act, secrets=secrets)
+
+    async def begin(
+        self, decider: Decider[S, E], stream: UUID, decide: Callable[[S], list[E]], *, secrets: Sequence[Secret] = ()
+    ) -> Outcome[S]:
+        """As `execute`, for a stream that was looked for and is not there."""
+
+        def begun(state: S) -> list[E]:
+            # Where somebody else has just begun it, that was a repetition of this line.
+            return decide(state) if state == decider.initial else []
+
+        permitted = _unless(self.forbidden or self.read_only, begun)
+        return await self.commands.execute(decider, stream, permitted, act=self.act, secrets=secrets, new=True)
+
+    async def edit(
+        self,
+        decider: Decider[S, E],
+        stream: UUID,
+        decide: Callable[[S], list[E]],
+        at: datetime | None,
+        *,
+        secrets: Sequence[Secret] = (),
+    ) -> Outcome[S]:
+        """As `execute`, at the time of an edit (None: now). Who wrote it may have left since."""
+        act = replace(self.act, occurred_at=at or datetime.now(UTC))
+        return await self.commands.execute(decider, stream, _unless(self.read_only, decide), act=act, secrets=secrets)
 
     async def execute_together(
         self, steps: Sequence[Step[Any, Any]], *, secrets: Sequence[Secret] = ()
     ) -> list[Outcome[Any]]:
-        return await self.commands.execute_together(steps, act=self.act, secrets=secrets)
+        refusal = self.forbidden or self.read_only
+        permitted = [replace(step, decide=_unless(refusal, step.decide)) for step in steps]
+        return await self.commands.execute_together(permitted, act=self.act, secrets=secrets)
 
     async def happened(self, stream: UUID, kind: type[F]) -> list[F]:
         """As `Commands.happened_at`, at the line's time."""
         return await self.commands.happened_at(stream, kind, self.act.occurred_at)
 
     async def load(self, decider: Decider[S, E], stream: UUID) -> Outcome[S]:
+        """The stream as it is now."""
         return await self.commands.load(decider, stream, community=self.community.id)
+
+    async def load_then(self, decider: Decider[S, E], stream: UUID) -> S:
+        """The stream's state as it was at the line's time: what became of it since is no reason to refuse the line."""
+        return await self.commands.load_as_of(decider, stream, self.act.occurred_at, community=self.community.id)
+
+
+def _unless(refusal: Problem | None, decide: Callable[[S], list[E]]) -> Callable[[S], list[E]]:
+    """The decision, which raises the refusal where it would write something."""
+    if refusal is None:
+        return decide
+
+    def permitted(state: S) -> list[E]:
+        if events := decide(state):
+            raise refusal
+        return events
+
+    return permitted
 
 
 @dataclass(frozen=True)
@@ -101,7 +167,9 @@ class BackfillCommand(Generic[L]):
 
     `key(context, line)` is the stream it writes to: lines with the same one run in their order, others side by side,
     and the answer gives it as `id`. `run(context, line)` returns what `execute` or `execute_together` returned.
-    `members_only` is whether the subject, where there is one, must be a member; what makes members says no.
+    `members_only` is whether the subject, where there is one, must have been a member; what makes members says no.
+    `edits` are the events by which a known line changes what stands. `listed(line)` is said of what is listed by its
+    time: in which list, so that lines of one instant keep their order there.
     """
 
     name: str
@@ -109,10 +177,25 @@ class BackfillCommand(Generic[L]):
     key: Callable[[LineContext, L], UUID]
     run: Callable[[LineContext, L], Awaitable[Outcome[Any] | Sequence[Outcome[Any]]]]
     members_only: bool = True
+    edits: tuple[type[Event], ...] = ()
+    listed: Callable[[L], Hashable] | None = None
+
+    def status(self, events: Sequence[Event]) -> str:
+        """What became of a line that wrote those events."""
+        if not events:
+            return "repeated"
+        return "edited" if isinstance(events[0], self.edits) else "applied"
 
     def __post_init__(self) -> None:
         if not self.name or self.name != self.name.lower():
             raise ValueError(f"{self.name!r} is no name for a backfill command")
+
+
+class LeftOutPart(Answer):
+    """A part of a line that was left out because it does not fit."""
+
+    pointer: str = Field(description="Which (RFC 6901).")
+    detail: str
 
 
 class LineAnswer(Answer):
@@ -120,7 +203,8 @@ class LineAnswer(Answer):
 
     line: int = Field(description="Number of the line in the request, from 1.")
     source: str | None
-    status: Literal["applied", "repeated", "rejected"]
+    status: Literal["applied", "edited", "repeated", "rejected"]
     id: UUID | None = None
     member: UUID | None = None
+    left_out: list[LeftOutPart] | None = Field(None, description="What of it was left out; absent where all fits.")
     problem: dict[str, Any] | None = Field(None, description="Why it was rejected (RFC 9457).")

@@ -17,13 +17,22 @@ from shared.http import context
 MEDIA_TYPES = {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-lines"}
 
 DESCRIPTION = """
-One command per line, each decided as its REST operation would be, at `occurred_at`, by `subject`. Ids follow from
-`source`, so a line that is sent again is answered as repeated and changes nothing.
+One command per line, each decided as its REST operation would be, at `occurred_at`, by `subject`. Whether they might is
+asked as of then: who was a member then, and what was not yet archived, deleted or settled. In an archived community
+nothing new is taken.
+
+Ids follow from `source`, so a line that is sent again is answered as repeated and changes nothing, whatever became of
+it since. With other words than stand it is the next edition: an edit at `edited_at` (without it, now), answered as
+edited. An older edition than what stands is repeated; what was deleted or erased here is not brought back, what a line
+leaves out stays, and an author stays who they were.
+
+What a thing does not hang on, such as a tag or the end of a title, is left out where it does not fit (`left_out`).
+Lines of one request that happened at one instant are listed in their order, each a microsecond after the one before.
 
 Answers come line by line, in order, while the request is still being sent: read them while you write, or send at
 most 1,000 lines at a time. Fewer answers than lines mean that the service had to stop: send the rest again. A line
-rejected with status 503 may be sent again; other rejections are final. A line is at most 256 KiB. The line's time is
-not in the future. Needs the scope `guildhall:backfill` and the role owner or administrator, or `guildhall:operate`.
+rejected with status 503 may be sent again; other rejections are final. A line is at most 256 KiB. Times are not in the
+future. Needs the scope `guildhall:backfill` and the role owner or administrator, or `guildhall:operate`.
 """
 
 
@@ -49,7 +58,9 @@ def backfill_router(service: str, commands: Sequence[BackfillCommand[Any]]) -> A
             }
         },
     )
-    async def backfill(request: Request, here: Annotated[Here, Depends(requires(Permission.BACKFILL))]) -> Response:
+    async def backfill(
+        request: Request, here: Annotated[Here, Depends(requires(Permission.BACKFILL, even_archived=True))]
+    ) -> Response:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in MEDIA_TYPES:
             raise UnsupportedMedia("Send lines of JSON, as `Content-Type: application/x-ndjson`.")
         runtime = context.runtime_of(request)

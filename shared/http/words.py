@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaH
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
-from shared.http.characters import SHOWING, SPACES, cleaned, foreign, told, trimmed, why_not
+from shared.http.characters import SHOWING, SPACES, foreign, told, trimmed, why_not
 
 WIDEST = 4
 """So many characters may become one when they are composed."""
@@ -95,21 +95,6 @@ def shown(text: str) -> str:
     if SHOWING.search(text) is None:
         raise PydanticCustomError("nothing_shows", "The text must have at least one character that shows")
     return text
-
-
-class brought_in:  # noqa: N801
-    """Before a `name(n)` or none: what may not stand in it is left out, and it is none where nothing shows then."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(
-            lambda sent: cleaned(sent) if isinstance(sent, str) else sent, handler(source)
-        )
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        text, nothing = handler(schema)["anyOf"]
-        return {
-            "anyOf": [{**text, "minLength": 0, "description": "What may not stand in a name is left out."}, nothing]
-        }
 
 
 class Body(BaseModel):

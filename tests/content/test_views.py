@@ -63,7 +63,8 @@ def test_a_channel_counts_the_threads_that_stand_in_it() -> None:
 
 
 def test_an_opened_thread_is_listed_under_its_tags_and_is_active() -> None:
-    row = {"channel": GARDENING, "author": ALICE_ID, "text_ref": words(1).ref, "tags": ["roses"], "opened_at": NOON}
+    row = {"channel": GARDENING, "author": ALICE_ID, "text_ref": words(1).ref, "tags": ["roses"]}
+    row |= {"opened_at": NOON, "edited_at": None}
     assert changes(THREAD_LIST, ASKED) == [
         put(thread_list, THREAD, 1, **row),
         put(thread_tag, (COMMUNITY, "roses", ROSES), 1),
@@ -117,8 +118,8 @@ def test_comments_are_counted_where_they_stand_and_are_activity_of_the_thread() 
 
 
 def test_a_discussion_lists_replies_and_comments() -> None:
-    reply = {"thread": ROSES, "author": BOB_ID, "text_ref": words(2).ref, "posted_at": NOON}
-    comment = {"thread": ROSES, "author": ALICE_ID, "text_ref": words(4).ref, "posted_at": NOON}
+    reply = {"thread": ROSES, "author": BOB_ID, "text_ref": words(2).ref, "posted_at": NOON, "edited_at": None}
+    comment = {"thread": ROSES, "author": ALICE_ID, "text_ref": words(4).ref, "posted_at": NOON, "edited_at": None}
     assert changes(DISCUSSION, ANSWERED) == [put(reply_list, REPLY, 1, **reply)]
     assert changes(DISCUSSION, REMARKED) == [
         put(comment_list, COMMENT, 1, target=WATER, target_kind="reply", **comment),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.engagement.town import Json, Town
@@ -60,14 +61,66 @@ async def test_a_reaction_of_a_member_is_the_members_own_and_is_not_brought_back
     assert (await town.look("bob", f"{path}/reactions?target={thread}"))["counts"] == {}
 
 
-async def test_lines_that_name_what_is_not_there_or_no_kind_are_rejected(town: Town) -> None:
+async def test_a_kind_that_is_not_known_goes_by_its_sign(town: Town) -> None:
+    path, thread = await community(town)
+    kinds: list[object] = ["heart", "+1", "", None, 7, "x" * 500]
+    votes = [vote(f"se:v{n}", 3, kind=kind, positive=n % 2 == 0) for n, kind in enumerate(kinds)]
+    answers = await town.backfill(path, *votes)
+    assert statuses(answers) == ["applied"] * 6, answers
+    assert [[part["pointer"] for part in answer.get("left_out", [])] for answer in answers] == [
+        ["/kind"],
+        ["/kind"],
+        ["/kind"],
+        [],
+        ["/kind"],
+        ["/kind"],
+    ]
+    assert (await town.look("bob", f"{path}/reactions?target={thread}"))["counts"] == {"down": 3, "up": 3}
+    assert statuses(await town.backfill(path, *votes)) == ["repeated"] * 6
+
+
+async def test_a_reaction_to_what_was_deleted_since_comes_in_and_one_after_it_does_not(town: Town) -> None:
+    path, thread = await community(town)
+    known = vote("se:v1", 3)
+    reply, comment = await town.around.backfill(
+        path,
+        line("post-reply", "se:2", 3, thread="se:1", body="Thus."),
+        line("post-comment", "se:3", 3, target="se:2", target_kind="reply", body="Thanks."),
+    )
+    assert statuses([reply, comment, *await town.backfill(path, known)]) == ["applied"] * 3
+    await town.around.send("bob", "DELETE", f"{path}/threads/{thread}", 204)
+    await gone(town, path)
+    late = {"occurred_at": datetime.now(UTC).isoformat()}
+    answers = await town.backfill(
+        path,
+        known,
+        vote("se:v2", 4, subject="bob", kind="like"),
+        vote("se:v3", 4, target="se:2", target_kind="reply"),
+        vote("se:v4", 4, target="se:3", target_kind="comment"),
+        {**vote("se:v5", 4), **late},
+        {**vote("se:v6", 4, target="se:3", target_kind="comment"), **late},
+    )
+    assert statuses(answers) == ["repeated", *["applied"] * 3, *["rejected"] * 2], answers
+    assert [answer["problem"]["status"] for answer in answers[4:]] == [409, 409]
+
+
+async def gone(town: Town, path: str) -> None:
+    """Wait until the deletion of the thread has arrived at the engagement service."""
+    for number in range(200):
+        now = datetime.now(UTC).isoformat()
+        (answer,) = await town.backfill(path, {**vote(f"se:wait:{number}", 9), "occurred_at": now})
+        if answer["status"] == "rejected":
+            return
+    raise AssertionError("the thread stands still")
+
+
+async def test_lines_that_name_what_is_not_there_or_of_the_other_sign_are_rejected(town: Town) -> None:
     path, _ = await community(town)
     lines = [
         vote("se:v1", 3, target="nowhere"),
         vote("se:v2", 3, target_kind="reply"),
-        vote("se:v3", 3, kind="fancy"),
         vote("se:v4", 3, kind="like", positive=False),
     ]
     answers = await town.backfill(path, *lines)
-    assert statuses(answers) == ["rejected"] * 4
-    assert [answer["problem"]["status"] for answer in answers] == [404, 404, 422, 422]
+    assert statuses(answers) == ["rejected"] * 3
+    assert [answer["problem"]["status"] for answer in answers] == [404, 404, 422]

@@ -13,7 +13,7 @@ from services.engagement.views.reach import REACH, share_count, view_count
 from services.engagement.views.reactions import REACTIONS, reaction_count, reaction_list
 from services.engagement.views.targets import TARGETS, targets
 from shared.event import Catalogue, Text, encode_data, wire_name
-from shared.views.view import Change, View, add, drop, put
+from shared.views.view import Change, Put, View, add, drop, put
 from tests.engagement.records import COMMUNITY, recorded
 from tests.engagement.samples import ALICE, BOB, LIKE, LIKED, NOON, ROSES, UNLIKED, WATER
 
@@ -37,8 +37,9 @@ def test_a_thread_a_reply_and_a_comment_are_targets_that_stand_in_each_other() -
 
 
 def test_what_was_deleted_is_no_target_any_more() -> None:
-    assert changes(TARGETS, ThreadDeleted(ROSES), 3) == [drop(targets, (COMMUNITY, ROSES), 3)]
-    assert changes(TARGETS, CommentDeleted(REMARK), 2) == [drop(targets, (COMMUNITY, REMARK), 2)]
+    since = {"deleted_at": NOON}
+    assert changes(TARGETS, ThreadDeleted(ROSES), 3) == [Put(targets, (COMMUNITY, ROSES), 3, since, gone=True)]
+    assert changes(TARGETS, CommentDeleted(REMARK), 2) == [Put(targets, (COMMUNITY, REMARK), 2, since, gone=True)]
 
 
 def test_reactions_are_listed_and_counted_and_taken_off_again() -> None:

@@ -201,68 +201,6 @@ async def test_a_suggestion_of_another_community_is_not_found_through_this_one(t
     assert (await alice.get(f"{here}/suggestions/{uuid4()}")).status_code == 404
 
 
-async def test_a_backfill_brings_suggestions_and_votes_of_then_with_or_without_words(town: Town) -> None:
-    path = await town.found()
-    joins = [
-        {"command": "join", "source": f"old:{n}", "subject": f"old:{n}", "occurred_at": "2012-01-01T00:00:00Z"}
-        for n in (1, 2)
-    ]
-    when = {"occurred_at": "2012-02-03T04:05:06Z"}
-    lines: list[dict[str, Any]] = [
-        {"command": "submit-suggestion", "source": "s:1", "subject": "old:1", **BENCHES, **when},
-        {"command": "submit-suggestion", "source": "s:2", "subject": None, **when},
-        {"command": "submit-suggestion", "source": "s:3", "subject": "old:1", "anonymous": True, **when},
-        {"command": "vote", "source": "v:1", "subject": "old:2", "suggestion": "s:1", **when},
-        {"command": "vote", "source": "v:2", "subject": None, "suggestion": "s:1", **when},
-        {"command": "vote", "source": "v:3", "subject": "old:2", "suggestion": "s:9", **when},
-    ]
-    admin = town.member.by("alice", "guildhall:backfill")
-    await _sent(admin, f"{path}/member/backfill", joins)
-    client = town.by("alice", "guildhall:backfill")
-    first = await _sent(client, f"{path}/feedback/backfill", lines)
-    again = await _sent(client, f"{path}/feedback/backfill", lines)
-
-    assert [line["status"] for line in first] == ["applied"] * 4 + ["rejected"] * 2
-    assert [line["status"] for line in again] == ["repeated"] * 4 + ["rejected"] * 2
-    shown = [(await client.get(f"{path}/suggestions/{line['id']}")).json() for line in first[:3]]
-    assert [(s["title"], s["author_id"] is None, s["anonymous"]) for s in shown] == [
-        ("More benches", False, False),
-        (None, True, False),
-        (None, True, True),
-    ]
-    assert {s["submitted_at"] for s in shown} == {"2012-02-03T04:05:06Z"}
-
-
-async def test_what_was_brought_in_once_is_not_brought_in_again_whatever_became_of_it(town: Town) -> None:
-    path = await town.found("bob")
-    when = {"occurred_at": "2012-02-03T04:05:06Z"}
-    lines: list[dict[str, Any]] = [
-        {"command": "submit-suggestion", "source": "s:1", "subject": "bob", **BENCHES, **when},
-        {"command": "submit-suggestion", "source": "s:2", "subject": "bob", "anonymous": True, **when},
-        {"command": "vote", "source": "v:1", "subject": "bob", "suggestion": "s:1", **when},
-    ]
-    client = town.by("alice", "guildhall:backfill")
-    first = await _sent(client, f"{path}/feedback/backfill", lines)
-    suggestion = f"{path}/suggestions/{first[0]['id']}"
-    assert (await town.by("bob").delete(f"{suggestion}/votes/me")).status_code == 204
-    assert (await client.post(f"{suggestion}/decline")).status_code == 200
-    again = await _sent(client, f"{path}/feedback/backfill", lines)
-
-    assert [line["status"] for line in first] == ["applied"] * 3
-    assert [line["status"] for line in again] == ["repeated"] * 3
-    shown = (await town.by("bob").get(suggestion)).json()
-    assert (shown["my_vote"], shown["state"]) == (False, "declined")
-
-
-async def test_a_source_used_for_another_suggestion_is_rejected(town: Town) -> None:
-    path = await town.found("bob")
-    line = {"command": "submit-suggestion", "source": "s:1", "subject": "bob", "occurred_at": "2012-02-03T04:05:06Z"}
-    client = town.by("alice", "guildhall:backfill")
-    _, other = await _sent(client, f"{path}/feedback/backfill", [{**line, **BENCHES}, line])
-
-    assert (other["status"], other["problem"]["status"]) == ("rejected", 422)
-
-
 async def _settled(town: Town, path: str, *, votes: int) -> None:
     """Read the board until it has counted so many votes; each of them is on a stream of its own."""
     for _ in range(200):

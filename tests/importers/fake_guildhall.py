@@ -34,6 +34,8 @@ class FakeGuildhall:
     seen: dict[str, dict[str, Any]] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
+    told: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What else is answered about a source."""
     faults: deque[Fault] = field(default_factory=deque)
     requests: list[tuple[str, int]] = field(default_factory=list)
     """Path and number of lines of each backfill request."""
@@ -103,7 +105,7 @@ class FakeGuildhall:
             return {**answer, "id": None, "status": "rejected", "problem": {"status": 422, "detail": "Too long."}}
         status = "repeated" if source in self.seen else "applied"
         self.seen.setdefault(source, line)
-        return {**answer, "status": status}
+        return {**answer, "status": status, **self.told.get(source, {})}
 
 
 async def send(writer: asyncio.StreamWriter, status: int, body: dict[str, str]) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from deploy.importers import client
 from deploy.importers.client import Guildhall, ImportStopped
@@ -141,3 +142,22 @@ def test_a_broken_file_is_known_before_anything_is_sent(folder: Path, fake: Fake
     with pytest.raises(DumpError, match=r"Votes\.xml, line 1"):
         run(folder, fake)
     assert (fake.communities, fake.seen) == (set(), {})
+
+
+def test_edits_and_what_was_left_out_of_rows_are_counted_by_reason(
+    folder: Path, fake: FakeGuildhall, capsys: pytest.CaptureFixture[str]
+) -> None:
+    left_out = [{"pointer": f"/tags/{n}", "detail": "A tag has 1 to 50 characters"} for n in range(2)]
+    fake.told["stackexchange:post:1"] = {"left_out": left_out}
+    fake.told["stackexchange:post:2"] = {"status": "edited", "left_out": [{"pointer": "/title", "detail": "Too long"}]}
+    report = run(folder, fake)
+    assert counts(report) == (ROWS, ROWS - 2, 0, 1, 0)
+    assert (report.edited, dict(report.answers["Posts"])) == (1, {"applied": 1, "edited": 1})
+    assert report.parts == {
+        ("Posts", "tags", "A tag has 1 to 50 characters"): 2,
+        ("Posts", "title", "Too long"): 1,
+    }
+    report.show(Console(width=200))
+    shown = capsys.readouterr().out
+    assert "Left out of rows of Posts: 2 × tags: A tag has 1 to 50 characters" in shown
+    assert "edited" in shown

@@ -138,7 +138,9 @@ POLICY: dict[str, Rule] = {
 
 GRANTERS = {"moderator": ("administrator", "owner"), "administrator": ("owner",), "owner": ("owner",)}
 """Beyond the table: who grants and revokes each role. A role one has oneself may be laid down."""
-STILL_TAKEN_WHEN_ARCHIVED = {"archive_community", "leave_community", "get_own_membership"}
+BACKFILLS = {f"backfill_{service}" for service in ("member", "content", "engagement", "feedback")}
+"""A request is taken by an archived community, its lines are not."""
+STILL_TAKEN_WHEN_ARCHIVED = {"archive_community", "leave_community", "get_own_membership", *BACKFILLS}
 
 TOLD: dict[Needs, dict[str, object]] = {
     ANY: {"who": "anyone"},

@@ -49,7 +49,7 @@ async def show(found: Outcome[Channel], store: Store, db: Reading) -> ChannelAns
     return ChannelAnswer(
         id=channel,
         name=found.state.name,
-        purpose=opened.purpose,
+        purpose=found.state.purpose,
         posting=opened.posting,
         archived=found.state.archived,
         threads=0 if found.begun else await _threads(db, store.act.community, channel),

@@ -63,7 +63,7 @@ async def show(found: Outcome[Comment], store: Store) -> CommentAnswer:
         body=wording.body,
         deleted=state.deleted,
         posted_at=found.history.began_at,
-        edited_at=found.history.last_at(CommentEdited),
+        edited_at=found.history.last_at(CommentEdited) or posted.edited_at,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import assert_never
 from uuid import UUID
 
@@ -53,9 +54,11 @@ def evolve(state: Comment, event: CommentEvent) -> Comment:
 COMMENT: Decider[Comment, CommentEvent] = Decider("comment", Comment(), evolve)
 
 
-def post(state: Comment, comment_id: UUID, place: Place, by: Actor, text: Text | None) -> list[CommentEvent]:
-    """Comment on what stands, in a channel that is not archived; every member may."""
-    posting = _posting(comment_id, place, by, text)
+def post(
+    state: Comment, comment_id: UUID, place: Place, by: Actor, text: Text | None, edited_at: datetime | None = None
+) -> list[CommentEvent]:
+    """Comment on what stands, in a channel that is not archived; every member may. `edited_at` as in the event."""
+    posting = _posting(comment_id, place, by, text, edited_at)
     if state.posted == posting:
         return []
     if state.posted is not None:
@@ -66,12 +69,14 @@ def post(state: Comment, comment_id: UUID, place: Place, by: Actor, text: Text |
     return [posting]
 
 
-def _posting(comment_id: UUID, place: Place, by: Actor, text: Text | None) -> CommentPosted:
+def _posting(comment_id: UUID, place: Place, by: Actor, text: Text | None, edited_at: datetime | None) -> CommentPosted:
     thread = existing_thread(place.thread)
     if place.reply is None:
-        return CommentPosted(comment_id, thread.thread_id, thread.thread_id, "thread", thread.author_id, by.id, text)
-    reply = existing_reply(place.reply)
-    return CommentPosted(comment_id, thread.thread_id, reply.reply_id, "reply", reply.author_id, by.id, text)
+        on, kind, author = thread.thread_id, "thread", thread.author_id
+    else:
+        reply = existing_reply(place.reply)
+        on, kind, author = reply.reply_id, "reply", reply.author_id
+    return CommentPosted(comment_id, thread.thread_id, on, kind, author, by.id, text, edited_at)
 
 
 def edit(state: Comment, by: Actor, revision: Revision | None) -> list[CommentEvent]:

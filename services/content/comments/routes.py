@@ -17,7 +17,7 @@ from services.content.replies.domain import existing as existing_reply
 from services.content.replies.routes import ReplyPath
 from services.content.threads.domain import THREAD
 from services.content.threads.domain import existing as existing_thread
-from services.content.threads.routes import Prose, ThreadPath
+from services.content.threads.routes import Prose, ProseChange, ThreadPath
 from services.content.views.discussion import DISCUSSION, comment_list
 from services.content.wording import Wording, edit_of, words_for
 from shared.access.permissions import Contributor, Here, Reader
@@ -43,7 +43,7 @@ class NewComment(Body):
 
 
 class CommentChange(Body):
-    body: Prose
+    body: ProseChange
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"body": "Also after a mild winter like this one?"}]})
 

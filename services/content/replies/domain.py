@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import assert_never
 from uuid import UUID
 
@@ -42,16 +43,25 @@ REPLY: Decider[Reply, ReplyEvent] = Decider("reply", Reply(), evolve)
 
 
 def post(
-    state: Reply, reply_id: UUID, thread: Thread, channel: Channel, by: Actor, text: Text | None
+    state: Reply,
+    reply_id: UUID,
+    thread: Thread,
+    channel: Channel,
+    by: Actor,
+    text: Text | None,
+    edited_at: datetime | None = None,
 ) -> list[ReplyEvent]:
-    """Reply to a thread that stands, in a channel that is not archived; every member may."""
+    """Reply to a thread that stands, in a channel that is not archived; every member may.
+
+    `edited_at` as in the event.
+    """
     if state.posted is not None:
         to = thread.opened
         if to is not None and state.posted == ReplyPosted(reply_id, to.thread_id, to.author_id, by.id, text):
             return []
         raise KeyReused("reply")
     to = writable_thread(thread, channel)
-    return [ReplyPosted(reply_id, to.thread_id, to.author_id, by.id, text)]
+    return [ReplyPosted(reply_id, to.thread_id, to.author_id, by.id, text, edited_at)]
 
 
 def edit(state: Reply, by: Actor, revision: Revision | None) -> list[ReplyEvent]:

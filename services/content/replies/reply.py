@@ -68,7 +68,7 @@ async def show(found: Outcome[Reply], accepted: AnswerAccepted | None, store: St
         accepted=accepted is not None and accepted.reply_id == posted.reply_id,
         comments=0 if found.begun else await _comments(db, community, posted.reply_id),
         posted_at=found.history.began_at,
-        edited_at=found.history.last_at(ReplyEdited),
+        edited_at=found.history.last_at(ReplyEdited) or posted.edited_at,
     )
 
 

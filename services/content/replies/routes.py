@@ -16,7 +16,7 @@ from services.content.replies.domain import REPLY, delete, edit, existing, post
 from services.content.replies.reply import EXAMPLE, ReplyAnswer, show, show_rows
 from services.content.threads.domain import THREAD
 from services.content.threads.domain import existing as existing_thread
-from services.content.threads.routes import Prose, ThreadPath
+from services.content.threads.routes import Prose, ProseChange, ThreadPath
 from services.content.views.discussion import DISCUSSION, reply_list
 from services.content.wording import Wording, edit_of, words_for
 from shared.access.permissions import Contributor, Reader
@@ -42,7 +42,7 @@ class NewReply(Body):
 
 
 class ReplyChange(Body):
-    body: Prose
+    body: ProseChange
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"body": "In late winter, before the buds open."}]})
 

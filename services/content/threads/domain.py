@@ -7,6 +7,7 @@ Accepting is decided in `acceptance/domain.py`, on this stream, since a thread h
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import assert_never
 from uuid import UUID
 
@@ -52,9 +53,15 @@ THREAD: Decider[Thread, ThreadEvent] = Decider("thread", Thread(), evolve)
 
 
 def open_thread(
-    state: Thread, thread_id: UUID, channel: Channel, by: Actor, text: Text | None, tags: tuple[str, ...]
+    state: Thread,
+    thread_id: UUID,
+    channel: Channel,
+    by: Actor,
+    text: Text | None,
+    tags: tuple[str, ...],
+    edited_at: datetime | None = None,
 ) -> list[ThreadEvent]:
-    """Open a thread in a channel, which may leave that to moderators."""
+    """Open a thread in a channel, which may leave that to moderators; `edited_at` as in the event."""
     where = channel.opened
     if state.opened is not None:
         if where is not None and state.opened == ThreadOpened(thread_id, where.channel_id, by.id, text, tags):
@@ -63,7 +70,7 @@ def open_thread(
     where = writable(channel)
     if where.posting == "moderators" and not by.moderates:
         raise Forbidden("In this channel moderators open the threads. You may reply to theirs.")
-    return [ThreadOpened(thread_id, where.channel_id, by.id, text, tags)]
+    return [ThreadOpened(thread_id, where.channel_id, by.id, text, tags, edited_at)]
 
 
 def edit(state: Thread, by: Actor, revision: Revision | None, tags: tuple[str, ...] | None) -> list[ThreadEvent]:

@@ -12,8 +12,9 @@ from services.content.actors import actor
 from services.content.channels.domain import CHANNEL
 from services.content.tags import MOST, SENT, normal, normalised
 from services.content.threads.domain import THREAD, delete, edit, existing, open_thread
+from services.content.threads.tagging import retagged
 from services.content.threads.thread import EXAMPLE, ThreadAnswer, show
-from services.content.wording import BODY, TITLE, Wording, edit_of, words_for
+from services.content.wording import BODY, IMPORTED_BODY, TITLE, Wording, edit_of, words_for
 from shared.access.permissions import Contributor, Reader
 from shared.http.dependencies import Commanding, Db, IfMatch
 from shared.http.wording import begin
@@ -21,10 +22,22 @@ from shared.http.words import Body, name, words
 
 router = APIRouter(prefix="/threads", tags=["threads"])
 
+MOST_SENT = 50
+"""Tags of a request: more than stand on any thread, each maybe in several spellings."""
+
 ThreadPath = Annotated[UUID, Path(description="A thread's id.", examples=[EXAMPLE["id"]])]
 
 Title = Annotated[str, name(TITLE)]
 Prose = Annotated[str, words(BODY)]
+ProseChange = Annotated[
+    str,
+    words(IMPORTED_BODY),
+    Field(description=f"At most {BODY:,} characters, or as many as stand where those are more."),
+]
+TagsChange = Annotated[
+    list[Annotated[str, Field(max_length=SENT)]],
+    Field(max_length=MOST_SENT, description="As when it is opened; what stands already may stay."),
+]
 Tags = Annotated[
     list[Annotated[str, Field(max_length=SENT), AfterValidator(normal)]],
     Field(
@@ -53,8 +66,8 @@ class ThreadChange(Body):
     """What is left out stays as it is."""
 
     title: Title | None = None
-    body: Prose | None = None
-    tags: Tags | None = None
+    body: ProseChange | None = None
+    tags: TagsChange | None = None
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"title": "When to prune young roses?"}]})
 
@@ -98,7 +111,7 @@ async def patch_thread(
     new = await edit_of(
         store.vault, here.community.id, author, state.text, store.new_id(), title=body.title, body=body.body
     )
-    tags = None if new.repeated or body.tags is None else tuple(body.tags)
+    tags = None if new.repeated or body.tags is None else retagged(body.tags, state.tags)
     edited = await store.execute(
         THREAD,
         thread_id,

@@ -80,7 +80,7 @@ async def show(found: Outcome[Thread], store: Store, db: Reading) -> ThreadAnswe
         replies=counted.replies if counted else 0,
         comments=counted.comments if counted else 0,
         opened_at=history.began_at,
-        edited_at=history.last_at(ThreadEdited),
+        edited_at=history.last_at(ThreadEdited) or opened.edited_at,
         active_at=(counted.at if counted else None) or history.began_at,
     )
 

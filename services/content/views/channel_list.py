@@ -7,7 +7,14 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import UUID
 
-from services.content.events import ChannelArchived, ChannelOpened, ChannelRenamed, ThreadDeleted, ThreadOpened
+from services.content.events import (
+    ChannelArchived,
+    ChannelDescribed,
+    ChannelOpened,
+    ChannelRenamed,
+    ThreadDeleted,
+    ThreadOpened,
+)
 from services.content.tables import metadata
 from shared.event import Recorded
 from shared.views.view import Change, View, add, put, view_table
@@ -27,7 +34,7 @@ channel_list = view_table(
     indexes=[sa.Index("ix_channel_list_opened", "community", "opened_at", "channel")],
 )
 
-ChannelListEvent = ChannelOpened | ChannelRenamed | ChannelArchived | ThreadOpened | ThreadDeleted
+ChannelListEvent = ChannelOpened | ChannelRenamed | ChannelDescribed | ChannelArchived | ThreadOpened | ThreadDeleted
 
 
 def fold(event: ChannelListEvent, record: Recorded) -> Iterator[Change]:
@@ -40,6 +47,8 @@ def fold(event: ChannelListEvent, record: Recorded) -> Iterator[Change]:
             )
         case ChannelRenamed(name=name):
             yield put(channel_list, key, version, name=name)
+        case ChannelDescribed(purpose=purpose):
+            yield put(channel_list, key, version, purpose=purpose)
         case ChannelArchived():
             yield put(channel_list, key, version, archived=True)
         case ThreadOpened():

@@ -58,8 +58,8 @@ def fold(event: DiscussionEvent, record: Recorded) -> Iterator[Change]:
     here, version, at = record.community, record.version, record.occurred_at
     match event:
         case ReplyPosted(reply_id=reply, thread_id=thread, author_id=author, text=text):
-            values = {"thread": thread, "author": author, "text_ref": _ref(text), "posted_at": at}
-            yield put(reply_list, (here, reply), version, **values)
+            values = {"thread": thread, "author": author, "text_ref": _ref(text)}
+            yield put(reply_list, (here, reply), version, **values, posted_at=at, edited_at=event.edited_at)
         case ReplyEdited(reply_id=reply, text=text):
             yield put(reply_list, (here, reply), version, text_ref=_ref(text), edited_at=at)
         case ReplyDeleted(reply_id=reply):
@@ -75,6 +75,7 @@ def fold(event: DiscussionEvent, record: Recorded) -> Iterator[Change]:
                 author=author,
                 text_ref=_ref(text),
                 posted_at=at,
+                edited_at=event.edited_at,
             )
             yield from _on_reply(event, here, 1)
         case CommentEdited(comment_id=comment, text=text):

@@ -97,6 +97,7 @@ def fold(event: ThreadListEvent, record: Recorded) -> Iterator[Change]:
                 text_ref=_ref(text),
                 tags=list(tags),
                 opened_at=at,
+                edited_at=event.edited_at,
             )
             yield from (put(thread_tag, (here, tag, thread), version) for tag in tags)
             yield _active(key, record)

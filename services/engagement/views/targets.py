@@ -7,9 +7,10 @@ was deleted is gone with it, which is joined when read.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
 from services.engagement.subscriptions import (
     CommentDeleted,
@@ -21,17 +22,18 @@ from services.engagement.subscriptions import (
 )
 from services.engagement.tables import metadata
 from shared.event import Recorded
-from shared.views.view import Change, View, drop, put, view_table
+from shared.views.view import Change, Put, View, put, view_table
 
 targets = view_table(
     "targets",
     metadata,
-    key=[sa.Column("community", UUID), sa.Column("target", UUID)],
+    key=[sa.Column("community", PG_UUID), sa.Column("target", PG_UUID)],
     put=[
         sa.Column("kind", sa.Text),
-        sa.Column("author", UUID),
-        sa.Column("parent", UUID),  # null for a thread
-        sa.Column("thread", UUID),
+        sa.Column("author", PG_UUID),
+        sa.Column("parent", PG_UUID),  # null for a thread
+        sa.Column("thread", PG_UUID),
+        sa.Column("deleted_at", sa.DateTime(timezone=True)),
     ],
 )
 
@@ -44,17 +46,22 @@ def fold(event: TargetsEvent, record: Recorded) -> Iterator[Change]:
         case ThreadOpened(thread_id=thread, author_id=author):
             yield put(targets, (here, thread), version, kind="thread", author=author, thread=thread)
         case ThreadDeleted(thread_id=thread):
-            yield drop(targets, (here, thread), version)
+            yield _deleted(thread, record)
         case ReplyPosted(reply_id=reply, thread_id=thread, author_id=author):
             yield put(targets, (here, reply), version, kind="reply", author=author, parent=thread, thread=thread)
         case ReplyDeleted(reply_id=reply):
-            yield drop(targets, (here, reply), version)
+            yield _deleted(reply, record)
         case CommentPosted(comment_id=comment, thread_id=thread, target_id=parent, author_id=author):
             yield put(targets, (here, comment), version, kind="comment", author=author, parent=parent, thread=thread)
         case CommentDeleted(comment_id=comment):
-            yield drop(targets, (here, comment), version)
+            yield _deleted(comment, record)
         case _:
             raise TypeError(event)
+
+
+def _deleted(target: UUID, record: Recorded) -> Change:
+    """Gone, and since when: what is brought in may be older."""
+    return Put(targets, (record.community, target), record.version, {"deleted_at": record.occurred_at}, gone=True)
 
 
 TARGETS = View("targets", (targets,), fold)

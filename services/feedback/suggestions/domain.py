@@ -7,6 +7,7 @@ open ──▶ planned ──▶ completed
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal, assert_never
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from services.feedback.events import (
     SuggestionAnswered,
     SuggestionCompleted,
     SuggestionDeclined,
+    SuggestionEdited,
     SuggestionPlanned,
     SuggestionSubmitted,
 )
@@ -24,13 +26,18 @@ from shared.event import Text
 State = Literal["open", "planned", "completed", "declined"]
 
 SuggestionEvent = (
-    SuggestionSubmitted | SuggestionAnswered | SuggestionPlanned | SuggestionCompleted | SuggestionDeclined
+    SuggestionSubmitted
+    | SuggestionEdited
+    | SuggestionAnswered
+    | SuggestionPlanned
+    | SuggestionCompleted
+    | SuggestionDeclined
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """`id` is None before it was submitted. `reason` belongs to the state it is in now."""
+    """`id` is None before it was submitted. `reason` belongs to the state it is in, `edited_at` to its first words."""
 
     id: UUID | None = None
     author_id: UUID | None = None
@@ -39,6 +46,7 @@ class Suggestion:
     state: State = "open"
     reason: Text | None = None
     answer: Text | None = None
+    edited_at: datetime | None = None
 
     @property
     def closed(self) -> bool:
@@ -48,7 +56,9 @@ class Suggestion:
 def evolve(state: Suggestion, event: SuggestionEvent) -> Suggestion:
     match event:
         case SuggestionSubmitted(suggestion_id=id_, author_id=author_id, anonymous=anonymous, text=text):
-            return Suggestion(id_, author_id, anonymous, text)
+            return Suggestion(id_, author_id, anonymous, text, edited_at=event.edited_at)
+        case SuggestionEdited(text=text):
+            return replace(state, text=text)
         case SuggestionAnswered(text=text):
             return replace(state, answer=text)
         case SuggestionPlanned(reason=reason):
@@ -65,15 +75,29 @@ SUGGESTION: Decider[Suggestion, SuggestionEvent] = Decider("suggestion", Suggest
 
 
 def submit(
-    state: Suggestion, suggestion_id: UUID, author_id: UUID | None, text: Text | None, *, anonymous: bool
+    state: Suggestion,
+    suggestion_id: UUID,
+    author_id: UUID | None,
+    text: Text | None,
+    *,
+    anonymous: bool,
+    edited_at: datetime | None = None,
 ) -> list[SuggestionEvent]:
-    """Put a suggestion into the box; an anonymous one keeps nothing of its author. `author_id` None: nobody known."""
+    """Put a suggestion into the box; an anonymous one keeps nothing of its author. `author_id` None: nobody known.
+    `edited_at` as in the event.
+    """
     author = None if anonymous else author_id
     if state.id is None:
-        return [SuggestionSubmitted(suggestion_id, author, anonymous, text)]
+        return [SuggestionSubmitted(suggestion_id, author, anonymous, text, edited_at)]
     if (state.author_id, state.anonymous, state.text) == (author, anonymous, text):
         return []
     raise KeyReused("suggestion")
+
+
+def edit(state: Suggestion, before: Text | None, text: Text) -> list[SuggestionEvent]:
+    """Put other words in the place of `before`; where others stand meanwhile, nothing happens."""
+    suggestion_id = existing(state)
+    return [SuggestionEdited(suggestion_id, state.author_id, text)] if state.text == before else []
 
 
 def answer(state: Suggestion, text: Text) -> list[SuggestionEvent]:

@@ -12,6 +12,7 @@ from services.feedback.events import (
     SuggestionAnswered,
     SuggestionCompleted,
     SuggestionDeclined,
+    SuggestionEdited,
     SuggestionPlanned,
     SuggestionSubmitted,
     SuggestionVoted,
@@ -52,6 +53,7 @@ suggestion_vote = view_table(
 
 BoardEvent = (
     SuggestionSubmitted
+    | SuggestionEdited
     | SuggestionAnswered
     | SuggestionPlanned
     | SuggestionCompleted
@@ -76,6 +78,8 @@ def fold(event: BoardEvent, record: Recorded) -> Iterator[Change]:
                 state="open",
                 state_since=at,
             )
+        case SuggestionEdited(text=text):
+            yield put(suggestion_board, key, record.version, text_ref=text.ref)
         case SuggestionAnswered(text=text):
             yield put(suggestion_board, key, record.version, answer_ref=text.ref, answered_at=at)
         case SuggestionPlanned(reason=reason):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -16,11 +16,13 @@ from shared.access.directory import (
     SOURCE,
     VIEW,
     ApplicationSubmitted,
+    ApplicationWithdrawn,
     CommunityArchived,
     CommunityDescribed,
     CommunityFounded,
     MemberJoined,
     MemberLeft,
+    MemberRemoved,
     RoleGranted,
     RoleRevoked,
     directory_view,
@@ -37,12 +39,12 @@ from tests.shared.toy_service import SERVICE
 VIEWED = SERVICE.directory
 TABLES = SERVICE.metadata.tables
 PARTITIONS = 12
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def recorded(event: Event, version: int) -> Recorded:
-    now = datetime.now(UTC)
     return Recorded(
-        "member", 0, version, COMMUNITY, version, wire_name(type(event)), ALICE, COMMUNITY, ALICE, now, now, None, b""
+        "member", 0, version, COMMUNITY, version, wire_name(type(event)), ALICE, COMMUNITY, ALICE, NOON, NOON, None, b""
     )
 
 
@@ -68,6 +70,8 @@ def test_the_fold_puts_communities_members_and_roles() -> None:
         RoleGranted(ALICE, "moderator"),
         RoleRevoked(ALICE, "moderator"),
         MemberLeft(ALICE),
+        ApplicationWithdrawn(ALICE),
+        MemberRemoved(ALICE),
     ]
 
     assert changes(*events) == [
@@ -76,10 +80,41 @@ def test_the_fold_puts_communities_members_and_roles() -> None:
         ("community", (), {"archived": True}),
         ("member", (ALICE,), {"status": "applicant"}),
         ("member", (ALICE,), {"status": "member"}),
+        ("turn", (ALICE, 5), {"at": NOON, "joined": True}),
         ("role", (ALICE, "moderator"), {"granted": True}),
         ("role", (ALICE, "moderator"), {"granted": False}),
         ("member", (ALICE,), {"status": "left"}),
+        ("turn", (ALICE, 8), {"at": NOON, "joined": False}),
+        ("member", (ALICE,), {"status": "withdrawn"}),
+        ("member", (ALICE,), {"status": "removed"}),
+        ("turn", (ALICE, 10), {"at": NOON, "joined": False}),
     ]
+
+
+def day(number: int) -> datetime:
+    return NOON + timedelta(days=number)
+
+
+@pytest.mark.parametrize(
+    ("status", "turns", "might"),
+    [
+        ("none", [], ""),
+        ("applicant", [], ""),
+        ("member", [], "012345"),  # known from before joinings were kept
+        ("left", [], ""),
+        ("member", [(2, True)], "012345"),  # older than the account
+        ("left", [(2, True), (4, False)], "0123"),
+        ("removed", [(2, True), (4, False)], "0123"),
+        ("declined", [(2, True), (4, False)], "0123"),
+        ("member", [(1, True), (2, False), (4, True)], "0145"),
+        ("left", [(1, True), (2, False), (4, True), (5, False)], "014"),
+    ],
+)
+def test_who_might_act_when_follows_from_joinings_and_leavings(
+    status: str, turns: list[tuple[int, bool]], might: str
+) -> None:
+    standing = Standing(status, frozenset(), tuple((day(at), joined) for at, joined in turns))
+    assert "".join(str(n) for n in range(6) if standing.might_act_at(day(n))) == might
 
 
 def test_metadata_take_one_directory() -> None:
@@ -149,6 +184,23 @@ async def test_a_member_is_found_with_their_roles(desk: Desk) -> None:
     assert community == Community(COMMUNITY, "square", "public", "open", "UTC", archived=False)
     assert standing == Standing("member", frozenset({"moderator", "administrator"}))
     assert took < 0.3
+
+
+async def test_joinings_and_leavings_come_in_the_order_of_time_however_they_were_recorded(desk: Desk) -> None:
+    await desk.found()
+    await desk.join()
+    turns = [(3, day(9), True), (1, day(1), True), (2, day(5), False)]
+    await desk.execute(
+        sa.insert(TABLES["directory_turn"]),
+        [
+            {"community": COMMUNITY, "member": ALICE, "version": n, "turn": n, "at": at, "joined": joined}
+            for n, at, joined in turns
+        ],
+    )
+
+    _, standing, _ = await desk.ask()
+    assert standing is not None
+    assert standing.turns == ((day(1), True), (day(5), False), (day(9), True))
 
 
 async def test_what_permits_is_believed_for_a_while_and_what_refuses_is_not(desk: Desk) -> None:

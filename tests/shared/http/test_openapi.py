@@ -33,7 +33,10 @@ def told() -> dict[str, object]:
         ("close_account", {"who": "moderator", "in": "community"}),
         ("take_treasure", {"who": "owner", "in": "community"}),
         ("revive", {"who": "owner", "in": "community", "even_archived": True}),
-        ("backfill_toy", {"who": "administrator", "in": "community", "scope": "guildhall:backfill"}),
+        (
+            "backfill_toy",
+            {"who": "administrator", "in": "community", "scope": "guildhall:backfill", "even_archived": True},
+        ),
     ],
 )
 def test_an_operation_tells_what_it_asks(told: dict[str, object], operation: str, expected: object) -> None:

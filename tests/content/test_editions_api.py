@@ -1,0 +1,249 @@
+"""The next edition of the same dump: what changed there is edited here, what is older or gone here stays as it is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from services.content.tables import metadata
+from tests.content.test_backfill_api import CHANNEL, COMMENT, DUMP, REPLY, THREAD, community, line, statuses
+from tests.content.town import Json, Town
+
+EDITED = "2016-01-01T00:00:00Z"
+LATER = "2017-01-01T00:00:00Z"
+BASE = [CHANNEL, THREAD, REPLY, COMMENT]
+WHERE = {"open-channel": "channels", "open-thread": "threads", "post-reply": "replies", "post-comment": "comments"}
+
+COUNTED = {"threads", "replies", "comments", "active_at"}
+
+Change = tuple[Json, Json]
+
+
+def changed(kind: Json, **changes: Any) -> Change:
+    return kind, changes
+
+
+CHANGES = [
+    changed(THREAD, body="<p>So it is, at length.</p>"),
+    changed(THREAD, body="<p>No!</p>"),  # of the same length
+    changed(THREAD, title="Who?"),
+    changed(THREAD, tags=["how-to", "roses"]),
+    changed(THREAD, tags=["roses"]),
+    changed(THREAD, tags=[]),
+    changed(THREAD, title="Who?", tags=["roses"], body="<p>He.</p>"),
+    changed(REPLY, body="<p>Thut.</p>"),
+    changed(REPLY, title="A title"),
+    changed(COMMENT, body="Thankz"),
+    changed(CHANNEL, name="Answers"),
+    changed(CHANNEL, purpose="To ask."),
+    changed(CHANNEL, name="Answers", purpose="To answer."),
+]
+
+
+async def shown(town: Town, path: str, kind: Json, answers: list[Json]) -> Json:
+    """The thing a line made, as the API shows it, but for what lists count a moment later."""
+    id_ = next(answer["id"] for answer in answers if answer["source"] == kind["source"])
+    found: Json = await town.send("bob", "GET", f"{path}/{WHERE[kind['command']]}/{id_}", 200)
+    return {name: value for name, value in found.items() if name not in COUNTED}
+
+
+async def actors(town: Town, stream: str) -> list[str | None]:
+    """Who acted in a stream, event by event."""
+    log = metadata.tables["log"]
+    async with town.content.runtime.engine.connect() as connection:
+        select = sa.select(log.c.actor).where(log.c.stream == sa.cast(stream, sa.UUID)).order_by(log.c.version)
+        return [actor and str(actor) for actor in (await connection.execute(select)).scalars()]
+
+
+@pytest.mark.parametrize("edited_at", [EDITED, None], ids=["at its time", "at no time"])
+@pytest.mark.parametrize(("kind", "changes"), CHANGES)
+async def test_an_edit_comes_in_as_an_edit_at_its_time_and_once(
+    town: Town, kind: Json, changes: Json, edited_at: str | None
+) -> None:
+    path = await community(town)
+    answers = await town.backfill(path, *BASE)
+    before = await shown(town, path, kind, answers)
+    edition = [one | changes | ({"edited_at": edited_at} if edited_at else {}) if one == kind else one for one in BASE]
+    expected = ["edited" if one == kind else "repeated" for one in BASE]
+
+    assert statuses(await town.backfill(path, *edition)) == expected
+    assert statuses(await town.backfill(path, *edition)) == ["repeated"] * 4
+    after = await shown(town, path, kind, answers)
+    if "edited_at" in after:
+        moment = datetime.fromisoformat(after.pop("edited_at"))
+        recently = datetime.now(UTC) - moment < timedelta(minutes=1)
+        assert recently if edited_at is None else moment == datetime.fromisoformat(edited_at)
+        before.pop("edited_at")
+    assert after == {**before, **changes}
+    stream = next(answer["id"] for answer in answers if answer["source"] == kind["source"])
+    assert len(set(await actors(town, stream))) == 1
+
+
+@pytest.mark.parametrize("edited_at", [EDITED, None])
+async def test_three_editions_end_with_the_third_and_older_ones_change_nothing(
+    town: Town, edited_at: str | None
+) -> None:
+    path = await community(town)
+    answers = await town.backfill(path, *BASE)
+    second = REPLY | {"body": "Two."} | ({"edited_at": EDITED} if edited_at else {})
+    third = REPLY | {"body": "Three."} | ({"edited_at": LATER} if edited_at else {})
+    told = [statuses(await town.backfill(path, edition))[0] for edition in (second, second, third, third)]
+    assert told == ["edited", "repeated", "edited", "repeated"]
+    assert statuses(await town.backfill(path, second, REPLY)) == ["repeated"] * 2
+    if edited_at:
+        assert statuses(await town.backfill(path, REPLY | {"body": "Two, later."})) == ["repeated"]
+    assert (await shown(town, path, REPLY, answers))["body"] == "Three."
+
+
+async def test_without_times_tags_may_change_again_and_again_and_words_that_stood_before_are_older(town: Town) -> None:
+    path = await community(town)
+    answers = await town.backfill(path, *BASE)
+    editions: list[Json] = [
+        {"tags": ["one"]},
+        {"tags": ["two"]},
+        {"body": "Two.", "tags": ["two"]},
+        {"tags": ["three"]},
+    ]
+    told = [statuses(await town.backfill(path, THREAD | edition))[0] for edition in editions]
+    assert told == ["edited", "edited", "edited", "repeated"]
+    thread = await shown(town, path, THREAD, answers)
+    assert (thread["body"], thread["tags"]) == ("Two.", ["two"])
+
+
+async def test_what_was_edited_here_since_stays_and_a_later_edit_there_comes_in(town: Town) -> None:
+    path = await community(town)
+    answers = await town.backfill(path, *BASE)
+    ids = {answer["source"]: answer["id"] for answer in answers}
+    thread = f"{path}/threads/{ids['se:1']}"
+    await town.send("bob", "PATCH", thread, 200, {"tags": ["mine"]})
+    await town.send("alice", "PATCH", f"{path}/replies/{ids['se:2']}", 200, {"body": "Mine."})
+    await town.send("carol", "PATCH", f"{path}/comments/{ids['se:c1']}", 200, {"body": "Mine."})
+    await town.send("alice", "PATCH", f"{path}/channels/{ids['se:channel']}", 200, {"name": "Mine"})
+
+    assert statuses(await town.backfill(path, *BASE)) == ["repeated"] * 4
+    words = {"body": "Theirs."}
+    edition = [CHANNEL | {"name": "Theirs"}, THREAD | words, REPLY | words, COMMENT | words]
+    for edited_at in ({}, {"edited_at": EDITED}):
+        assert statuses(await town.backfill(path, *(one | edited_at for one in edition))) == ["repeated"] * 4
+    assert (await town.send("bob", "GET", thread, 200))["tags"] == ["mine"]
+    now = {"edited_at": datetime.now(UTC).isoformat()}
+    assert statuses(await town.backfill(path, *(one | now for one in edition))) == ["edited"] * 4
+
+
+async def test_the_first_import_of_what_was_edited_there_knows_when(town: Town) -> None:
+    path = await community(town)
+    dump = [CHANNEL, *(one | {"edited_at": EDITED} for one in (THREAD, REPLY, COMMENT))]
+    answers = await town.backfill(path, *dump)
+    assert statuses(answers) == ["applied"] * 4
+    assert statuses(await town.backfill(path, *dump)) == ["repeated"] * 4
+    assert [(await shown(town, path, one, answers))["edited_at"] for one in (THREAD, REPLY, COMMENT)] == [EDITED] * 3
+    thread = answers[1]["id"]
+    listed = [await town.look("bob", f"{path}/{at}") for at in ("threads", f"threads/{thread}/replies")]
+    assert [one["items"][0]["edited_at"] for one in listed] == [EDITED] * 2
+
+    older = [THREAD | {"body": "Older."}, REPLY | {"body": "Older.", "edited_at": "2015-12-31T00:00:00Z"}]
+    assert statuses(await town.backfill(path, *older)) == ["repeated"] * 2
+
+
+async def test_who_is_gone_there_or_another_stays_who_they_were_and_the_words_are_still_theirs(town: Town) -> None:
+    path = await community(town)
+    answers = await town.backfill(path, *BASE)
+    nobodys = [THREAD | {"subject": None}, COMMENT | {"subject": "bob"}, REPLY | {"subject": "carol"}]
+    assert statuses(await town.backfill(path, *nobodys)) == ["repeated"] * 3
+    edits = [one | {"edited_at": EDITED, "body": "Anew."} for one in nobodys]
+    assert statuses(await town.backfill(path, *edits)) == ["edited"] * 3
+    thread, comment, reply = [await shown(town, path, one, answers) for one in (THREAD, COMMENT, REPLY)]
+    assert [thread["author_id"], comment["author_id"], reply["author_id"]] == [
+        answers[1]["member"],
+        answers[3]["member"],
+        None,
+    ]
+    vault, subjects = metadata.tables["vault"], set()
+    async with town.content.runtime.engine.connect() as connection:
+        for row in await connection.execute(sa.select(vault.c.subject, vault.c.content)):
+            if b"Anew." in bytes(row.content):
+                subjects.add(row.subject and str(row.subject))
+    assert subjects == {answers[1]["member"], answers[3]["member"], None}
+
+
+async def test_what_was_deleted_here_stays_deleted(town: Town) -> None:
+    path = await community(town)
+    answers = await town.backfill(path, *BASE)
+    for one, who in ((COMMENT, "carol"), (REPLY, "alice"), (THREAD, "bob")):
+        id_ = next(answer["id"] for answer in answers if answer["source"] == one["source"])
+        await town.send(who, "DELETE", f"{path}/{WHERE[one['command']]}/{id_}", 204)
+    edits = [one | {"edited_at": edited, "body": "Anew."} for one in BASE[1:] for edited in (EDITED, None)]
+    assert statuses(await town.backfill(path, *edits)) == ["repeated"] * 6
+    assert [(await shown(town, path, one, answers))["deleted"] for one in BASE[1:]] == [True] * 3
+
+
+async def test_words_that_were_erased_are_not_brought_back(town: Town) -> None:
+    path = await community(town)
+    answers = await town.backfill(path, *BASE)
+    vault = metadata.tables["vault"]
+    async with town.content.runtime.engine.begin() as connection:
+        await connection.execute(sa.delete(vault).where(vault.c.subject == sa.cast(answers[1]["member"], sa.UUID)))
+    edits = [THREAD | {"edited_at": EDITED, "body": "Anew.", "tags": ["anew"]}, THREAD | {"body": "Anew."}, THREAD]
+    assert statuses(await town.backfill(path, *edits)) == ["repeated"] * 3
+    assert (await shown(town, path, THREAD, answers))["body"] is None
+
+
+async def test_a_dump_of_facts_gets_its_words_later_and_one_without_words_takes_none_away(town: Town) -> None:
+    path = await community(town)
+    facts = {"title": None, "body": None}
+    without = [CHANNEL, THREAD | facts, REPLY | facts, COMMENT | {"body": None}]
+    assert statuses(await town.backfill(path, *without)) == ["applied"] * 4
+    answers = await town.backfill(path, *BASE)
+    assert statuses(answers) == ["repeated", *["edited"] * 3]
+    assert statuses(await town.backfill(path, *without)) == ["repeated"] * 4
+    assert (await shown(town, path, THREAD, answers))["title"] == "How?"
+
+
+async def test_what_was_moved_there_stays_where_it_is(town: Town) -> None:
+    path = await community(town)
+    await town.backfill(path, *BASE, THREAD | {"source": "se:9"}, CHANNEL | {"source": "se:other"})
+    moved = [
+        THREAD | {"channel": "se:other"},
+        THREAD | {"channel": "se:nowhere"},
+        REPLY | {"thread": "se:9"},
+        REPLY | {"thread": "se:nowhere"},
+        COMMENT | {"target": "se:9", "target_kind": "thread"},
+        COMMENT | {"target": "se:nowhere"},
+    ]
+    assert statuses(await town.backfill(path, *moved)) == ["repeated"] * 6
+
+
+@pytest.mark.parametrize(
+    "edited_at",
+    ["2999-01-01T00:00:00Z", "2015-03-01T11:59:59Z", "0001-01-01T00:00:00+14:00", "2016-01-01T00:00:00", "soon", 1],
+)
+async def test_an_edit_is_not_of_a_time_that_cannot_be(town: Town, edited_at: object) -> None:
+    path = await community(town)
+    answers = await town.backfill(path, *(one | {"edited_at": edited_at} for one in BASE))
+    assert [answer["problem"]["errors"][0]["pointer"] for answer in answers] == ["/edited_at"] * 4
+
+
+async def test_an_acceptance_that_moved_stands_where_it_was_given_last(town: Town) -> None:
+    path = await community(town)
+    answers = await town.backfill(path, *DUMP[:7])
+    replies = {answer["source"]: answer["id"] for answer in answers}
+
+    async def accepted() -> object:
+        return (await shown(town, path, THREAD, answers))["accepted_reply_id"]
+
+    moved = line("accept-answer", "se:v9", 8, thread="se:1", reply="se:3")
+    assert statuses(await town.backfill(path, moved, DUMP[6], moved)) == ["applied", "repeated", "repeated"]
+    assert await accepted() == replies["se:3"]
+    between = line("accept-answer", "se:v5", 7, thread="se:1", reply="se:2")
+    assert statuses(await town.backfill(path, between)) == ["repeated"]
+    assert await accepted() == replies["se:3"]
+
+
+async def test_the_same_edition_sent_twice_at_once_is_one_edit(town: Town) -> None:
+    path = await community(town)
+    await town.backfill(path, *BASE)
+    edition = THREAD | {"body": "Anew.", "edited_at": EDITED}
+    assert sorted(statuses(await town.backfill(path, *[edition] * 5))) == ["edited", *["repeated"] * 4]
