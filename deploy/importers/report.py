@@ -85,6 +85,8 @@ class ImportReport:
         for name, reasons in self.census.left_out.items():
             for reason, rows in reasons.most_common():
                 console.print(f"Left out: {rows:,} of {name}, {reason}.", markup=False)
+        for remark in self.census.remarks:
+            console.print(f"Note: {remark}", markup=False)
         for note, rows in self.census.notes.items():
             console.print(f"Note: {rows:,} rows {note}.", markup=False)
         for rejection in self.rejections:

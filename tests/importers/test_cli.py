@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def invoke(folder: Path, fake: FakeGuildhall, *more: str) -> Result:
-    at = ["--community", "town", "--origin", fake.origin, "--token", "secret"]
+    at = ["--community", "town", "--origin", fake.origin, "--token", "secret", "--site", "town"]
     return CliRunner().invoke(app, ["stackexchange", str(folder), *at, *more])
 
 
@@ -53,22 +53,22 @@ def test_the_map_says_which_row_became_what(folder: Path, fake: FakeGuildhall, t
     with (tmp_path / "map.csv").open() as file:
         rows = [tuple(row.values()) for row in csv.DictReader(file)]
     assert rows == [
-        ("Users", "1", "member", str(uuid5(NAMESPACE, "stackexchange:1"))),
-        ("Posts", "1", "thread", str(uuid5(NAMESPACE, "stackexchange:post:1"))),
-        ("Posts", "2", "reply", str(uuid5(NAMESPACE, "stackexchange:post:2"))),
-        ("Comments", "7", "comment", str(uuid5(NAMESPACE, "stackexchange:comment:7"))),
+        ("Users", "1", "member", str(uuid5(NAMESPACE, "stackexchange:town:1"))),
+        ("Posts", "1", "thread", str(uuid5(NAMESPACE, "stackexchange:town:post:1"))),
+        ("Posts", "2", "reply", str(uuid5(NAMESPACE, "stackexchange:town:post:2"))),
+        ("Comments", "7", "comment", str(uuid5(NAMESPACE, "stackexchange:town:comment:7"))),
     ]
 
 
 def test_refused_rows_make_it_fail_and_are_written_where_asked(
     folder: Path, fake: FakeGuildhall, tmp_path: Path
 ) -> None:
-    fake.refused.add("stackexchange:comment:7")
+    fake.refused.add("stackexchange:town:comment:7")
     result = invoke(folder, fake, "--rejected", str(tmp_path / "rejected.ndjson"))
     (row,) = [json.loads(line) for line in (tmp_path / "rejected.ndjson").read_text().splitlines()]
     assert (result.exit_code, "Rejected: Comments 7: Too long." in result.output) == (1, True)
     assert (row["table"], row["row"], row["problem"]["detail"]) == ("Comments", "7", "Too long.")
-    assert row["command"]["source"] == "stackexchange:comment:7"
+    assert row["command"]["source"] == "stackexchange:town:comment:7"
 
 
 def test_without_a_local_system_it_says_how_to_go_on(folder: Path, tmp_path: Path) -> None:
