@@ -53,7 +53,7 @@ def stackexchange(
     language: Annotated[str, typer.Option(help="Its language, when it is founded.")] = "en",
     site: Annotated[
         str | None,
-        typer.Option(help="Name of the site; without it, found out from the dump. Always the same for the same site."),
+        typer.Option(help="Name of the site, each time the same; found out from the dump without it."),
     ] = None,
     map_file: Annotated[
         Path | None, typer.Option("--map", help="Write which row became which member, thread, reply or comment (CSV).")
@@ -68,7 +68,7 @@ def stackexchange(
     home: Annotated[Path | None, typer.Option(help="State folder of the local system.")] = None,
 ) -> None:
     """Import a Stack Exchange dump. Safe to interrupt and to repeat: what is there already changes nothing."""
-    console, errors = Console(), Console(stderr=True)
+    console, errors = Console(emoji=False), Console(stderr=True, emoji=False)
     try:
         site, dump, state = _checked(site), Dump.at(folder), Home.at(home)
         target = Guildhall(origin or local_origin(state), token or local_token(state))

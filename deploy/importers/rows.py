@@ -14,9 +14,10 @@ Row = Mapping[str, str]
 """The attributes of one `<row …/>`."""
 
 ILLEGIBLE = "no row that can be read"
-MENDED = "with something that XML forbids: kept, without it"
+MENDED = "with something that XML forbids: mended and kept"
 SHORTENED = "of millions of characters: kept, without their middle"
 
+TABLES = frozenset(("badges", "comments", "posthistory", "postlinks", "posts", "tags", "users", "votes"))
 UNDECODED = "\udfff"
 """Stands for bytes that are no text; no decoder gives it."""
 BEGINNING, END = 1_536 * 1024, 512 * 1024
@@ -83,12 +84,12 @@ class Table:
         if found is not None and found[1].lower() == self._root:
             self.whole = not has_rows and (f"</{found[1]}" in said or said.endswith("/>"))
             self._root = found[1]
-        elif found is not None:
-            raise Foreign(f": this is <{found[1]}>, not <{self._root}>.")
-        elif said:
+        elif found is not None and (not has_rows or found[1].lower() in TABLES):
+            raise Foreign(f": this is <{found[1]}>, not <{self._root}>. Put the right file there.")
+        elif said and not has_rows:
             raise Foreign(f": this is no XML with <{self._root}>. Get the file once more, or unpack it.")
         else:
-            self.blank = not has_rows
+            self.blank = not has_rows  # rows are rows, whatever stands before them
 
 
 def _until_first_row(texts: Iterator[str]) -> tuple[str, str]:

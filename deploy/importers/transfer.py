@@ -60,15 +60,15 @@ async def import_dump(
 
 async def _open_channel(guildhall: Guildhall, community: str, source: StackExchange, report: ImportReport) -> None:
     """Each site has its own; one that is there already is left as it stands, since it may have been renamed here."""
-    purposes = [] if report.founded else [channel.get("purpose") for channel in await guildhall.channels(community)]
-    sites = {site for purpose in purposes if (site := site_of(purpose)) is not None}
-    if others := sorted(sites - {source.site}):
-        source.channel_name = f"{CHANNEL_NAME} ({source.site})"
+    channels = [] if report.founded else await guildhall.channels(community)
+    names = {site: str(channel["name"]) for channel in channels if (site := site_of(channel.get("purpose")))}
+    if others := sorted(names.keys() - {source.site}):
+        source.channel_name = names.get(str(source.site), f"{CHANNEL_NAME} ({source.site})")
         report.census.remarks.append(
             f"{community} already holds another site ({', '.join(others)}); this one ({source.site}) is kept apart, "
             f"in the channel {source.channel_name}."
         )
-    if source.site in sites:
+    if source.site in names:
         return
     async for answers in guildhall.send(community, CHANNELS.service, source.lines(CHANNELS)):
         for _, answer in answers:

@@ -82,6 +82,50 @@ def test_a_folder_without_a_dump_is_told_without_a_traceback(fake: FakeGuildhall
     assert (result.exit_code, "has no Users.xml" in result.output) == (1, True)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("Users.xml", b""),
+        ("Posts.xml", b"Not found"),
+        ("Votes.xml", b"PK\x03\x04"),
+        ("Comments.xml", b"<!DOCTYPE html><html></html>"),
+        ("Users.xml", b'<!DOCTYPE users [<!ENTITY a "x">]><users><row Id="&a;" /></users>'),
+    ],
+)
+def test_what_cannot_be_read_is_told_in_one_sentence_before_anything_is_sent(
+    folder: Path, fake: FakeGuildhall, name: str, content: bytes
+) -> None:
+    (folder / name).write_bytes(content)
+    result = invoke(folder, fake)
+    said = [line for line in result.output.splitlines() if "━" not in line]
+    assert (result.exit_code, len(said), str(folder / name) in said[0]) == (1, 1, True)
+    assert (fake.communities, type(result.exception)) == (set(), SystemExit)
+
+
+def test_odd_rows_are_no_failure_and_are_counted(folder: Path, fake: FakeGuildhall) -> None:
+    posts = folder / "Posts.xml"
+    posts.write_bytes(posts.read_bytes().replace(b"Body 1", b"\xff\x0e &nbsp; &"))
+    (folder / "Votes.xml").unlink()
+    result = invoke(folder, fake)
+    assert (result.exit_code, fake.seen["stackexchange:town:post:1"]["body"]) == (0, "<p>\ufffd \xa0 &</p>")
+    assert "Note: 1 row with something that XML forbids: mended and kept." in result.output
+    assert "Note: Votes.xml is not there: no votes and no acceptances come in." in result.output
+
+
+@pytest.mark.parametrize("site", ["a:b", "", ".", "a b", "é", "x" * 64, ":smile:"])
+def test_a_site_has_a_name_that_fits_into_ids(folder: Path, fake: FakeGuildhall, site: str) -> None:
+    result = invoke(folder, fake, "--site", site)
+    assert (result.exit_code, result.output.strip()) == (
+        1,
+        f"--site {site}: a site's name has up to 63 letters a-z, digits, dots and hyphens.",
+    )
+
+
+def test_a_site_is_one_however_it_is_spelt(folder: Path, fake: FakeGuildhall) -> None:
+    invoke(folder, fake, "--site", "French.Meta")
+    assert "stackexchange:french.meta:post:1" in fake.seen
+
+
 def test_interrupted_it_says_what_stays_and_the_next_run_comes_to_the_end(folder: Path, fake: FakeGuildhall) -> None:
     fake.faults.extend([Fault(status=503)] * 10_000)  # it waits for a service, in the middle
     # A shell starts what it puts in the background with SIGINT ignored, and the tests may run there.

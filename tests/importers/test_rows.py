@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import tracemalloc
 from collections.abc import Iterator
 
@@ -114,6 +115,22 @@ def test_a_last_row_that_was_cut_is_left_out() -> None:
 def test_tables_that_were_joined_are_read_on() -> None:
     table = f"<?xml version='1.0'?>\n<posts>\n{GOOD.format(1)}\n</posts>\n"
     assert [row["Id"] for row in read(table + table)] == ["1", "1"]
+
+
+@pytest.mark.parametrize("prolog", ["", "<?xml version=<posts>\n", "<p sts>\n", "\x00\x01 posts>\n", "<<posts>>\n"])
+def test_rows_are_rows_whatever_stands_before_them(prolog: str) -> None:
+    assert [row["Id"] for row in read(f"{prolog}{GOOD.format(1)}\n{GOOD.format(2)}\n</posts>")] == ["1", "2"]
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_whatever_befalls_a_file_few_rows_are_lost(seed: int) -> None:
+    damage, table = random.Random(seed), "<posts>\n" + "\n".join(GOOD.format(n) for n in range(200)) + "\n</posts>"
+    text = list(table)
+    for _ in range(5):
+        text[damage.randrange(9, len(text))] = damage.choice(
+            ["", '"', "<", "&", "<row ", "/>", "\0", "<!--", "<![CDATA[", "</posts>"]
+        )
+    assert len([row for row in read("".join(text)) if row.get("Body", "").startswith("good")]) >= 185
 
 
 def test_every_row_may_be_odd() -> None:
