@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import csv
 import json
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, TextIO
@@ -17,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from deploy.importers.client import Answer, Guildhall, ImportStopped
 from deploy.importers.dump import Dump, DumpError
 from deploy.importers.report import ImportReport
+from deploy.importers.sites import NAME
 from deploy.importers.stackexchange import Line, Told
 from deploy.importers.transfer import Witness, import_dump
 from deploy.local.home import Home
@@ -37,6 +39,8 @@ def importers() -> None:
 
 EXAMPLES = (
     'Examples: guildhall import stackexchange ~/dumps/cooking --community cooking --name "Seasoned Advice" · '
+    "a later dump of the same site: the same command once more · "
+    "a second site into the same community: … ~/dumps/baking --community cooking --site baking · "
     "with a record of what became of each row: … --map rows.csv --rejected refused.ndjson"
 )
 
@@ -44,11 +48,15 @@ EXAMPLES = (
 @app.command(epilog=EXAMPLES)
 def stackexchange(
     folder: Annotated[
-        Path, typer.Argument(help="Folder with Users.xml, Posts.xml, Comments.xml and Votes.xml, or .gz.")
+        Path, typer.Argument(help="Folder with Users.xml and Posts.xml, and Comments.xml and Votes.xml; or with .gz.")
     ],
     community: Annotated[str, typer.Option(help="Slug of the community; it is founded if it is missing.")],
     name: Annotated[str | None, typer.Option(help="Its name, when it is founded; the slug without it.")] = None,
     language: Annotated[str, typer.Option(help="Its language, when it is founded.")] = "en",
+    site: Annotated[
+        str | None,
+        typer.Option(help="Name of the site, each time the same; found out from the dump without it."),
+    ] = None,
     map_file: Annotated[
         Path | None, typer.Option("--map", help="Write which row became which member, thread, reply or comment (CSV).")
     ] = None,
@@ -62,14 +70,17 @@ def stackexchange(
     home: Annotated[Path | None, typer.Option(help="State folder of the local system.")] = None,
 ) -> None:
     """Import a Stack Exchange dump. Safe to interrupt and to repeat: what is there already changes nothing."""
-    console, errors = Console(), Console(stderr=True)
+    console, errors = Console(emoji=False), Console(stderr=True, emoji=False)
     try:
-        dump, state = Dump.at(folder), Home.at(home)
+        site, dump, state = _checked(site), Dump.at(folder), Home.at(home)
         target = Guildhall(origin or local_origin(state), token or local_token(state))
         with _witnesses(map_file, rejected) as witness, _bars(console) as progress:
-            report = asyncio.run(_run(dump, target, community, name or community, language, progress, witness))
+            report = asyncio.run(_run(dump, target, community, name or community, language, site, progress, witness))
     except (DumpError, ImportStopped, LocalError) as error:
         errors.print(str(error), markup=False, soft_wrap=True, highlight=False)
+        raise typer.Exit(1) from None
+    except sqlite3.Error as error:
+        errors.print(f"The temporary file of the import cannot be kept: {error}.", markup=False, soft_wrap=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         errors.print("Interrupted. What was sent stays; run the same command again and it goes on to the same end.")
@@ -79,12 +90,26 @@ def stackexchange(
 
 
 async def _run(
-    dump: Dump, target: Guildhall, community: str, name: str, language: str, progress: Told, witness: Witness
+    dump: Dump,
+    target: Guildhall,
+    community: str,
+    name: str,
+    language: str,
+    site: str | None,
+    progress: Told,
+    witness: Witness,
 ) -> ImportReport:
     async with target as guildhall:
         return await import_dump(
-            dump, guildhall, community, name=name, language=language, progress=progress, witness=witness
+            dump, guildhall, community, name=name, language=language, site=site, progress=progress, witness=witness
         )
+
+
+def _checked(site: str | None) -> str | None:
+    """A site's name as it stands in ids. Raises `ImportStopped`."""
+    if site is None or NAME.fullmatch(site.lower()):
+        return site and site.lower()
+    raise ImportStopped(f"--site {site}: a site's name has up to 63 letters a-z, digits, dots and hyphens.")
 
 
 def local_origin(home: Home) -> str:

@@ -12,6 +12,7 @@ import random
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -112,6 +113,24 @@ class Guildhall:
         if made.status_code != 201:
             raise _refusal(made)
         return True
+
+    async def channels(self, community: str) -> list[dict[str, Any]]:
+        """The community's channels, as the API shows them. Raises `ImportStopped`."""
+        found: list[dict[str, Any]] = []
+        page: dict[str, str] = {}
+        while True:
+            answer = await self._patiently(partial(self._page, f"/v1/communities/{community}/channels", page))
+            found += answer.get("items", [])
+            if not answer.get("next"):
+                return found
+            page = {"cursor": answer["next"]}
+
+    async def _page(self, path: str, query: dict[str, str]) -> dict[str, Any]:
+        response = await self._client.get(path, params={"limit": "200", **query})
+        if response.status_code != 200:
+            raise _refusal(response)
+        answer: dict[str, Any] = response.json()
+        return answer
 
     async def send(
         self, community: str, service: str, lines: Iterable[Line]

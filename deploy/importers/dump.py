@@ -1,112 +1,173 @@
-"""A Stack Exchange dump is a folder of XML files, read row by row; what is wrong is said with file and line."""
+"""A Stack Exchange dump is a folder of XML files, read row by row, however it is spelt; or one sentence why not."""
 
 from __future__ import annotations
 
+import codecs
 import gzip
+import re
 import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, cast
-from xml.etree.ElementTree import ParseError  # the exception only; the parser is defusedxml's
-from xml.parsers.expat import ErrorString
 
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import XMLParser
+from deploy.importers.rows import UNDECODED, Foreign, Row, Table
 
-Row = Mapping[str, str]
-"""The attributes of one `<row …/>`."""
+__all__ = ["NEEDED", "OPTIONAL", "Dump", "DumpError", "Row"]
 
-NEEDED = ("Users", "Posts", "Comments", "Votes")
-OPTIONAL = ("Badges",)
+NEEDED = ("Users", "Posts")  # without Users all would be nobody's for good
+OPTIONAL = ("Comments", "Votes", "Badges")
+MISSED = {"Comments": "no comments", "Votes": "no votes and no acceptances"}
 CHUNK = 64 * 1024
+PACKED = (".7z", ".zip", ".rar", ".tar", ".tgz", ".tar.gz", ".bz2", ".xz", ".zst", ".001")
+PACKED_MAGIC = (b"7z\xbc\xaf\x27\x1c", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"(\xb5/\xfd", b"Rar!")
+DEEPEST = 3  # folders below the one that was named
+
+MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (b"<\0", "utf-16-le"),
+    (b"\0<", "utf-16-be"),
+)
+DECLARED = re.compile(rb"""\A\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)""")
+OF_BYTES = re.compile(
+    r"(iso-?8859-?\d+|latin-?\d|windows-\d+|cp\d+|koi8-\w|gb\w+|big5\S*|euc-\w+|shift_?jis|tis-620)", re.I
+)
+"""Encodings in which the declaration itself can be read, as it was; all else is UTF-8."""
 
 
 class DumpError(Exception):
     """A folder or file that cannot be read as a dump; the message says where and why."""
 
 
-class _Collector:
-    """Takes the rows of one table as the parser meets them, and builds no tree."""
-
-    def __init__(self, table: str) -> None:
-        self.rows: list[Row] = []
-        self.wrong_root: str | None = None
-        self._root, self._depth = table.lower(), 0
-
-    def start(self, tag: str, attributes: dict[str, str]) -> None:
-        if self._depth == 0 and tag != self._root:
-            self.wrong_root = tag
-        if self._depth == 1 and tag == "row":
-            self.rows.append(attributes)
-        self._depth += 1
-
-    def end(self, tag: str) -> None:
-        self._depth -= 1
-
-
 @dataclass(frozen=True)
 class Dump:
-    """The folder of a dump; each table is `<Table>.xml` or `<Table>.xml.gz`."""
+    """The folder of a dump; each table is `<Table>.xml` or `<Table>.xml.gz`, in upper or lower case.
+
+    `remarks` says of a table what is wrong with its file as a whole; those of one that is read come as it is read.
+    """
 
     folder: Path
+    files: dict[str, Path]
+    remarks: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def at(cls, folder: Path) -> Dump:
-        """The dump in a folder. Raises `DumpError` when the folder or a file that is needed is not there."""
+        """The dump in a folder, or in the only folder below it that holds one. Raises `DumpError`."""
+        try:
+            return cls._at(folder)
+        except OSError as error:
+            raise DumpError(f"{error.filename or folder}: {error.strerror or error}.") from error
+
+    @classmethod
+    def _at(cls, folder: Path) -> Dump:
         if not folder.is_dir():
-            raise DumpError(
-                f"{folder} is not a folder. Name the folder that holds Users.xml, Posts.xml and the others."
-            )
-        dump = cls(folder)
-        missing = [f"{table}.xml" for table in NEEDED if dump.file(table) is None]
+            if folder.name.lower().endswith(PACKED):
+                raise DumpError(f"{folder} is packed. Unpack it, and name the folder that holds its files.")
+            advice = "Name the folder that holds Users.xml, Posts.xml and the others."
+            raise DumpError(f"{folder} is not a folder. {advice}")
+        files = _tables_in(folder)
+        if not files.keys() & set(NEEDED):
+            below = list(_dumps_below(folder, DEEPEST))
+            if len(below) > 1:
+                names = ", ".join(str(path.relative_to(folder)) for path in below[:5])
+                raise DumpError(f"{folder} holds {len(below)} dumps: {names}. Name one of these folders.")
+            if below:
+                folder, files = below[0], _tables_in(below[0])
+        missing = [f"{table}.xml" for table in NEEDED if table not in files]
         if missing:
-            packed = sorted(path.name for path in folder.glob("*.7z"))
+            packed = sorted(path.name for path in folder.iterdir() if path.name.lower().endswith(PACKED))
             hint = f" Unpack {packed[0]} first." if packed else ""
             raise DumpError(f"{folder} has no {', '.join(missing)} (nor the same with .gz).{hint}")
+        dump = cls(folder, files)
+        for table, what in MISSED.items():
+            if table not in files:
+                dump.remarks[table] = f"{table}.xml is not there: {what} come in."
         return dump
-
-    def file(self, table: str) -> Path | None:
-        candidates = (self.folder / f"{table}.xml", self.folder / f"{table}.xml.gz")
-        return next((path for path in candidates if path.is_file()), None)
 
     def rows(self, table: str) -> Iterator[Row]:
         """Every row of a table in the file's order, with bounded memory; none when an optional file is missing.
 
-        Raises `DumpError` for XML that is broken, that is another table's, or that declares a document type
-        (entities are how a small file becomes an endless one).
+        A file that ends early or is damaged gives what stands before. Raises `DumpError` for one that is another
+        table's or no table at all, and for one that declares entities.
         """
-        path = self.file(table)
+        path = self.files.get(table)
         if path is None:
             return
+        reader = Table(table)
         try:
-            with _open(path) as file:
-                yield from _rows_of(file, path, table)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise DumpError(f"{path}: damaged gzip file: {error}") from error
+            with path.open("rb") as file:
+                yield from reader.rows(self._texts(file, table, path))
+        except Foreign as error:
+            raise DumpError(f"{path}{error}") from error
         except OSError as error:
-            raise DumpError(f"{path}: {error.strerror or error}") from error
+            raise DumpError(f"{path}: {error.strerror or error}.") from error
+        if reader.blank:
+            if table in NEEDED:
+                raise DumpError(f"{path} is empty. Get the file once more.")
+            self.remarks[table] = f"{path.name} is empty: {MISSED.get(table, 'nothing of it')} come in."
+        elif not reader.whole:
+            self.remarks.setdefault(table, f"{path.name} ends too early: what stands before comes in.")
+
+    def _texts(self, file: BinaryIO, table: str, path: Path) -> Iterator[str]:
+        """A file's text; what is no text in its encoding comes as `UNDECODED`."""
+        start = file.read(6)
+        file.seek(0)
+        if start.startswith(PACKED_MAGIC):
+            raise DumpError(f"{path} is packed. Unpack it, and put what is in it in its place.")
+        if start.startswith(b"\x1f\x8b"):
+            file = cast("BinaryIO", gzip.GzipFile(fileobj=file))
+        decoder = None
+        try:
+            while chunk := file.read1(CHUNK):  # type: ignore[attr-defined]  # as both buffered files have it
+                decoder = decoder or codecs.getincrementaldecoder(_encoding_of(chunk))(_INSTEAD)
+                yield decoder.decode(chunk)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            self.remarks[table] = f"{path.name} is a damaged gzip file ({error}): what stands before comes in."
+        if decoder is not None:
+            yield decoder.decode(b"", True)
 
 
-def _open(path: Path) -> BinaryIO:
-    return cast("BinaryIO", gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+def _tables_in(folder: Path) -> dict[str, Path]:
+    """The file of each table that a folder has; of several that are alike, the plain one."""
+    found: dict[str, Path] = {}
+    by_name = {f"{table.lower()}.xml{packed}": table for packed in ("", ".gz") for table in (*NEEDED, *OPTIONAL)}
+    for path in sorted(folder.iterdir(), key=lambda path: (path.suffix.lower() == ".gz", path.name)):
+        table = by_name.get(path.name.lower())
+        if table is not None and path.is_file():
+            found.setdefault(table, path)
+    return found
 
 
-def _rows_of(file: BinaryIO, path: Path, table: str) -> Iterator[Row]:
-    collector = _Collector(table)
-    parser = XMLParser(target=collector, forbid_dtd=True)
-    try:
-        while chunk := file.read(CHUNK):
-            parser.feed(chunk)
-            if collector.wrong_root is not None:
-                raise DumpError(f"{path}: this is <{collector.wrong_root}>, not <{table.lower()}>.")
-            yield from collector.rows
-            collector.rows.clear()
-        parser.close()
-    except ParseError as error:
-        line, column = error.position
-        raise DumpError(f"{path}, line {line}, column {column + 1}: broken XML: {ErrorString(error.code)}") from error
-    except DefusedXmlException as error:
-        line = parser.parser.CurrentLineNumber
-        raise DumpError(f"{path}, line {line}: document types and entities are not accepted: {error}") from error
-    yield from collector.rows
+def _dumps_below(folder: Path, depth: int) -> Iterator[Path]:
+    """Folders that hold a table that is needed, as deep as that."""
+    for below in sorted(path for path in folder.iterdir() if path.is_dir() and not path.is_symlink()):
+        if _tables_in(below).keys() & set(NEEDED):
+            yield below
+        elif depth > 1:
+            yield from _dumps_below(below, depth - 1)
+
+
+def _encoding_of(start: bytes) -> str:
+    """By its mark, else by what the declaration says if that can be, else UTF-8."""
+    for mark, encoding in MARKS:
+        if start.startswith(mark):
+            return encoding
+    declared = DECLARED.match(start)
+    if declared is not None and OF_BYTES.fullmatch(name := declared[1].decode("ascii")):
+        try:
+            return codecs.lookup(name).name
+        except LookupError:
+            pass
+    return "utf-8"
+
+
+def _mark_undecoded(error: UnicodeError) -> tuple[str, int]:
+    return UNDECODED, cast("UnicodeDecodeError", error).end
+
+
+_INSTEAD = "guildhall-undecoded"
+codecs.register_error(_INSTEAD, _mark_undecoded)

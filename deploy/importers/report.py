@@ -98,8 +98,10 @@ class ImportReport:
                 console.print(f"Left out: {rows:,} of {name}, {reason}.", markup=False)
         for (name, part, reason), times in self.parts.most_common():
             console.print(f"Left out of rows of {name}: {times:,} × {part}: {reason}", markup=False)
+        for remark in self.census.remarks:
+            console.print(f"Note: {remark}", markup=False, soft_wrap=True)
         for note, rows in self.census.notes.items():
-            console.print(f"Note: {rows:,} rows {note}.", markup=False)
+            console.print(f"Note: {rows:,} row{'' if rows == 1 else 's'} {note}.", markup=False)
         for rejection in self.rejections:
             why = rejection.problem.get("detail") or rejection.problem.get("title") or "no reason given"
             console.print(f"Rejected: {rejection.table} {rejection.row}: {why}", markup=False, style="red")

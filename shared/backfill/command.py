@@ -30,7 +30,7 @@ E = TypeVar("E", bound=Event)
 F = TypeVar("F", bound=Event)
 
 Source = Annotated[str, key(200)]
-"""The id a thing has where it comes from, such as `stackexchange:post:17`."""
+"""The id a thing has where it comes from, such as `stackexchange:cooking:post:17`."""
 
 
 def _as_text(value: object) -> object:

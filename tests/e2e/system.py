@@ -92,6 +92,19 @@ class LocalSystem:
             assert time.monotonic() < until, services
             time.sleep(0.2)
 
+    def listed(self, community: str, path: str, *, limit: int) -> list[dict[str, Any]]:
+        """A whole list of a community, page by page."""
+        assert self.client is not None, "it is not up"
+        items: list[dict[str, Any]] = []
+        page: dict[str, str | int] = {"limit": limit}
+        while True:
+            answer = self.client.get(f"/v1/communities/{community}/{path}", params=page)
+            assert answer.status_code == 200, answer.text
+            items += answer.json()["items"]
+            if answer.json()["next"] is None:
+                return items
+            page = {"limit": limit, "cursor": answer.json()["next"]}
+
     def metrics(self, community: str, name: str, **query: str | int) -> dict[str, Any]:
         """One answer of the metrics APIs."""
         assert self.client is not None, "it is not up"

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from deploy.importers.sample import FOLDER as SAMPLE
+from tests.e2e import odd_dump
 from tests.e2e.oracle import ACTIONS, Oracle
 from tests.e2e.small_dump import LEFT_OUT, ROWS, STRANGERS, small_dump
 from tests.e2e.system import ROOT, LocalSystem, free_port
@@ -183,6 +184,49 @@ def test_ten_years_of_a_real_community_have_the_oracles_activity_on_every_day(sa
 @pytest.mark.parametrize("day", SAMPLE_DATES)
 def test_and_the_oracles_influence_of_every_member(sample: Imported, day: date) -> None:
     assert sample.ranking(day) == sample.expected_ranking(day)
+
+
+def test_what_is_odd_in_a_dump_concerns_its_row_and_the_rest_comes_in_in_its_order(
+    system: LocalSystem, tmp_path: Path
+) -> None:
+    folder = odd_dump.odd_dump(tmp_path / "odd")
+    output = system.bring_in(folder, "odd")
+    left_out = {table: sum(reasons.values()) for table, reasons in odd_dump.LEFT_OUT.items()}
+    counts = {table: (read, read - left_out[table]) for table, read in odd_dump.ROWS.items()}
+    found = reported(output)
+    assert {name: row[:2] for name, row in found.items() if name != "all"} == counts
+    assert found["all"][2] == found["all"][4] == 0
+    for table, reasons in odd_dump.LEFT_OUT.items():
+        for reason, count in reasons.items():
+            assert f"Left out: {count} of {table}, {reason}." in output
+    assert all(note in output for note in odd_dump.NOTES)
+
+    system.settle("odd")
+    third, second, first = system.listed("odd", "threads", limit=2)
+    assert (first["body"], first["tags"][-1], second["title"]) == ("A character", "help", "t" * 299 + "…")
+    assert (second["author_id"], third["title"], set(third["body"])) == (None, None, {"中"})
+    replies = system.listed("odd", f"threads/{first['id']}/replies", limit=7)
+    assert [reply["body"] for reply in replies] == [f"<p>Body {100 + n}</p>" for n in range(odd_dump.SEVERAL)]
+    assert [reply["author_id"] is None for reply in replies] == [True] + [False] * (odd_dump.SEVERAL - 1)
+    comments = system.listed("odd", f"threads/{first['id']}/comments", limit=7)
+    assert [one["body"] for one in comments] == [f"Comment {n}" for n in range(odd_dump.SEVERAL)]
+
+    again = reported(system.bring_in(folder, "odd"))
+    assert again == {name: (row[0], 0, row[1], *row[3:]) for name, row in found.items()}
+
+
+def test_two_sites_in_one_community_are_kept_apart_and_told(system: LocalSystem, tmp_path: Path) -> None:
+    folder = odd_dump.odd_dump(tmp_path / "odd")
+    once = reported(system.bring_in(folder, "twins"))["all"]
+    output = system.bring_in(folder, "twins", "--site", "other.example")
+    assert reported(output)["all"] == once
+    assert "twins already holds another site" in output
+    system.settle("twins")
+    assert len(system.listed("twins", "threads", limit=200)) == 6
+    assert [channel["name"] for channel in system.listed("twins", "channels", limit=200)] == [
+        "Questions",
+        "Questions (other.example)",
+    ]
 
 
 def test_one_trace_goes_from_the_request_through_kafka_into_the_read_models(

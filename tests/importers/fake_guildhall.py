@@ -39,6 +39,7 @@ class FakeGuildhall:
     faults: deque[Fault] = field(default_factory=deque)
     requests: list[tuple[str, int]] = field(default_factory=list)
     """Path and number of lines of each backfill request."""
+    channels: list[dict[str, str]] = field(default_factory=list)
     token: str = "secret"
     port: int = 0
 
@@ -66,14 +67,14 @@ class FakeGuildhall:
         """Answer one request; False when the connection is to be cut."""
         if headers.get("authorization") != f"Bearer {self.token}":
             return await send(writer, 401, {"detail": "Send a token."})
-        parts = path.strip("/").split("/")
+        parts = path.partition("?")[0].strip("/").split("/")
         if method == "POST" and len(parts) == 2:
             self.communities.add(json.loads(body)["slug"])
             return await send(writer, 201, {})
         if parts[2] not in self.communities:
             return await send(writer, 404, {"detail": "There is no such community."})
         if method == "GET":
-            return await send(writer, 200, {})
+            return await send(writer, 200, {"items": self.channels} if parts[3:] else {})
         return await self.backfill(writer, path, [json.loads(line) for line in body.splitlines()])
 
     async def backfill(self, writer: asyncio.StreamWriter, path: str, lines: list[dict[str, Any]]) -> bool:
@@ -105,10 +106,12 @@ class FakeGuildhall:
             return {**answer, "id": None, "status": "rejected", "problem": {"status": 422, "detail": "Too long."}}
         status = "repeated" if source in self.seen else "applied"
         self.seen.setdefault(source, line)
+        if line["command"] == "open-channel" and status == "applied":
+            self.channels.append({"name": line["name"], "purpose": line["purpose"]})
         return {**answer, "status": status, **self.told.get(source, {})}
 
 
-async def send(writer: asyncio.StreamWriter, status: int, body: dict[str, str]) -> bool:
+async def send(writer: asyncio.StreamWriter, status: int, body: dict[str, Any]) -> bool:
     content = json.dumps(body).encode()
     writer.write(f"HTTP/1.1 {status} Said\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content)
     await writer.drain()

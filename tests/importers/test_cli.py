@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def invoke(folder: Path, fake: FakeGuildhall, *more: str) -> Result:
-    at = ["--community", "town", "--origin", fake.origin, "--token", "secret"]
+    at = ["--community", "town", "--origin", fake.origin, "--token", "secret", "--site", "town"]
     return CliRunner().invoke(app, ["stackexchange", str(folder), *at, *more])
 
 
@@ -53,22 +53,22 @@ def test_the_map_says_which_row_became_what(folder: Path, fake: FakeGuildhall, t
     with (tmp_path / "map.csv").open() as file:
         rows = [tuple(row.values()) for row in csv.DictReader(file)]
     assert rows == [
-        ("Users", "1", "member", str(uuid5(NAMESPACE, "stackexchange:1"))),
-        ("Posts", "1", "thread", str(uuid5(NAMESPACE, "stackexchange:post:1"))),
-        ("Posts", "2", "reply", str(uuid5(NAMESPACE, "stackexchange:post:2"))),
-        ("Comments", "7", "comment", str(uuid5(NAMESPACE, "stackexchange:comment:7"))),
+        ("Users", "1", "member", str(uuid5(NAMESPACE, "stackexchange:town:1"))),
+        ("Posts", "1", "thread", str(uuid5(NAMESPACE, "stackexchange:town:post:1"))),
+        ("Posts", "2", "reply", str(uuid5(NAMESPACE, "stackexchange:town:post:2"))),
+        ("Comments", "7", "comment", str(uuid5(NAMESPACE, "stackexchange:town:comment:7"))),
     ]
 
 
 def test_refused_rows_make_it_fail_and_are_written_where_asked(
     folder: Path, fake: FakeGuildhall, tmp_path: Path
 ) -> None:
-    fake.refused.add("stackexchange:comment:7")
+    fake.refused.add("stackexchange:town:comment:7")
     result = invoke(folder, fake, "--rejected", str(tmp_path / "rejected.ndjson"))
     (row,) = [json.loads(line) for line in (tmp_path / "rejected.ndjson").read_text().splitlines()]
     assert (result.exit_code, "Rejected: Comments 7: Too long." in result.output) == (1, True)
     assert (row["table"], row["row"], row["problem"]["detail"]) == ("Comments", "7", "Too long.")
-    assert row["command"]["source"] == "stackexchange:comment:7"
+    assert row["command"]["source"] == "stackexchange:town:comment:7"
 
 
 @pytest.mark.parametrize("option", ["--map", "--rejected"])
@@ -109,6 +109,50 @@ def test_without_a_local_system_it_says_how_to_go_on(folder: Path, tmp_path: Pat
 def test_a_folder_without_a_dump_is_told_without_a_traceback(fake: FakeGuildhall, tmp_path: Path) -> None:
     result = invoke(tmp_path, fake)
     assert (result.exit_code, "has no Users.xml" in result.output) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("Users.xml", b""),
+        ("Posts.xml", b"Not found"),
+        ("Votes.xml", b"PK\x03\x04"),
+        ("Comments.xml", b"<!DOCTYPE html><html></html>"),
+        ("Users.xml", b'<!DOCTYPE users [<!ENTITY a "x">]><users><row Id="&a;" /></users>'),
+    ],
+)
+def test_what_cannot_be_read_is_told_in_one_sentence_before_anything_is_sent(
+    folder: Path, fake: FakeGuildhall, name: str, content: bytes
+) -> None:
+    (folder / name).write_bytes(content)
+    result = invoke(folder, fake)
+    said = [line for line in result.output.splitlines() if "━" not in line]
+    assert (result.exit_code, len(said), str(folder / name) in said[0]) == (1, 1, True)
+    assert (fake.communities, type(result.exception)) == (set(), SystemExit)
+
+
+def test_odd_rows_are_no_failure_and_are_counted(folder: Path, fake: FakeGuildhall) -> None:
+    posts = folder / "Posts.xml"
+    posts.write_bytes(posts.read_bytes().replace(b"Body 1", b"\xff\x0e &nbsp; &"))
+    (folder / "Votes.xml").unlink()
+    result = invoke(folder, fake)
+    assert (result.exit_code, fake.seen["stackexchange:town:post:1"]["body"]) == (0, "<p>\ufffd \xa0 &</p>")
+    assert "Note: 1 row with something that XML forbids: mended and kept." in result.output
+    assert "Note: Votes.xml is not there: no votes and no acceptances come in." in result.output
+
+
+@pytest.mark.parametrize("site", ["a:b", "", ".", "a b", "é", "x" * 64, ":smile:"])
+def test_a_site_has_a_name_that_fits_into_ids(folder: Path, fake: FakeGuildhall, site: str) -> None:
+    result = invoke(folder, fake, "--site", site)
+    assert (result.exit_code, result.output.strip()) == (
+        1,
+        f"--site {site}: a site's name has up to 63 letters a-z, digits, dots and hyphens.",
+    )
+
+
+def test_a_site_is_one_however_it_is_spelt(folder: Path, fake: FakeGuildhall) -> None:
+    invoke(folder, fake, "--site", "French.Meta")
+    assert "stackexchange:french.meta:post:1" in fake.seen
 
 
 def test_interrupted_it_says_what_stays_and_the_next_run_comes_to_the_end(folder: Path, fake: FakeGuildhall) -> None:

@@ -13,6 +13,8 @@ from deploy.importers import client
 from deploy.importers.client import Guildhall, ImportStopped
 from deploy.importers.dump import Dump, DumpError
 from deploy.importers.report import ImportReport
+from deploy.importers.rows import ILLEGIBLE
+from deploy.importers.stackexchange import REFUSED
 from deploy.importers.transfer import import_dump
 from tests.importers.dumps import answer, comment, question, user, vote, write_dump
 from tests.importers.fake_guildhall import FakeGuildhall, Fault, serving
@@ -46,10 +48,10 @@ def folder(tmp_path: Path) -> Path:
     )
 
 
-def run(folder: Path, fake: FakeGuildhall, token: str = "secret") -> ImportReport:
+def run(folder: Path, fake: FakeGuildhall, token: str = "secret", site: str = "town") -> ImportReport:
     async def main() -> ImportReport:
         async with Guildhall(fake.origin, token) as guildhall:
-            return await import_dump(Dump.at(folder), guildhall, "town", name="Town")
+            return await import_dump(Dump.at(folder), guildhall, "town", name="Town", site=site)
 
     return asyncio.run(main())
 
@@ -104,7 +106,7 @@ def test_what_stays_unknown_is_refused_in_the_end(
     folder: Path, fake: FakeGuildhall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "NOT_YET", 0.2)
-    fake.unknown.add("stackexchange:user:1")
+    fake.unknown.add("stackexchange:town:user:1")
     assert counts(run(folder, fake)) == (ROWS, ROWS - 2, 0, 1, 1)
 
 
@@ -131,25 +133,69 @@ def test_a_token_that_is_not_accepted_stops_at_once(folder: Path, fake: FakeGuil
 
 
 def test_refused_rows_are_counted_and_the_others_go_on(folder: Path, fake: FakeGuildhall) -> None:
-    fake.refused.add("stackexchange:post:2")
+    fake.refused.add("stackexchange:town:post:2")
     report = run(folder, fake)
     assert counts(report) == (ROWS, ROWS - 2, 0, 1, 1)
     assert [(r.table, r.row, r.problem["detail"]) for r in report.rejections] == [("Posts", "2", "Too long.")]
 
 
-def test_a_broken_file_is_known_before_anything_is_sent(folder: Path, fake: FakeGuildhall) -> None:
-    (folder / "Votes.xml").write_text("<votes><row ")
-    with pytest.raises(DumpError, match=r"Votes\.xml, line 1"):
+def test_what_a_member_did_who_was_refused_is_nobodys(folder: Path, fake: FakeGuildhall) -> None:
+    fake.refused.add("stackexchange:town:user:2")
+    report = run(folder, fake)
+    assert counts(report) == (ROWS, ROWS - 2, 0, 1, 1)
+    subjects = {source: line["subject"] for source, line in fake.seen.items()}
+    assert subjects["stackexchange:town:post:1"] == "stackexchange:town:1"
+    assert subjects["stackexchange:town:post:2"] is None
+    assert report.census.notes == {REFUSED: 1}
+
+
+def test_a_row_that_is_cut_off_is_left_out_and_told(folder: Path, fake: FakeGuildhall) -> None:
+    votes = folder / "Votes.xml"
+    votes.write_text(votes.read_text().partition('VoteTypeId="5"')[0])
+    report = run(folder, fake)
+    assert counts(report) == (ROWS, ROWS - 1, 0, 1, 0)
+    assert report.census.left_out["Votes"] == {ILLEGIBLE: 1}
+    assert report.census.remarks == ["Votes.xml ends too early: what stands before comes in."]
+
+
+def test_a_foreign_file_is_known_before_anything_is_sent(folder: Path, fake: FakeGuildhall) -> None:
+    (folder / "Votes.xml").write_text("<badges />")
+    with pytest.raises(DumpError, match=r"Votes\.xml: this is <badges>, not <votes>"):
         run(folder, fake)
     assert (fake.communities, fake.seen) == (set(), {})
+
+
+def test_a_second_site_has_a_channel_of_its_own_and_is_told(folder: Path, fake: FakeGuildhall) -> None:
+    run(folder, fake)
+    report = run(folder, fake, site="village")
+    assert counts(report) == (ROWS, ROWS - 1, 0, 1, 0)
+    assert report.census.remarks == [
+        "town already holds another site (town); this one (village) is kept apart, in the channel Questions (village)."
+    ]
+    assert [(channel["name"], channel["purpose"]) for channel in fake.channels] == [
+        ("Questions", "Questions and answers from Stack Exchange (town)"),
+        ("Questions (village)", "Questions and answers from Stack Exchange (village)"),
+    ]
+    subjects = {line["subject"] for line in fake.seen.values() if line["command"] == "join"}
+    assert len(subjects) == 2 * USERS
+
+
+def test_a_channel_that_was_renamed_here_keeps_its_name(folder: Path, fake: FakeGuildhall) -> None:
+    run(folder, fake)
+    fake.channels[0]["name"] = "Renamed"
+    fake.refused.add("stackexchange:town:channel:questions")  # as it would be with another name
+    assert counts(run(folder, fake)) == (ROWS, 0, ROWS - 1, 1, 0)
 
 
 def test_edits_and_what_was_left_out_of_rows_are_counted_by_reason(
     folder: Path, fake: FakeGuildhall, capsys: pytest.CaptureFixture[str]
 ) -> None:
     left_out = [{"pointer": f"/tags/{n}", "detail": "A tag has 1 to 50 characters"} for n in range(2)]
-    fake.told["stackexchange:post:1"] = {"left_out": left_out}
-    fake.told["stackexchange:post:2"] = {"status": "edited", "left_out": [{"pointer": "/title", "detail": "Too long"}]}
+    fake.told["stackexchange:town:post:1"] = {"left_out": left_out}
+    fake.told["stackexchange:town:post:2"] = {
+        "status": "edited",
+        "left_out": [{"pointer": "/title", "detail": "Too long"}],
+    }
     report = run(folder, fake)
     assert counts(report) == (ROWS, ROWS - 2, 0, 1, 0)
     assert (report.edited, dict(report.answers["Posts"])) == (1, {"applied": 1, "edited": 1})

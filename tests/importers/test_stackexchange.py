@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from deploy.importers import stackexchange as se
-from deploy.importers.dump import Dump
-from deploy.importers.references import References
-from deploy.importers.stackexchange import CHANNELS, PHASES, Census, StackExchange
-from tests.importers.dumps import Rows, answer, comment, question, user, vote, write_dump
-
-AT = "2020-01-01T08:00:00.000Z"
-MIDNIGHT = "2020-01-01T00:00:00.000Z"
-CHANNEL = "stackexchange:channel:questions"
+from tests.importers.census import AT, CHANNEL, MIDNIGHT, read, reasons
+from tests.importers.dumps import answer, comment, question, user, vote
 
 
-def read(folder: Path, **tables: Rows) -> tuple[Census, dict[str, list[dict[str, Any]]]]:
-    """The census and the commands by kind."""
-    with References() as references:
-        source = StackExchange(Dump.at(write_dump(folder, **tables)), references)
-        census = source.survey(lambda activity, rows, total: None)
-        return census, {p.kind: [line.command for line in source.lines(p)] for p in (CHANNELS, *PHASES)}
-
-
-def reasons(census: Census, table: str) -> dict[str, int]:
-    return dict(census.left_out[table])
-
-
-def test_a_user_becomes_a_member_and_so_does_the_networks_own_account(tmp_path: Path) -> None:
+def test_a_user_becomes_a_member_and_the_networks_own_account_a_robot(tmp_path: Path) -> None:
     _, lines = read(tmp_path, users=[user(5), user(-1)])
+    joined = {"command": "join", "occurred_at": AT}
     assert lines["member"] == [
-        {"command": "join", "source": f"stackexchange:user:{id_}", "subject": f"stackexchange:{id_}", "occurred_at": AT}
-        for id_ in (5, -1)
+        {**joined, "source": "stackexchange:town:user:5", "subject": "stackexchange:town:5"},
+        {**joined, "source": "stackexchange:town:user:-1", "subject": "stackexchange:town:-1", "robot": True},
     ]
 
 
@@ -44,12 +23,13 @@ def test_a_question_becomes_a_thread_with_its_words_as_they_stand(tmp_path: Path
     assert lines["thread"] == [
         {
             "command": "open-thread",
-            "source": "stackexchange:post:1",
-            "subject": "stackexchange:5",
+            "source": "stackexchange:town:post:1",
+            "subject": "stackexchange:town:5",
             "occurred_at": AT,
             "channel": CHANNEL,
             "title": "Title 1",
             "body": "<p>Body 1</p>",
+            "edited_at": None,
             "tags": ["c++", "help"],
         }
     ]
@@ -60,11 +40,12 @@ def test_an_answer_becomes_a_reply_to_its_question_wherever_that_stands_in_the_f
     assert lines["reply"] == [
         {
             "command": "post-reply",
-            "source": "stackexchange:post:1",
-            "subject": "stackexchange:5",
+            "source": "stackexchange:town:post:1",
+            "subject": "stackexchange:town:5",
             "occurred_at": AT,
-            "thread": "stackexchange:post:2",
+            "thread": "stackexchange:town:post:2",
             "body": "<p>Body 1</p>",
+            "edited_at": None,
         }
     ]
 
@@ -73,8 +54,8 @@ def test_a_comment_says_what_it_is_on(tmp_path: Path) -> None:
     posts = [question(1, 5), answer(2, 1, 5)]
     _, lines = read(tmp_path, users=[user(5)], posts=posts, comments=[comment(8, 1, 5), comment(9, 2, 5)])
     assert [(line["target"], line["target_kind"]) for line in lines["comment"]] == [
-        ("stackexchange:post:1", "thread"),
-        ("stackexchange:post:2", "reply"),
+        ("stackexchange:town:post:1", "thread"),
+        ("stackexchange:town:post:2", "reply"),
     ]
 
 
@@ -83,11 +64,11 @@ def test_an_acceptance_is_the_askers_at_the_midnight_of_its_day(tmp_path: Path) 
     assert lines["acceptance"] == [
         {
             "command": "accept-answer",
-            "source": "stackexchange:vote:3",
-            "subject": "stackexchange:5",
+            "source": "stackexchange:town:vote:3",
+            "subject": "stackexchange:town:5",
             "occurred_at": MIDNIGHT,
-            "thread": "stackexchange:post:1",
-            "reply": "stackexchange:post:2",
+            "thread": "stackexchange:town:post:1",
+            "reply": "stackexchange:town:post:2",
         }
     ]
 
@@ -96,17 +77,17 @@ def test_of_several_acceptances_for_a_question_the_latest_stands(tmp_path: Path)
     posts = [question(1, 5), answer(2, 1, 5), answer(3, 1, 5)]
     votes = [vote(1, 2, 1, "2020-01-03"), vote(2, 3, 1, "2020-01-04"), vote(3, 2, 1, "2020-01-02")]
     census, lines = read(tmp_path, users=[user(5)], posts=posts, votes=votes)
-    assert [line["reply"] for line in lines["acceptance"]] == ["stackexchange:post:3"]
+    assert [line["reply"] for line in lines["acceptance"]] == ["stackexchange:town:post:3"]
     assert reasons(census, "Votes") == {se.REPLACED: 2}
 
 
 def test_votes_up_and_down_are_reactions_of_somebody_unknown(tmp_path: Path) -> None:
     _, lines = read(tmp_path, users=[user(5)], posts=[question(1, 5)], votes=[vote(3, 1, 2), vote(4, 1, 3)])
     common = {"command": "react", "subject": None, "occurred_at": MIDNIGHT, "kind": "up"}
-    target = {"target": "stackexchange:post:1", "target_kind": "thread"}
+    target = {"target": "stackexchange:town:post:1", "target_kind": "thread"}
     assert lines["reaction"] == [
-        {**common, **target, "source": "stackexchange:vote:3", "positive": True},
-        {**common, **target, "source": "stackexchange:vote:4", "positive": False},
+        {**common, **target, "source": "stackexchange:town:vote:3", "positive": True},
+        {**common, **target, "source": "stackexchange:town:vote:4", "positive": False},
     ]
 
 
@@ -153,14 +134,6 @@ def test_what_has_no_words_is_sent_without(tmp_path: Path) -> None:
     bare = {key: value for key, value in question(1, 5).items() if key not in ("Title", "Tags")} | {"Body": " \n"}
     _, lines = read(tmp_path, users=[user(5)], posts=[bare])
     assert [(line["title"], line["body"], line["tags"]) for line in lines["thread"]] == [(None, None, [])]
-
-
-@pytest.mark.parametrize(
-    ("text", "tags"),
-    [("<a><b-c>", ["a", "b-c"]), ("|a|b-c|", ["a", "b-c"]), ("", []), ("<a><a>", ["a"]), ("<.net>", [".net"])],
-)
-def test_tags_are_read_in_both_forms(text: str, tags: Iterable[str]) -> None:
-    assert se.tags_of(text) == tags
 
 
 def test_words_stay_as_they_stand_and_none_are_sent_where_nothing_shows(tmp_path: Path) -> None:
