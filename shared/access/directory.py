@@ -42,11 +42,19 @@ class ApplicationSubmitted(Event, frozen=True, tag="guildhall.member.application
     member_id: UUID
 
 
+class ApplicationWithdrawn(Event, frozen=True, tag="guildhall.member.application-withdrawn.v1"):
+    member_id: UUID
+
+
 class ApplicationDeclined(Event, frozen=True, tag="guildhall.member.application-declined.v1"):
     member_id: UUID
 
 
 class MemberLeft(Event, frozen=True, tag="guildhall.member.member-left.v1"):
+    member_id: UUID
+
+
+class MemberRemoved(Event, frozen=True, tag="guildhall.member.member-removed.v1"):
     member_id: UUID
 
 
@@ -66,8 +74,10 @@ DirectoryEvent = (
     | CommunityArchived
     | MemberJoined
     | ApplicationSubmitted
+    | ApplicationWithdrawn
     | ApplicationDeclined
     | MemberLeft
+    | MemberRemoved
     | RoleGranted
     | RoleRevoked
 )
@@ -125,10 +135,14 @@ def directory_view(metadata: sa.MetaData) -> View:
                 return [put(members, (here, member), version, status="member")]
             case ApplicationSubmitted(member):
                 return [put(members, (here, member), version, status="applicant")]
+            case ApplicationWithdrawn(member):
+                return [put(members, (here, member), version, status="withdrawn")]
             case ApplicationDeclined(member):
                 return [put(members, (here, member), version, status="declined")]
             case MemberLeft(member):
                 return [put(members, (here, member), version, status="left")]
+            case MemberRemoved(member):
+                return [put(members, (here, member), version, status="removed")]
             case RoleGranted(member, role):
                 return [put(roles, (here, member, role), version, granted=True)]
             case RoleRevoked(member, role):

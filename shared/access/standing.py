@@ -22,7 +22,7 @@ class Community:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What somebody is in a community: `status` is member, applicant, declined, left or none."""
+    """What somebody is in a community: member, applicant, withdrawn, declined, left, removed, or none for nobody."""
 
     status: str
     roles: frozenset[str]

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from shared.access.lookup import BELIEVED
 from tests.engagement.town import Town
 
 
@@ -124,6 +125,23 @@ async def test_outsiders_do_not_react(town: Town) -> None:
     place, thread = await town.asked()
     await town.send("dora", "PUT", f"{place.path}/reactions/{thread['id']}/like", 403)
     await town.send("dora", "DELETE", f"{place.path}/reactions/{thread['id']}/like", 403)
+
+
+@pytest.mark.parametrize("visibility", ["public", "members"])
+async def test_who_has_left_takes_their_reactions_back_and_gives_no_more(town: Town, visibility: str) -> None:
+    place = await town.around.found("bob", visibility=visibility)
+    thread = await town.around.ask(place)
+    path = f"{place.path}/reactions/{thread['id']}"
+    for kind in ("like", "love"):
+        await town.send("bob", "PUT", f"{path}/{kind}", 204)
+    assert (await town.around.member.by("bob").delete(f"{place.path}/members/me")).status_code == 204
+    assert (await town.around.member.by("alice").post(f"{place.path}/archive")).status_code == 200
+    await asyncio.sleep(BELIEVED + 0.3)
+    for _ in range(2):
+        await town.send("bob", "DELETE", f"{path}/like", 204)
+    await town.send("bob", "PUT", f"{path}/dislike", 403 if visibility == "public" else 404)
+    seen = await town.look("alice", f"{place.path}/reactions?target={thread['id']}")
+    assert seen["counts"] == {"love": 1}
 
 
 @pytest.mark.parametrize("kind", ["up", "down", "fancy"])

@@ -16,7 +16,7 @@ from services.engagement.reactions.reaction import ReactionAnswer, ReactionsAnsw
 from services.engagement.target_lookup import TargetLookup, Targets
 from services.engagement.views.reactions import REACTIONS as REACTIONS_VIEW
 from services.engagement.views.reactions import reaction_count, reaction_list
-from shared.access.permissions import Contributor, Here, Reader
+from shared.access.permissions import Contributor, Here, Participant, Reader
 from shared.commands import Outcome
 from shared.http.dependencies import Commanding, Db, Store, fresh
 from shared.http.paging import Order, Page, page
@@ -118,6 +118,8 @@ async def _give(target_id: UUID, kind: Kind, here: Here, store: Store, targets: 
 
 
 @router.delete("/{target_id}/{kind}", status_code=204, operation_id="withdraw_reaction", summary="Take a reaction back")
-async def delete_reaction(target_id: TargetPath, kind: KindPath, here: Contributor, store: Commanding) -> None:
-    """Also from what was deleted since; where there is none, nothing happens."""
+async def delete_reaction(target_id: TargetPath, kind: KindPath, here: Participant, store: Commanding) -> None:
+    """Also from what was deleted since, by who has left, and in an archived community; where there is none, nothing
+    happens.
+    """
     await store.execute(REACTIONS, reactions_id(target_id, here.id), lambda state: withdraw(state, str(kind)))

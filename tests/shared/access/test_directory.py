@@ -16,11 +16,13 @@ from shared.access.directory import (
     SOURCE,
     VIEW,
     ApplicationSubmitted,
+    ApplicationWithdrawn,
     CommunityArchived,
     CommunityDescribed,
     CommunityFounded,
     MemberJoined,
     MemberLeft,
+    MemberRemoved,
     RoleGranted,
     RoleRevoked,
     directory_view,
@@ -64,10 +66,12 @@ def test_the_fold_puts_communities_members_and_roles() -> None:
         CommunityDescribed("UTC", "members", "application"),
         CommunityArchived(),
         ApplicationSubmitted(ALICE),
+        ApplicationWithdrawn(ALICE),
         MemberJoined(ALICE),
         RoleGranted(ALICE, "moderator"),
         RoleRevoked(ALICE, "moderator"),
         MemberLeft(ALICE),
+        MemberRemoved(ALICE),
     ]
 
     assert changes(*events) == [
@@ -75,10 +79,12 @@ def test_the_fold_puts_communities_members_and_roles() -> None:
         ("community", (), described),
         ("community", (), {"archived": True}),
         ("member", (ALICE,), {"status": "applicant"}),
+        ("member", (ALICE,), {"status": "withdrawn"}),
         ("member", (ALICE,), {"status": "member"}),
         ("role", (ALICE, "moderator"), {"granted": True}),
         ("role", (ALICE, "moderator"), {"granted": False}),
         ("member", (ALICE,), {"status": "left"}),
+        ("member", (ALICE,), {"status": "removed"}),
     ]
 
 
