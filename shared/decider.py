@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, TypeVar, get_type_hints
+from typing import Generic, TypeVar, get_type_hints
 
 from shared.event import Event, events_of, wire_name
 
@@ -37,7 +37,10 @@ class Decider(Generic[S, E]):
         """The state after those events, from `state` on or from the beginning; `times` are needed if it is dated."""
         evolve: Callable[..., S] = self.evolve
         current = self.initial if state is None else state
-        given: Iterable[tuple[Any, ...]] = zip(events, times, strict=True) if self.dated else ((e,) for e in events)
-        for event_at in given:
-            current = evolve(current, *event_at)
+        if self.dated:
+            for event, at in zip(events, times, strict=True):
+                current = evolve(current, event, at)
+        else:
+            for event in events:
+                current = evolve(current, event)
         return current
