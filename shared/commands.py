@@ -246,10 +246,11 @@ class Commands:
             raise
         outcomes = []
         for step, known, events in zip(steps, before, decided, strict=True):
-            state, position = step.decider.fold(events, known.state), known.position
+            times = [act.occurred_at] * len(events)
+            state, position = step.decider.fold(events, known.state, times), known.position
             for _ in events:
                 position = next(positions)
-            history = known.history.then((event, act.occurred_at) for event in events)
+            history = known.history.then(zip(events, times, strict=True))
             after = _Known(step.decider.name, act.community, state, position, history)
             self._remember(step.stream, after)
             outcomes.append(after.outcome(tuple(events)))
@@ -275,13 +276,13 @@ class Commands:
             events = [self._catalogue.decode(record.type, record.data) for record in records]
             if any(wire_name(type(event)) not in decider.types for event in events):
                 raise _no_such(decider)
-            last = records[-1]
+            last, times = records[-1], [record.occurred_at for record in records]
             known = _Known(
                 decider.name,
                 last.community,
-                decider.fold(events, known.state),
+                decider.fold(events, known.state, times),
                 Position(last.partition, last.position),
-                known.history.then(zip(events, (record.occurred_at for record in records), strict=True)),
+                known.history.then(zip(events, times, strict=True)),
             )
             _check(known, decider, community)
         if known.version:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from datetime import datetime
+from typing import Generic, TypeVar, get_type_hints
 
 from shared.event import Event, events_of, wire_name
 
@@ -16,21 +17,30 @@ E = TypeVar("E", bound=Event)
 class Decider(Generic[S, E]):
     """The kind of a stream: its name in errors, its state before the first event, and `evolve(state, event)`.
 
-    `evolve` annotates its event parameter with the union it handles, so the decider knows what belongs to it.
+    `evolve` annotates its event parameter with the union it handles, so the decider knows what belongs to it. Where the
+    state holds times, it is `evolve(state, event, at)`, given when each event happened.
     """
 
     name: str
     initial: S
-    evolve: Callable[[S, E], S]
+    evolve: Callable[[S, E], S] | Callable[[S, E, datetime], S]
     types: frozenset[str] = field(init=False)
+    dated: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        names = frozenset(wire_name(event) for event in events_of(self.evolve))
+        _, event, *at = (name for name in get_type_hints(self.evolve) if name != "return")
+        names = frozenset(wire_name(kind) for kind in events_of(self.evolve, event))
         object.__setattr__(self, "types", names)
+        object.__setattr__(self, "dated", bool(at))
 
-    def fold(self, events: Iterable[E], state: S | None = None) -> S:
-        """The state after those events, from `state` on or from the beginning."""
+    def fold(self, events: Iterable[E], state: S | None = None, times: Iterable[datetime] = ()) -> S:
+        """The state after those events, from `state` on or from the beginning; `times` are needed if it is dated."""
+        evolve: Callable[..., S] = self.evolve
         current = self.initial if state is None else state
-        for event in events:
-            current = self.evolve(current, event)
+        if self.dated:
+            for event, at in zip(events, times, strict=True):
+                current = evolve(current, event, at)
+        else:
+            for event in events:
+                current = evolve(current, event)
         return current

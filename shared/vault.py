@@ -5,7 +5,7 @@ Rows are written in the transaction of the events that refer to them (`Append.se
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, MutableMapping
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.db import driver
 from shared.log.port import Secret
 
+_FORGET = "delete from vault where community = $1 and ref = any($2::uuid[])"
 _READ = "select ref, content from vault where community = $1 and ref = any($2::uuid[])"
 
 
@@ -24,10 +25,13 @@ def secret(community: UUID, subject: UUID | None, ref: UUID, content: Mapping[st
 
 
 class Vault(Protocol):
-    """Reads words by reference."""
+    """Reads words by reference, and forgets them."""
 
     async def read(self, community: UUID, refs: Iterable[UUID]) -> dict[UUID, Any]:
         """The contents behind those references, decoded; what was erased or never written is left out."""
+
+    async def forget(self, community: UUID, refs: Collection[UUID]) -> None:
+        """Delete the contents behind those references; what is gone already is left alone."""
 
 
 class PostgresVault:
@@ -43,6 +47,11 @@ class PostgresVault:
         async with driver(self._engine) as connection:
             rows = await connection.fetch(_READ, community, wanted)
         return {row["ref"]: msgspec.json.decode(row["content"]) for row in rows}
+
+    async def forget(self, community: UUID, refs: Collection[UUID]) -> None:
+        if refs:
+            async with driver(self._engine) as connection:
+                await connection.execute(_FORGET, community, list(refs))
 
 
 class OwnWords:
@@ -61,13 +70,22 @@ class OwnWords:
         own = {ref: msgspec.json.decode(row) for ref in wanted if (row := self._written.get((community, ref)))}
         return own | await self._vault.read(community, wanted - own.keys())
 
+    async def forget(self, community: UUID, refs: Collection[UUID]) -> None:
+        for ref in refs:
+            self._written.pop((community, ref), None)
+        await self._vault.forget(community, refs)
+
 
 class MemoryVault:
     """Implements `Vault` on a dictionary, such as `MemoryLog.vault`."""
 
-    def __init__(self, rows: Mapping[tuple[UUID, UUID], Secret]) -> None:
+    def __init__(self, rows: MutableMapping[tuple[UUID, UUID], Secret]) -> None:
         self._rows = rows
 
     async def read(self, community: UUID, refs: Iterable[UUID]) -> dict[UUID, Any]:
         found = {ref: self._rows.get((community, ref)) for ref in refs}
         return {ref: msgspec.json.decode(row.content) for ref, row in found.items() if row is not None}
+
+    async def forget(self, community: UUID, refs: Collection[UUID]) -> None:
+        for ref in refs:
+            self._rows.pop((community, ref), None)

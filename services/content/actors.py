@@ -7,5 +7,5 @@ from shared.access.permissions import Here, Permission
 
 
 def actor(here: Here) -> Actor:
-    """Who acts, and whether they moderate here."""
-    return Actor(here.id, Permission.MODERATE in here.permissions)
+    """Who acts, whether they moderate here, and whether they read here."""
+    return Actor(here.id, Permission.MODERATE in here.permissions, here.reads)

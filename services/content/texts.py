@@ -8,16 +8,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from shared.errors import Conflict, Forbidden
+from shared.errors import Conflict, Forbidden, NotFound
 from shared.event import Text
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: a member, or None for nobody known; `moderates` gives power over what others wrote."""
+    """Who acts: a member, or None for nobody known; `moderates` gives power over what others wrote.
+
+    What others wrote is not there for who does not read here, such as one who has left a community for members.
+    """
 
     id: UUID | None
     moderates: bool = False
+    reads: bool = True
 
     def owns(self, author_id: UUID | None) -> bool:
         """Whether this is the author; what nobody wrote belongs to nobody."""
@@ -32,10 +36,13 @@ class Revision:
     text: Text
 
 
-def must_be_allowed(by: Actor, author_id: UUID | None) -> None:
-    """Raises `Forbidden` unless it is the author or a moderator who acts."""
-    if not (by.moderates or by.owns(author_id)):
-        raise Forbidden("Only its author and moderators may do this.")
+def must_be_allowed(by: Actor, author_id: UUID | None, what: str) -> None:
+    """Raises `Forbidden` unless it is the author or a moderator who acts, `NotFound` for who may not know of it."""
+    if by.moderates or by.owns(author_id):
+        return
+    if not by.reads:
+        raise NotFound(f"There is no such {what}.")
+    raise Forbidden("Only its author and moderators may do this.")
 
 
 def revised(current: Text | None, revision: Revision | None) -> Text | None:

@@ -2,6 +2,7 @@
 
 A vote of a system that does not tell who voted has no subject; it is nobody's, and its stream follows from its source.
 What was deleted since may be reacted to at a time when it stood.
+A member's reactions to one thing are of one sign, in whatever order their lines come: the later one stands.
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ from uuid import UUID
 
 from pydantic import BeforeValidator, Field, StrictBool, ValidationInfo
 
-from services.engagement.events import ReactionAdded
-from services.engagement.reactions.domain import REACTION, Reaction, react, reaction_id
+from services.engagement.reactions.domain import REACTIONS, Reactions, bring_in, decided, reaction_id, reactions_id
 from services.engagement.reactions.kinds import IMPORTED, SIGNS
 from services.engagement.target_lookup import BACKFILL_LATENCY, BACKFILL_PATIENCE, target_lookup
 from shared.backfill.command import BackfillCommand, Line, LineContext, Source
@@ -55,24 +55,24 @@ def _stream(context: LineContext, line: ReactionLine) -> UUID:
         raise Invalid(f"`{line.kind}` has the other sign.", pointer="/positive")
     if context.member is None:
         return context.id("reaction", line.source)
-    return reaction_id(context.id(line.target_kind, line.target), context.member, line.kept_kind)
+    return reactions_id(context.id(line.target_kind, line.target), context.member)
 
 
-async def _react(context: LineContext, line: ReactionLine) -> Outcome[Reaction]:
-    stream = _stream(context, line)
-    if await context.happened(stream, ReactionAdded):
-        return await context.load(REACTION, stream)  # even where it was withdrawn since
+async def _react(context: LineContext, line: ReactionLine) -> Outcome[Reactions]:
+    stream, kind, member, at = _stream(context, line), line.kept_kind, context.member, context.act.occurred_at
+    target_id = context.id(line.target_kind, line.target)
+    known = await context.load(REACTIONS, stream)
+    if decided(known.state, kind, at):
+        return known  # even where it was withdrawn since, or what it is about is gone
     target = await target_lookup(context.runtime).look_up(
-        context.community.id,
-        context.id(line.target_kind, line.target),
-        latency=BACKFILL_LATENCY,
-        patience=BACKFILL_PATIENCE,
+        context.community.id, target_id, latency=BACKFILL_LATENCY, patience=BACKFILL_PATIENCE
     )
-    then = target and target.as_of(context.act.occurred_at)
+    then = target and target.as_of(at)
+    reaction = stream if member is None else reaction_id(target_id, member, kind)
     return await context.execute(
-        REACTION,
+        REACTIONS,
         stream,
-        lambda state: react(state, stream, then, context.member, line.kept_kind, positive=line.positive),
+        lambda state: bring_in(state, reaction, then, member, kind, positive=line.positive, at=at),
     )
 
 

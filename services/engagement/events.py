@@ -12,7 +12,10 @@ from shared.event import Event, Instant
 
 
 class ReactionAdded(Event, frozen=True, tag="guildhall.engagement.reaction-added.v1"):
-    """`actor_id` is None for a reaction that was brought in without its giver."""
+    """`actor_id` is None for a reaction that was brought in without its giver.
+
+    A member's reactions to one thing are of one sign and together one response: `begins_response` where none stood.
+    """
 
     reaction_id: UUID
     target_id: UUID
@@ -21,10 +24,14 @@ class ReactionAdded(Event, frozen=True, tag="guildhall.engagement.reaction-added
     actor_id: UUID | None
     kind: str
     positive: bool
+    begins_response: bool = True
 
 
 class ReactionWithdrawn(Event, frozen=True, tag="guildhall.engagement.reaction-withdrawn.v1"):
-    """`reacted_at` is when the reaction that is taken back was given, so that a reader undoes it on its own day."""
+    """`reacted_at` is when the reaction that is taken back was given, so that a reader undoes it on its own day.
+
+    `ends_response` where it was the last that stood; the response had begun at `response_since`.
+    """
 
     reaction_id: UUID
     target_id: UUID
@@ -34,6 +41,8 @@ class ReactionWithdrawn(Event, frozen=True, tag="guildhall.engagement.reaction-w
     kind: str
     positive: bool
     reacted_at: Instant
+    ends_response: bool = True
+    response_since: Instant | None = None
 
 
 class TargetViewed(Event, frozen=True, tag="guildhall.engagement.target-viewed.v1"):
@@ -47,7 +56,10 @@ class TargetViewed(Event, frozen=True, tag="guildhall.engagement.target-viewed.v
 
 
 class TargetShared(Event, frozen=True, tag="guildhall.engagement.target-shared.v1"):
-    """A member told somebody outside about something; `medium` is link, mail, chat, social or other."""
+    """A member told somebody outside about something; once per member, target and day in UTC.
+
+    `medium` is link, mail, chat, social or other.
+    """
 
     share_id: UUID
     target_id: UUID

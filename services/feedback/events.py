@@ -67,3 +67,10 @@ class SuggestionDeclined(Event, frozen=True, tag="guildhall.feedback.suggestion-
     suggestion_id: UUID
     author_id: UUID | None
     reason: Text | None
+
+
+class SuggestionDeleted(Event, frozen=True, tag="guildhall.feedback.suggestion-deleted.v1"):
+    """By its author or a moderator, for good."""
+
+    suggestion_id: UUID
+    author_id: UUID | None

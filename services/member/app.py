@@ -8,6 +8,7 @@ from services.member.communities import listing as community_listing
 from services.member.communities import routes as communities
 from services.member.membership import listing as member_listing
 from services.member.membership import routes as membership
+from services.member.moderation import routes as moderation
 from services.member.profiles import routes as profiles
 from services.member.roles import routes as roles
 from services.member.tables import metadata
@@ -27,6 +28,7 @@ SERVICE = Service(
         communities.router,
         member_listing.router,
         membership.router,
+        moderation.router,
         profiles.router,
         roles.router,
     ),

@@ -152,3 +152,7 @@ class SuggestionCompleted(Event, frozen=True, tag="guildhall.feedback.suggestion
 
 class SuggestionDeclined(Event, frozen=True, tag="guildhall.feedback.suggestion-declined.v1"):
     suggestion_id: UUID
+
+
+class SuggestionDeleted(Event, frozen=True, tag="guildhall.feedback.suggestion-deleted.v1"):
+    suggestion_id: UUID

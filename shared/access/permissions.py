@@ -12,7 +12,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
-from shared.access.policy import ROLE_PERMISSIONS, TOLD, Permission, Requirement, permissions_of, refusal
+from shared.access.policy import ROLE_PERMISSIONS, TOLD, Permission, Requirement, permissions_of, reads, refusal
 from shared.access.standing import NOBODY, Community
 from shared.http import context
 from shared.identity import Caller, community_id, member_id
@@ -29,6 +29,7 @@ __all__ = [
     "Newcomer",
     "Operator",
     "Owner",
+    "Participant",
     "Permission",
     "Reader",
     "Requirement",
@@ -54,6 +55,11 @@ class Here:
     status: str  # as in `Standing`
     roles: frozenset[str]
     permissions: frozenset[Permission]
+
+    @property
+    def reads(self) -> bool:
+        """Whether what others wrote here is shown to the caller."""
+        return reads(self.caller.scopes, self.community, self.permissions)
 
 
 class _Bearer(HTTPBearer):
@@ -141,6 +147,8 @@ class RequiresToken:
 Authenticated = Annotated[Caller, Depends(RequiresToken())]
 Operator = Annotated[Caller, Depends(RequiresToken(Requirement(Permission.OPERATE)))]
 Newcomer = Annotated[Here, Depends(requires(Permission.JOIN))]
+Participant = Annotated[Here, Depends(requires(Permission.WITHDRAW, even_archived=True))]
+"""For taking away what is one's own: an archived community stands still, and still keeps nobody's words from them."""
 Reader = Annotated[Here, Depends(requires(Permission.READ))]
 Contributor = Annotated[Here, Depends(requires(Permission.CONTRIBUTE))]
 Moderator = Annotated[Here, Depends(requires(Permission.MODERATE))]

@@ -16,11 +16,16 @@ from shared.errors import Conflict, Forbidden, NotFound, Problem, Unauthenticate
 
 
 class Permission(StrEnum):
-    """What an operation asks of its caller. The first three ask nothing of a membership."""
+    """What an operation asks of its caller. The first three ask nothing of a membership.
+
+    `WITHDRAW` is for taking away what is one's own, which who has left, was removed or has applied may, too; whose a
+    thing is, the decision asks.
+    """
 
     AUTHENTICATED = "authenticated"  # a token, no community
     JOIN = "join"  # a token and a community that exists, be it one for members only
     OPERATE = "operate"  # a token of the installation's operator, no community
+    WITHDRAW = "withdraw"
     READ = "read"
     CONTRIBUTE = "contribute"
     MODERATE = "moderate"
@@ -48,7 +53,8 @@ OPERATE_SCOPE = "guildhall:operate"
 TOLD: Final = (
     "What an operation asks of its caller is its `x-permission`. `who` is the least that passes: `anyone` with a "
     "token; a `reader`, who is anyone in a public community and a member in one for members; a role, of which "
-    "`member`, `moderator`, `administrator` and `owner` each permit what those before them do; or the `operator`, who "
+    "`member`, `moderator`, `administrator` and `owner` each permit what those before them do; a `participant`, who is "
+    "a member, was one or has applied, and takes away what is their own; or the `operator`, who "
     "besides reads everywhere and backfills. `in` is `community` where the one of the path is meant, `scope` is one "
     "the token must have, and `even_archived` says that an archived community takes it, too. Whose a thing is may "
     "count besides."
@@ -81,6 +87,8 @@ class Requirement:
                 return {"who": "operator", "scope": OPERATE_SCOPE}
             case Permission.JOIN:
                 told = {"who": "anyone", "in": "community"}
+            case Permission.WITHDRAW:
+                told = {"who": "participant", "in": "community"}
             case Permission.READ:
                 return {"who": "reader", "in": "community", "even_archived": True}
             case Permission.BACKFILL:
@@ -122,17 +130,21 @@ def refusal(
         return _hidden()
     permitted = permissions_of(standing)
     if wanted is Permission.READ:
-        readable = community.visibility == "public" or wanted in permitted or OPERATE_SCOPE in scopes
-        return None if readable else _hidden()
+        return None if reads(scopes, community, permitted) else _hidden()
     if wanted is Permission.BACKFILL:
         refused = _backfill_refusal(scopes, community, permitted)
-    elif wanted is Permission.JOIN or wanted in permitted:
+    elif wanted is Permission.JOIN or wanted in permitted or (wanted is Permission.WITHDRAW and standing != NOBODY):
         refused = None
     else:
         refused = _membership_refusal(wanted, community, standing)
     if refused is None and community.archived and not asked.even_archived:
         return Conflict("The community is archived and takes no more changes.")
     return refused
+
+
+def reads(scopes: frozenset[str], community: Community, permitted: frozenset[Permission]) -> bool:
+    """Whether what is in a community is shown to somebody with those scopes and permissions."""
+    return community.visibility == "public" or Permission.READ in permitted or OPERATE_SCOPE in scopes
 
 
 def _backfill_refusal(scopes: frozenset[str], community: Community, permitted: frozenset[Permission]) -> Problem | None:

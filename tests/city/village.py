@@ -11,6 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from shared.access.lookup import BELIEVED
 from tests.city.asking import Answer, Headers, Request
 from tests.city.city import City
 
@@ -38,6 +39,8 @@ class Village:
     member_ids: dict[str, str] = field(default_factory=dict)
     replies_in: dict[str, str] = field(default_factory=dict)
     """A reply in a thread, by the thread's id."""
+    left_behind: dict[str, str] = field(default_factory=dict)
+    """By kind, what somebody made who has left."""
     _made: int = 0
 
     @property
@@ -121,6 +124,8 @@ class Village:
         assert answer.status == 201, answer.body
         await self._people()
         await self._things()
+        await self.must("left", "member", "DELETE", "/members/me")
+        await asyncio.sleep(BELIEVED + 0.5)  # a look-up that permitted is believed for that long
         return self
 
     async def _people(self) -> None:
@@ -133,7 +138,6 @@ class Village:
         self.member_ids["owner"] = owner["id"]
         for role in ("administrator", "moderator"):
             await self.must("owner", "member", "PUT", f"/roles/{role}/members/{self.member_ids[role]}")
-        await self.must("left", "member", "DELETE", "/members/me")
         await self.must("owner", "member", "PATCH", "", {"admission": "application"})
         for who in ("applicant", "declined"):
             await join(who)
@@ -153,6 +157,10 @@ class Village:
         await self.make("comment", "owner")
         await self.make("suggestion")
         await self.make("suggestion", "owner")
+        kinds: tuple[Kind, ...] = ("thread", "reply", "comment", "suggestion")
+        for kind in kinds:
+            self.left_behind[kind] = await self.make(kind, "left")
+            self.ids[kind].remove(self.left_behind[kind])
         for target in (self.ids["thread"][0], self.ids["reply"][0]):
             await self.must("member", "engagement", "PUT", f"/reactions/{target}/like")
             await self.must("member", "engagement", "PUT", f"/views/{target}")

@@ -105,6 +105,14 @@ def test_only_its_author_and_moderators_change_a_thread() -> None:
             delete(state, by)
 
 
+def test_who_does_not_read_here_deletes_their_own_thread_and_no_other_is_there_for_them() -> None:
+    alice, bob = replace(ALICE, reads=False), replace(BOB, reads=False)
+    assert delete(THREAD_OPEN, alice) == [THREAD_DELETED]
+    for state in (THREAD_OPEN, THREAD_GONE, Thread()):
+        with pytest.raises(NotFound, match="no such thread"):
+            delete(state, bob)
+
+
 def test_a_thread_is_deleted_once() -> None:
     assert delete(THREAD_OPEN, ALICE) == [THREAD_DELETED]
     assert delete(THREAD_GONE, MODERATOR) == []

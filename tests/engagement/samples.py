@@ -22,4 +22,4 @@ NOBODYS = Target(WATER, "reply", None)
 
 LIKE = reaction_id(ROSES, BOB, "like")
 LIKED = ReactionAdded(LIKE, ROSES, "thread", ALICE, BOB, "like", True)
-UNLIKED = ReactionWithdrawn(LIKE, ROSES, "thread", ALICE, BOB, "like", True, NOON)
+UNLIKED = ReactionWithdrawn(LIKE, ROSES, "thread", ALICE, BOB, "like", True, NOON, True, NOON)

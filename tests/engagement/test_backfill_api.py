@@ -124,3 +124,26 @@ async def test_lines_that_name_what_is_not_there_or_of_the_other_sign_are_reject
     answers = await town.backfill(path, *lines)
     assert statuses(answers) == ["rejected"] * 3
     assert [answer["problem"]["status"] for answer in answers] == [404, 404, 422]
+
+
+async def test_lines_of_a_member_leave_one_sign_whatever_their_order_and_are_repeated(town: Town) -> None:
+    path, thread = await community(town)
+    about = f"{path}/reactions?target={thread}"
+    lines = [
+        vote("se:v1", 6, subject="bob"),
+        vote("se:v2", 4, subject="bob", positive=False),
+        vote("se:v3", 7, subject="bob", kind="like"),
+        vote("se:v4", 3, subject="alice", kind="dislike", positive=False),
+        vote("se:v5", 5, subject="alice", kind="love"),
+        vote("se:v6", 5, subject=None),
+    ]
+    assert statuses(await town.backfill(path, *lines)) == ["applied"] * 6
+    before = await town.events()
+    assert statuses(await town.backfill(path, *reversed(lines))) == ["repeated"] * 6
+
+    seen = await town.look("bob", about)
+    assert (seen["counts"], seen["mine"]) == ({"like": 1, "love": 1, "up": 2}, ["like", "up"])
+    assert await town.events() == before
+    await town.send("bob", "PUT", f"{path}/reactions/{thread}/dislike", 204)
+    assert statuses(await town.backfill(path, *lines)) == ["repeated"] * 6
+    assert (await town.look("bob", about))["counts"] == {"dislike": 1, "love": 1, "up": 1}

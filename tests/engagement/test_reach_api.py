@@ -1,4 +1,4 @@
-"""Views and shares over HTTP: views once an hour, shares each time."""
+"""Views and shares over HTTP: views once an hour, shares once a day."""
 
 from __future__ import annotations
 
@@ -31,16 +31,21 @@ async def test_what_is_not_there_is_not_viewed_or_shared(town: Town) -> None:
     assert (await town.look("bob", f"{place.path}/shares?target={missing}"))["counts"] == {}
 
 
-async def test_every_share_counts_and_one_with_a_key_counts_once(town: Town) -> None:
-    place, thread = await town.asked()
-    path = f"{place.path}/shares"
-    body = {"target_id": thread["id"], "medium": "mail"}
-    first = await town.send("bob", "POST", path, 201, body, idempotency_key="k")
-    assert await town.send("bob", "POST", path, 201, body, idempotency_key="k") == first
-    await town.send("bob", "POST", path, 422, {**body, "medium": "chat"}, idempotency_key="k")
-    await town.send("bob", "POST", path, 201, body)
-    await town.send("bob", "POST", path, 201, {**body, "medium": "link"})
-    assert (await town.look("dora", f"{path}?target={thread['id']}"))["counts"] == {"link": 1, "mail": 2}
+async def test_a_share_counts_once_a_day_for_each_member_and_target(town: Town) -> None:
+    place, thread = await town.asked("carol")
+    path, mail = f"{place.path}/shares", {"target_id": thread["id"], "medium": "mail"}
+    before = await town.events()
+    first = await town.send("bob", "POST", path, 201, mail)
+    for number in range(20):
+        medium = ("mail", "link", "chat", "social", "other")[number % 5]
+        again = await town.send("bob", "POST", path, 201, {**mail, "medium": medium}, idempotency_key=f"k{number}")
+        assert again == first
+    await town.send("carol", "POST", path, 201, {**mail, "medium": "link"})
+    reply = await town.around.reply(place, thread)
+    await town.send("bob", "POST", path, 201, {**mail, "target_id": reply["id"]})
+
+    assert await town.events() - before == 3
+    assert (await town.look("dora", f"{path}?target={thread['id']}"))["counts"] == {"link": 1, "mail": 1}
 
 
 async def test_a_medium_that_is_none_is_refused(town: Town) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from uuid import uuid4
 
 import pytest
 
+from shared.access.lookup import BELIEVED
 from tests.engagement.town import Town
 
 
@@ -37,16 +39,44 @@ async def test_a_reaction_is_given_once_however_it_is_sent(town: Town) -> None:
 async def test_kinds_are_counted_apart_and_everybody_sees_their_own(town: Town) -> None:
     place, thread = await town.asked("carol")
     path = f"{place.path}/reactions"
-    for who, kind in [("carol", "like"), ("carol", "dislike"), ("bob", "like")]:
+    for who, kind in [("carol", "like"), ("carol", "helpful"), ("bob", "dislike")]:
         await town.send(who, "PUT", f"{path}/{thread['id']}/{kind}", 204)
 
     seen = {who: await town.look(who, f"{path}?target={thread['id']}") for who in ("bob", "carol", "dora")}
-    assert seen["dora"]["counts"] == {"dislike": 1, "like": 2}
-    assert {who: s["mine"] for who, s in seen.items()} == {"bob": ["like"], "carol": ["dislike", "like"], "dora": []}
-    assert [item["positive"] for item in seen["dora"]["items"]] == [True, False, True]
+    assert seen["dora"]["counts"] == {"dislike": 1, "helpful": 1, "like": 1}
+    assert {who: s["mine"] for who, s in seen.items()} == {"bob": ["dislike"], "carol": ["helpful", "like"], "dora": []}
+    assert [item["positive"] for item in seen["dora"]["items"]] == [False, True, True]
     page = await town.look("dora", f"{path}?target={thread['id']}&limit=2")
     rest = await town.look("dora", f"{path}?target={thread['id']}&limit=2&cursor={page['next']}")
     assert page["items"] + rest["items"] == seen["dora"]["items"]
+
+
+async def test_another_sign_takes_the_place_of_what_stood(town: Town) -> None:
+    place, thread = await town.asked("carol")
+    path, about = f"{place.path}/reactions", f"{place.path}/reactions?target={thread['id']}"
+    for kind in ("dislike", "unhelpful", "like", "love"):
+        await town.send("carol", "PUT", f"{path}/{thread['id']}/{kind}", 204)
+    await town.send("bob", "PUT", f"{path}/{thread['id']}/love", 204)
+    seen = await town.look("carol", about)
+    assert (seen["counts"], seen["mine"]) == ({"like": 1, "love": 2}, ["like", "love"])
+    assert sorted(item["kind"] for item in seen["items"]) == ["like", "love", "love"]
+
+    given = await town.send("carol", "POST", path, 201, {"target_id": thread["id"], "kind": "dislike"})
+    seen = await town.look("carol", about)
+    assert (seen["counts"], seen["mine"]) == ({"dislike": 1, "love": 1}, ["dislike"])
+    assert seen["items"][0] == given
+    await town.send("carol", "DELETE", f"{path}/{thread['id']}/like", 204)
+    assert (await town.look("carol", about))["counts"] == {"dislike": 1, "love": 1}
+
+
+async def test_whoever_changes_their_mind_quickly_is_left_with_one_sign(town: Town) -> None:
+    place, thread = await town.asked("carol")
+    path = f"{place.path}/reactions"
+    kinds = ["like", "dislike", "love", "unhelpful", "like", "dislike", "helpful", "dislike"]
+    await asyncio.gather(*(town.send("carol", "PUT", f"{path}/{thread['id']}/{kind}", 204) for kind in kinds))
+    seen = await town.look("carol", f"{path}?target={thread['id']}")
+    assert len({item["positive"] for item in seen["items"]}) == 1
+    assert seen["counts"] == {item["kind"]: 1 for item in seen["items"]} == dict.fromkeys(seen["mine"], 1)
 
 
 async def test_a_reaction_is_taken_back_and_may_be_given_again(town: Town) -> None:
@@ -95,6 +125,23 @@ async def test_outsiders_do_not_react(town: Town) -> None:
     place, thread = await town.asked()
     await town.send("dora", "PUT", f"{place.path}/reactions/{thread['id']}/like", 403)
     await town.send("dora", "DELETE", f"{place.path}/reactions/{thread['id']}/like", 403)
+
+
+@pytest.mark.parametrize("visibility", ["public", "members"])
+async def test_who_has_left_takes_their_reactions_back_and_gives_no_more(town: Town, visibility: str) -> None:
+    place = await town.around.found("bob", visibility=visibility)
+    thread = await town.around.ask(place)
+    path = f"{place.path}/reactions/{thread['id']}"
+    for kind in ("like", "love"):
+        await town.send("bob", "PUT", f"{path}/{kind}", 204)
+    assert (await town.around.member.by("bob").delete(f"{place.path}/members/me")).status_code == 204
+    assert (await town.around.member.by("alice").post(f"{place.path}/archive")).status_code == 200
+    await asyncio.sleep(BELIEVED + 0.3)
+    for _ in range(2):
+        await town.send("bob", "DELETE", f"{path}/like", 204)
+    await town.send("bob", "PUT", f"{path}/dislike", 403 if visibility == "public" else 404)
+    seen = await town.look("alice", f"{place.path}/reactions?target={thread['id']}")
+    assert seen["counts"] == {"love": 1}
 
 
 @pytest.mark.parametrize("kind", ["up", "down", "fancy"])

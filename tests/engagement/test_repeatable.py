@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.engagement.reactions import domain as reactions
+from services.engagement.reactions.kinds import SIGNS
 from services.engagement.shares import domain as shares
 from services.engagement.shares.domain import Medium
 from services.engagement.visits import domain as visits
-from shared.history import Occasion
-from tests.engagement.samples import ALICE, BOB, DELETED, LIKE, NOBODYS, NOON, QUESTION, ROSES, WATER
+from tests.engagement.samples import ALICE, BOB, DELETED, LIKE, NOBODYS, NOON, QUESTION
 from tests.repeatable import Command, assert_repeatable
 
 targets = st.sampled_from([None, QUESTION, DELETED])
+kinds = st.sampled_from(["like", "love", "dislike", "unhelpful"])
+moments = st.builds(lambda minutes: NOON + timedelta(minutes=minutes), st.integers(0, 12))
 of_reaction: st.SearchStrategy[Command] = st.one_of(
-    st.builds(lambda target: lambda s: reactions.react(s, LIKE, target, BOB, "like", positive=True), targets),
     st.builds(
-        lambda number: lambda s: reactions.withdraw(s, Occasion(number, NOON) if number else None),
-        st.integers(0, 4),
+        lambda target, kind: lambda s: reactions.react(s, LIKE, target, BOB, kind, positive=SIGNS[kind]), targets, kinds
     ),
+    st.builds(
+        lambda target, kind, at: lambda s: reactions.bring_in(s, LIKE, target, BOB, kind, positive=SIGNS[kind], at=at),
+        targets,
+        kinds,
+        moments,
+    ),
+    st.builds(lambda kind: lambda s: reactions.withdraw(s, kind), kinds),
 )
 of_visit: st.SearchStrategy[Command] = st.builds(lambda target: lambda s: visits.visit(s, target, BOB, NOON), targets)
 of_share: st.SearchStrategy[Command] = st.builds(
-    lambda aim, who, medium: lambda s: shares.share(s, LIKE, aim[0], aim[1], who, medium),
-    st.sampled_from([(ROSES, QUESTION), (ROSES, DELETED), (WATER, NOBODYS), (WATER, None)]),
+    lambda aim, who, medium: lambda s: shares.share(s, LIKE, aim, who, medium),
+    st.sampled_from([QUESTION, DELETED, NOBODYS, None]),
     st.sampled_from([ALICE, BOB]),
     st.sampled_from(Medium),
 )
@@ -32,7 +41,7 @@ of_share: st.SearchStrategy[Command] = st.builds(
 
 @given(st.lists(of_reaction, max_size=12))
 def test_every_command_on_a_reaction_may_be_repeated(commands: list[Command]) -> None:
-    assert_repeatable(reactions.REACTION, commands)
+    assert_repeatable(reactions.REACTIONS, commands)
 
 
 @given(st.lists(of_visit, max_size=6))

@@ -1,36 +1,39 @@
-"""Shares: each told once, with the medium."""
+"""Shares: told once per member, target and day, with the medium."""
 
 from __future__ import annotations
 
-from uuid import UUID
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from services.engagement.events import TargetShared
-from services.engagement.shares.domain import SHARE, Medium, Share, share
-from shared.errors import Conflict, KeyReused, NotFound
-from tests.engagement.samples import ALICE, BOB, DELETED, QUESTION, ROSES, WATER
+from services.engagement.shares.domain import SHARE, Medium, Share, share, share_id
+from shared.errors import Conflict, NotFound
+from tests.engagement.samples import ALICE, BOB, DELETED, NOON, QUESTION, ROSES, WATER
 
-FIRST = UUID("00000000-0000-7000-8000-000000000501")
+FIRST = share_id(ROSES, BOB, NOON)
 SHARED = TargetShared(FIRST, ROSES, "thread", ALICE, BOB, "chat")
 
 
 def test_a_member_tells_of_a_share() -> None:
-    assert share(Share(), FIRST, ROSES, QUESTION, BOB, Medium.CHAT) == [SHARED]
+    assert share(Share(), FIRST, QUESTION, BOB, Medium.CHAT) == [SHARED]
 
 
-def test_a_share_told_again_changes_nothing_even_where_the_target_was_deleted_since() -> None:
-    assert share(SHARE.fold([SHARED]), FIRST, ROSES, DELETED, BOB, Medium.CHAT) == []
+def test_a_share_told_again_changes_nothing_even_by_another_medium_or_where_the_target_was_deleted_since() -> None:
+    for target, medium in [(QUESTION, Medium.CHAT), (QUESTION, Medium.MAIL), (DELETED, Medium.CHAT)]:
+        assert share(SHARE.fold([SHARED]), FIRST, target, BOB, medium) == []
 
 
-def test_an_id_that_is_taken_is_not_given_to_another_share() -> None:
-    for target, member, medium in [(WATER, BOB, Medium.CHAT), (ROSES, ALICE, Medium.CHAT), (ROSES, BOB, Medium.MAIL)]:
-        with pytest.raises(KeyReused):
-            share(SHARE.fold([SHARED]), FIRST, target, QUESTION, member, medium)
+def test_each_member_target_and_day_in_utc_is_a_share_of_its_own() -> None:
+    tomorrow = NOON + timedelta(days=1)
+    assert len({share_id(t, m, at) for t in (ROSES, WATER) for m in (ALICE, BOB) for at in (NOON, tomorrow)}) == 8
+    midnight = datetime(2026, 3, 2, tzinfo=UTC)
+    before = (midnight - timedelta(microseconds=1)).astimezone(timezone(timedelta(hours=8)))
+    assert share_id(ROSES, BOB, before) == FIRST != share_id(ROSES, BOB, midnight)
 
 
 def test_nobody_shares_what_was_deleted_or_never_was() -> None:
     with pytest.raises(Conflict):
-        share(Share(), FIRST, ROSES, DELETED, BOB, Medium.LINK)
+        share(Share(), FIRST, DELETED, BOB, Medium.LINK)
     with pytest.raises(NotFound):
-        share(Share(), FIRST, ROSES, None, BOB, Medium.LINK)
+        share(Share(), FIRST, None, BOB, Medium.LINK)

@@ -1,7 +1,8 @@
 """Unique facts, told by HTTP, and the client's own record of what it was answered: what the oracle goes by.
 
-Four kinds, one for each service that owns facts. Each has a key of its own, so that a repetition is known as one;
-founding a community writes two streams at once, replies and suggestions a row of the vault: none may be half there.
+Four kinds, one for each service that owns facts. Each has a key of its own, so that a repetition is known as one; a
+share counts once a day for each thing, so each is of a reply that nobody shared yet. Founding a community writes two
+streams at once, replies and suggestions a row of the vault: none may be half there.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -21,6 +22,8 @@ from tests.positions import positions_of
 
 KINDS = ("reply", "suggestion", "share", "community")
 SERVICE = {"reply": "content", "suggestion": "feedback", "share": "engagement", "community": "member"}
+AHEAD = 600
+"""So many replies are there to be shared before anything is hurt: for half a minute and more."""
 EVENT = {
     "reply": "guildhall.content.reply-posted.v1",
     "suggestion": "guildhall.feedback.suggestion-submitted.v1",
@@ -38,6 +41,7 @@ class Fact:
     key: str
     id: UUID | None = None
     positions: list[tuple[str, int, int]] = field(default_factory=list)
+    target: str = ""
 
     @property
     def acknowledged(self) -> bool:
@@ -71,6 +75,8 @@ class Town:
     attempts: list[Attempt] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     """Answers that are neither success nor 503, which no fault excuses."""
+    _unshared: deque[str] = field(default_factory=deque)
+    """Replies that can be shared, the oldest first: they have come to engagement, whatever is hurt now."""
 
     @property
     def path(self) -> str:
@@ -99,9 +105,14 @@ class Town:
         client.close()
 
     async def _share_first(self, client: Client) -> None:
-        """What is shared must have come to engagement by way of Kafka."""
-        made = await self._make(client, f"{self.path}/shares", {"target_id": self.thread, "medium": "link"})
-        self.facts.append(Fact(-1, "share", "first", UUID(made["id"])))
+        """What is shared must have come to engagement by way of Kafka; later as well, when that is hurt."""
+        for _ in range(AHEAD):
+            fact = self.new("reply")
+            while await self.tell(client, fact) != 201:
+                await asyncio.sleep(0.1)
+        target = self._unshared.pop()
+        made = await self._make(client, f"{self.path}/shares", {"target_id": target, "medium": "link"})
+        self.facts.append(Fact(-1, "share", "first", UUID(made["id"]), target=target))
 
     async def _make(self, client: Client, path: str, body: object) -> dict[str, str]:
         until, key = time.monotonic() + 30, f"made {path}"
@@ -124,7 +135,11 @@ class Town:
         return self.facts[0].id
 
     def new(self, kind: str) -> Fact:
+        """Another fact of that kind; a reply, where a share finds none that it could be of."""
+        kind = "reply" if kind == "share" and not self._unshared else kind
         fact = Fact(len(self.facts), kind, f"{self.name}-{len(self.facts)}")
+        if kind == "share":
+            fact.target = self._unshared.popleft()
         self.facts.append(fact)
         return fact
 
@@ -135,7 +150,7 @@ class Town:
             case "suggestion":
                 return f"{self.path}/suggestions", {"title": f"Fact {fact.number}", "body": "Do it."}
             case "share":
-                return f"{self.path}/shares", {"target_id": self.thread, "medium": "chat"}
+                return f"{self.path}/shares", {"target_id": fact.target, "medium": "chat"}
             case _:
                 return "/v1/communities", founding(f"{self.name}-{fact.number}")
 
@@ -150,6 +165,8 @@ class Town:
             status = 0
         self.attempts.append(Attempt(fact.kind, began, time.monotonic() - began, status))
         if status == 201:
+            if fact.kind == "reply" and not fact.acknowledged:
+                self._unshared.append(answer.json()["id"])
             fact.id, fact.positions = UUID(answer.json()["id"]), self.places(answer)
         elif status not in (0, 503):
             self.refused[f"{fact.kind}: {status} {answer.json().get('detail')}"] += 1

@@ -23,6 +23,8 @@ from tests.faults.client import Client
 from tests.faults.facts import EVENT, KINDS, SERVICE, Town
 from tests.faults.system import System
 
+LOOKED_AT = 200
+"""So many of what is asked for one by one, the last of them."""
 LOG = "select partition, position, stream, community, type, id from log order by partition, position"
 HALF_WORDS = """
 with said as (select community, (convert_from(data, 'UTF8')::jsonb #>> '{text,ref}')::uuid as ref from log)
@@ -173,8 +175,9 @@ async def _read_models(town: Town, findings: Findings) -> None:
             listed = await _ids(client, f"{town.path}/{lists[kind]}")
             findings.expect(Counter(listed), Counter(str(fact.id) for fact in town.of(kind)), f"{kind}: listed")
     if "share" in town.kinds:
-        shares = (await client.request("GET", f"{town.path}/shares?target={town.thread}")).json()["counts"]
-        findings.expect(sum(shares.values()), len(town.of("share")), "shares counted")
+        for fact in town.of("share")[-LOOKED_AT:]:
+            shares = (await client.request("GET", f"{town.path}/shares?target={fact.target}")).json()["counts"]
+            findings.expect(sum(shares.values()), 1, "shares counted")
     today = datetime.now(UTC).date()
     span = f"from={today - timedelta(1)}&to={today}"
     activity = (await client.request("GET", f"{town.path}/metrics/activity?{span}&step=day")).json()

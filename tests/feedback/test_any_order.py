@@ -37,7 +37,7 @@ def submit(idea: UUID, text: Text, state: suggestions.Suggestion) -> list[sugges
 
 
 def take_back(suggestion: suggestions.Suggestion, voter: UUID, state: votes.Vote) -> list[votes.VoteEvent]:
-    return votes.withdraw(state, suggestion, voter, Occasion(state.times, NOON))
+    return votes.withdraw(state, suggestion, suggestions.Actor(voter), Occasion(state.times, NOON))
 
 
 async def history(seed: int) -> MemoryLog:
@@ -54,6 +54,7 @@ async def history(seed: int) -> MemoryLog:
         ]
         if minute > 120:
             on_idea += [partial(suggestions.complete, reason=text), partial(suggestions.decline, reason=text)]
+            on_idea += [partial(suggestions.delete, by=suggestions.Actor(voter))]
         with suppress(Problem):
             if die.random() < 0.3:
                 await commands.execute(suggestions.SUGGESTION, idea, die.choice(on_idea), act=act)

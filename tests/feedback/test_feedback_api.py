@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 from uuid import uuid4
 
 import httpx2 as httpx
+import pytest
 import sqlalchemy as sa
 
 from services.feedback.tables import metadata
+from shared.access.lookup import BELIEVED
 from tests.feedback.conftest import Town
 from tests.member.api import after
 from tests.positions import positions_of
@@ -199,6 +202,66 @@ async def test_a_suggestion_of_another_community_is_not_found_through_this_one(t
     assert (await alice.post(f"{elsewhere}/answer", json={"text": "?"})).status_code == 404
     assert (await alice.post(f"{elsewhere}/decline")).status_code == 404
     assert (await alice.get(f"{here}/suggestions/{uuid4()}")).status_code == 404
+
+
+async def test_a_deleted_suggestion_is_off_the_board_without_words_and_decided_upon_no_more(town: Town) -> None:
+    path = await town.found("bob")
+    gone, stays = await submit(town, path), await submit(town, path, title="More shade")
+    await town.by("bob").put(f"{path}/suggestions/{gone['id']}/votes/me")
+    one, bob = f"{path}/suggestions/{gone['id']}", town.by("bob")
+    assert (await town.by("alice").post(f"{one}/answer", json={"text": "No."})).status_code == 200
+    stale = await bob.delete(one, headers={"if-match": '"1"'})
+    deleted = await bob.delete(one)
+    assert (stale.status_code, deleted.status_code, (await bob.delete(one)).status_code) == (412, 204, 204)
+
+    board = await after(bob, deleted, f"{path}/suggestions")
+    assert [item["id"] for item in board["items"]] == [stays["id"]]
+    shown = (await bob.get(one)).json()
+    assert (shown["deleted"], shown["title"], shown["body"], shown["answer"]) == (True, None, None, None)
+    assert (await town.by("alice").post(f"{one}/plan")).status_code == 409
+    assert (await town.by("alice").put(f"{one}/votes/me")).status_code == 409
+    assert (await bob.delete(f"{one}/votes/me")).status_code == 204
+
+
+async def test_moderators_take_away_what_is_anybodys_and_anonymous(town: Town) -> None:
+    path = await town.found("bob")
+    signed, hidden = await submit(town, path), await submit(town, path, anonymous=True)
+    assert (await town.by("bob").delete(f"{path}/suggestions/{hidden['id']}")).status_code == 403
+    for suggestion in (signed, hidden):
+        assert (await town.by("alice").delete(f"{path}/suggestions/{suggestion['id']}")).status_code == 204
+
+
+@pytest.mark.parametrize("visibility", ["public", "members"])
+async def test_who_has_left_takes_their_own_suggestions_and_votes_away(town: Town, visibility: str) -> None:
+    path = await town.found("bob", visibility=visibility)
+    own, others = await submit(town, path), await submit(town, path, by="alice")
+    bob, alice = town.by("bob"), town.by("alice")
+    for suggestion in (own, others):
+        assert (await bob.put(f"{path}/suggestions/{suggestion['id']}/votes/me")).status_code == 204
+    assert (await town.member.by("bob").delete(f"{path}/members/me")).status_code == 204
+    await asyncio.sleep(BELIEVED + 0.2)
+
+    hidden = visibility == "members"
+    assert (await bob.put(f"{path}/suggestions/{others['id']}/votes/me")).status_code == (404 if hidden else 403)
+    for _ in range(2):
+        withdrawn = await bob.delete(f"{path}/suggestions/{others['id']}/votes/me")
+        assert withdrawn.status_code == 204, withdrawn.text
+    nowhere, foreign = uuid4(), (await submit(town, path, by="alice", title="Another"))["id"]
+    for method, below in [("DELETE", ""), ("DELETE", "/votes/me")]:
+        answers = [await bob.request(method, f"{path}/suggestions/{x}{below}") for x in (nowhere, foreign)]
+        matched = [
+            await bob.request(method, f"{path}/suggestions/{x}{below}", headers={"if-match": '"1"'})
+            for x in (nowhere, foreign)
+        ]
+        if hidden:
+            assert {answer.status_code for answer in [*answers, *matched]} == {404}
+            assert answers[0].json()["detail"] == answers[1].json()["detail"]
+    for _ in range(2):
+        assert (await bob.delete(f"{path}/suggestions/{own['id']}")).status_code == 204
+    shown = (await alice.get(f"{path}/suggestions/{own['id']}")).json()
+    assert (shown["deleted"], shown["title"]) == (True, None)
+    board = await after(alice, withdrawn, f"{path}/suggestions/{others['id']}")
+    assert board["votes"] == 0
 
 
 async def _settled(town: Town, path: str, *, votes: int) -> None:

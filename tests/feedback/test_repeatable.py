@@ -19,6 +19,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 texts = st.builds(words, st.integers(1, 3))
 maybe_texts = st.none() | texts
 states: tuple[suggestions.State, ...] = get_args(suggestions.State)
+actors = st.builds(suggestions.Actor, st.sampled_from([ALICE, BOB]), st.booleans(), st.booleans())
 standings = st.sampled_from([replace(OPEN, state=state) for state in states])
 
 of_suggestion: st.SearchStrategy[Command] = st.one_of(
@@ -32,11 +33,14 @@ of_suggestion: st.SearchStrategy[Command] = st.one_of(
     st.builds(lambda text: lambda s: suggestions.plan(s, text), maybe_texts),
     st.builds(lambda text: lambda s: suggestions.complete(s, text), maybe_texts),
     st.builds(lambda text: lambda s: suggestions.decline(s, text), maybe_texts),
+    st.builds(lambda by: lambda s: suggestions.delete(s, by), actors),
 )
 of_vote: st.SearchStrategy[Command] = st.one_of(
     st.builds(lambda suggestion: lambda s: votes.vote(s, suggestion, BOB), standings),
     st.builds(
-        lambda suggestion, times: lambda s: votes.withdraw(s, suggestion, BOB, Occasion(times, NOON)),
+        lambda suggestion, times: (
+            lambda s: votes.withdraw(s, suggestion, suggestions.Actor(BOB), Occasion(times, NOON))
+        ),
         standings,
         st.integers(1, 4),
     ),

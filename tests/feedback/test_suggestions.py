@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,10 +11,21 @@ from services.feedback.events import (
     SuggestionAnswered,
     SuggestionCompleted,
     SuggestionDeclined,
+    SuggestionDeleted,
     SuggestionPlanned,
 )
-from services.feedback.suggestions.domain import SUGGESTION, Suggestion, answer, complete, decline, plan, submit
-from shared.errors import Conflict, KeyReused, NotFound
+from services.feedback.suggestions.domain import (
+    SUGGESTION,
+    Actor,
+    Suggestion,
+    answer,
+    complete,
+    decline,
+    delete,
+    plan,
+    submit,
+)
+from shared.errors import Conflict, Forbidden, KeyReused, NotFound
 from tests.feedback.samples import ALICE, BENCHES, BOB, HIDDEN, OPEN, SUBMITTED, words
 
 ANSWERED = SuggestionAnswered(BENCHES, ALICE, words(2))
@@ -90,3 +102,37 @@ def test_nothing_is_decided_about_a_suggestion_that_does_not_exist() -> None:
 def test_the_reason_belongs_to_the_state_it_is_in() -> None:
     assert SUGGESTION.fold([SUBMITTED, PLANNED]).reason == words(3)
     assert SUGGESTION.fold([SUBMITTED, PLANNED, COMPLETED]).reason is None
+
+
+@pytest.mark.parametrize(
+    "before", [[], [PLANNED], [COMPLETED], [DECLINED]], ids=["open", "planned", "done", "declined"]
+)
+@pytest.mark.parametrize("by", [Actor(ALICE), Actor(ALICE, reads=False), Actor(BOB, moderates=True)])
+def test_its_author_also_one_who_left_or_a_moderator_deletes_it_in_any_state_once(by: Actor, before: list[Any]) -> None:
+    state = SUGGESTION.fold([SUBMITTED, *before])
+    assert delete(state, by) == [SuggestionDeleted(BENCHES, ALICE)]
+    assert delete(SUGGESTION.fold(delete(state, by), state), by) == []
+
+
+def test_nobody_else_deletes_it_and_to_whom_it_is_not_shown_it_is_not_there() -> None:
+    with pytest.raises(Forbidden):
+        delete(OPEN, Actor(BOB))
+    for state in (OPEN, Suggestion()):
+        with pytest.raises(NotFound, match="no such suggestion"):
+            delete(state, Actor(BOB, reads=False))
+
+
+def test_an_anonymous_one_has_no_author_and_is_deleted_by_moderators_only() -> None:
+    hidden = SUGGESTION.fold([HIDDEN])
+    with pytest.raises(Forbidden):
+        delete(hidden, Actor(ALICE))
+    assert delete(hidden, Actor(BOB, moderates=True)) == [SuggestionDeleted(BENCHES, None)]
+
+
+def test_nothing_is_decided_about_a_deleted_one_but_what_was_decided_before() -> None:
+    state = SUGGESTION.fold([SUBMITTED, ANSWERED, PLANNED, SuggestionDeleted(BENCHES, ALICE)])
+    assert submit(state, BENCHES, ALICE, words(1), anonymous=False) == []
+    assert answer(state, words(2)) == plan(state, words(3)) == []
+    for decision in (answer, plan, complete, decline):
+        with pytest.raises(Conflict, match="deleted"):
+            decision(state, words(8))

@@ -60,5 +60,9 @@ def test_votes_are_counted_and_taken_back_and_the_board_knows_whose_they_are() -
     ]
 
 
+def test_a_deleted_suggestion_is_off_the_board() -> None:
+    assert changes(events.SuggestionDeleted(BENCHES, ALICE), 3) == [drop(suggestion_board, ROW, 3)]
+
+
 def test_the_board_takes_every_event_of_the_service() -> None:
     assert set(Catalogue.of(events).events) == {wire_name(event) for event in SUGGESTION_BOARD.events}

@@ -145,7 +145,11 @@ class Society(RuleBasedStateMachine):
             return
         given = self.reactions.setdefault(target, set())
         self.must(204, who, "engagement", "DELETE" if back else "PUT", f"/reactions/{target}/{kind}")
-        (given.discard if back else given.add)((who, kind))
+        if back:
+            given.discard((who, kind))
+        else:  # of one sign: it takes the place of what the same person gave of the other
+            given -= {(by, other) for by, other in given if by == who and (other == "dislike") != (kind == "dislike")}
+            given.add((who, kind))
         position = self.last.header(b"guildhall-position")
         after = {"guildhall_after": position.decode(), "prefer": "wait=10"} if position else {}
         shown = self.must(200, who, "engagement", "GET", f"/reactions?target={target}", **after)

@@ -47,6 +47,9 @@ def something(die: Random, community: UUID) -> Steps:
         lambda state: membership.accept(state, who),
         lambda state: membership.decline(state, who, words(number)),
         lambda state: membership.leave(state, who, owns=False),
+        lambda state: roles.remove(state, roles.Holder(who, state.roles), None, OWNER),
+        lambda state: membership.mark_robot(state, who),
+        lambda state: membership.unmark_robot(state, who),
         lambda state: roles.grant(state, die.choice(["moderator", "administrator"]), who, OWNER),
         lambda state: roles.revoke(state, "moderator", who, OWNER),
     ]

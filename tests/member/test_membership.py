@@ -8,8 +8,12 @@ from services.member.events import (
     ApplicationAccepted,
     ApplicationDeclined,
     ApplicationSubmitted,
+    ApplicationWithdrawn,
     MemberJoined,
     MemberLeft,
+    MemberRemoved,
+    RobotMarked,
+    RobotUnmarked,
     RoleGranted,
     RoleRevoked,
 )
@@ -19,18 +23,23 @@ from services.member.membership.domain import (
     MembershipEvent,
     accept,
     apply,
+    bring_in,
     decline,
     join,
     join_as_founder,
     leave,
+    mark_robot,
+    unmark_robot,
 )
 from shared.errors import Conflict, NotFound
-from tests.member.people import BOB, BOB_JOINED, words
+from tests.member.people import ALICE, BOB, BOB_JOINED, words
 
 ANSWERS, OTHER_ANSWERS, REASON, OTHER_REASON = words(1), words(2), words(3), words(4)
 APPLIED = ApplicationSubmitted(BOB, ANSWERS)
 DECLINED = ApplicationDeclined(BOB, REASON)
+WITHDRAWN = ApplicationWithdrawn(BOB)
 LEFT = MemberLeft(BOB)
+REMOVED = MemberRemoved(BOB, ALICE, REASON)
 
 
 def test_a_stranger_joins_an_open_community() -> None:
@@ -72,8 +81,12 @@ def test_a_member_who_applies_changes_nothing() -> None:
     assert apply(MEMBERSHIP.fold([BOB_JOINED]), BOB, ANSWERS) == []
 
 
-@pytest.mark.parametrize("before", [[APPLIED, DECLINED], [BOB_JOINED, LEFT]], ids=["declined", "left"])
-def test_who_was_declined_or_left_may_apply_again(before: list[MembershipEvent]) -> None:
+@pytest.mark.parametrize(
+    "before",
+    [[APPLIED, DECLINED], [APPLIED, WITHDRAWN], [BOB_JOINED, LEFT], [BOB_JOINED, REMOVED]],
+    ids=["declined", "withdrawn", "left", "removed"],
+)
+def test_who_was_declined_or_removed_or_went_may_apply_again(before: list[MembershipEvent]) -> None:
     assert apply(MEMBERSHIP.fold(before), BOB, ANSWERS) == [APPLIED]
 
 
@@ -124,6 +137,75 @@ def test_leaving_twice_or_without_having_been_there_changes_nothing() -> None:
     assert leave(Membership(), BOB, owns=False) == []
 
 
-def test_an_applicant_has_nothing_to_leave_yet() -> None:
+def test_an_applicant_takes_the_application_back_once() -> None:
+    assert leave(MEMBERSHIP.fold([APPLIED]), BOB, owns=False) == [WITHDRAWN]
+    assert leave(MEMBERSHIP.fold([APPLIED, WITHDRAWN]), BOB, owns=False) == []
+    assert MEMBERSHIP.fold([APPLIED, WITHDRAWN]) == Membership("withdrawn", answers=ANSWERS)
+
+
+def test_an_application_that_was_taken_back_is_not_decided_and_its_sender_joins_where_it_is_open() -> None:
+    state = MEMBERSHIP.fold([BOB_JOINED, LEFT, APPLIED, WITHDRAWN])
     with pytest.raises(Conflict):
-        leave(MEMBERSHIP.fold([APPLIED]), BOB, owns=False)
+        accept(state, BOB)
+    with pytest.raises(Conflict):
+        decline(state, BOB, REASON)
+    assert join(state, BOB) == [MemberJoined(BOB, "rejoining", 2)]
+
+
+def test_who_was_removed_comes_back_by_an_accepted_application_only() -> None:
+    removed: list[MembershipEvent] = [BOB_JOINED, REMOVED]
+    assert MEMBERSHIP.fold(removed) == Membership("removed", 1, barred=True, reason=REASON)
+    for before in (removed, [*removed, APPLIED], [*removed, APPLIED, WITHDRAWN], [*removed, APPLIED, DECLINED]):
+        with pytest.raises(Conflict):
+            join(MEMBERSHIP.fold(before), BOB)
+    back = accept(MEMBERSHIP.fold([*removed, APPLIED]), BOB)
+    assert back[1] == MemberJoined(BOB, "application", 2)
+    assert join(MEMBERSHIP.fold([*removed, APPLIED, *back, LEFT]), BOB) == [MemberJoined(BOB, "rejoining", 3)]
+
+
+def test_leaving_after_a_removal_changes_nothing() -> None:
+    assert leave(MEMBERSHIP.fold([BOB_JOINED, REMOVED]), BOB, owns=False) == []
+
+
+def test_a_robot_is_marked_and_unmarked_once_whatever_its_status() -> None:
+    histories: list[list[MembershipEvent]] = [[BOB_JOINED], [APPLIED], [BOB_JOINED, LEFT], [BOB_JOINED, REMOVED]]
+    for before in histories:
+        state = MEMBERSHIP.fold(before)
+        marked = MEMBERSHIP.fold(mark_robot(state, BOB), state)
+        assert mark_robot(state, BOB) == [RobotMarked(BOB)]
+        assert (marked.robot, marked.status, mark_robot(marked, BOB)) == (True, state.status, [])
+        assert unmark_robot(marked, BOB) == [RobotUnmarked(BOB)]
+        assert unmark_robot(state, BOB) == []
+    for decision in (mark_robot, unmark_robot):
+        with pytest.raises(NotFound):
+            decision(Membership(), BOB)
+
+
+def test_a_robot_stays_one_when_it_goes_and_comes() -> None:
+    assert MEMBERSHIP.fold([BOB_JOINED, RobotMarked(BOB), LEFT, MemberJoined(BOB, "rejoining", 2)]).robot
+
+
+@pytest.mark.parametrize("robot", [False, True])
+def test_a_backfill_lets_in_who_never_came_or_has_applied_and_marks_who_is_there(robot: bool) -> None:
+    mark = [RobotMarked(BOB)] if robot else []
+    untouched: list[list[MembershipEvent]] = [[], [APPLIED]]
+    for before in untouched:
+        assert bring_in(MEMBERSHIP.fold(before), BOB, robot=robot) == [MemberJoined(BOB, "open", 1), *mark]
+    assert bring_in(MEMBERSHIP.fold([BOB_JOINED]), BOB, robot=robot) == mark
+    assert bring_in(MEMBERSHIP.fold([BOB_JOINED, RobotMarked(BOB)]), BOB, robot=robot) == []
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [BOB_JOINED, LEFT],
+        [BOB_JOINED, REMOVED],
+        [APPLIED, DECLINED],
+        [APPLIED, WITHDRAWN],
+        [BOB_JOINED, REMOVED, APPLIED],
+    ],
+    ids=["left", "removed", "declined", "withdrawn", "removed and applying"],
+)
+def test_a_backfill_brings_nobody_back(before: list[MembershipEvent]) -> None:
+    with pytest.raises(Conflict):
+        bring_in(MEMBERSHIP.fold(before), BOB, robot=True)

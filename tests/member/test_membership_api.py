@@ -160,7 +160,7 @@ async def test_a_backfill_lets_members_in_at_the_time_they_joined(api: Api) -> N
     assert (shown["status"], shown["status_since"]) == ("member", "2011-08-17T20:18:56.507000Z")
 
 
-async def test_who_was_brought_in_and_has_left_is_not_brought_in_again_by_the_same_line(api: Api) -> None:
+async def test_who_was_brought_in_and_has_left_is_not_brought_back(api: Api) -> None:
     path = await found(api)
     line = b'{"command":"join","source":"old:1","subject":"bob","occurred_at":"2011-08-17T20:18:56.507Z"}'
     later = line.replace(b"2011", b"2012")
@@ -170,8 +170,26 @@ async def test_who_was_brought_in_and_has_left_is_not_brought_in_again_by_the_sa
 
     assert (await _sent(client, path, line))[0]["status"] == "repeated"
     assert (await bob.get(f"{path}/members/me")).json()["status"] == "left"
-    assert (await _sent(client, path, later))[0]["status"] == "applied"
-    assert (await bob.get(f"{path}/members/me")).json()["times_joined"] == 2
+    (rejected,) = await _sent(client, path, later)
+    assert (rejected["status"], rejected["problem"]["status"]) == ("rejected", 409)
+    assert (await bob.get(f"{path}/members/me")).json()["times_joined"] == 1
+
+
+async def test_a_backfill_marks_robots_also_those_who_joined_before_and_takes_no_mark_away(api: Api) -> None:
+    path, client = await found(api), api.by("alice", "guildhall:backfill")
+
+    async def sent(**changes: object) -> tuple[str, bool]:
+        joining = {"command": "join", "source": "old:-1", "subject": "old:-1", "occurred_at": "2011-08-17T20:18:56Z"}
+        (answer,) = await _sent(client, path, json.dumps({**joining, **changes}).encode())
+        member = (await client.get(f"{path}/members/{answer['member']}")).json()
+        return answer["status"], member["robot"]
+
+    assert await sent() == ("applied", False)
+    assert await sent(robot=True) == ("applied", True)
+    assert await sent(robot=True) == ("repeated", True)
+    assert await sent() == ("repeated", True)
+    assert await sent(subject="old:-2", robot=True) == ("applied", True)
+    assert await sent(subject="old:-2", robot=True) == ("repeated", True)
 
 
 async def test_nothing_is_decided_about_who_never_came(api: Api) -> None:

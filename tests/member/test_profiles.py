@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.member.events import ProfileUpdated
-from services.member.profiles.domain import PROFILE, Profile, profile_id, update
+from services.member.profiles.domain import PROFILE, REMEMBERED, Profile, empty, profile_id, update
 from tests.member.people import ALICE, BOB, GARDEN, words
 
 UPDATED = ProfileUpdated(BOB, words(1), ["display_name", "skills"])
@@ -27,3 +27,17 @@ def test_each_member_has_a_profile_of_his_own_in_each_community() -> None:
 
 def test_a_profile_that_never_had_words_stays_without() -> None:
     assert update(Profile(), BOB, None, []) == []
+
+
+def test_a_profile_is_emptied_once_and_one_that_is_empty_is_left_alone() -> None:
+    emptied = ProfileUpdated(BOB, words(3, 0), [])
+    assert empty(PROFILE.fold([UPDATED]), BOB, words(3, 0)) == [emptied]
+    assert empty(PROFILE.fold([UPDATED, emptied]), BOB, words(4, 0)) == []
+    assert empty(Profile(), BOB, words(3, 0)) == []
+
+
+def test_the_words_that_were_replaced_are_known_until_they_are_forgotten() -> None:
+    updates = [ProfileUpdated(BOB, words(number), ["bio"]) for number in range(REMEMBERED + 5)]
+    state = PROFILE.fold(updates)
+    assert state.words == words(REMEMBERED + 4)
+    assert state.replaced == tuple(words(number).ref for number in range(4, REMEMBERED + 4))

@@ -44,13 +44,20 @@ of_membership: st.SearchStrategy[Command] = st.one_of(
     st.just(lambda s: membership.accept(s, BOB)),
     st.builds(lambda reason: lambda s: membership.decline(s, BOB, reason), maybe_texts),
     st.builds(lambda owns: lambda s: membership.leave(s, BOB, owns=owns), st.booleans()),
+    st.just(lambda s: membership.mark_robot(s, BOB)),
+    st.just(lambda s: membership.unmark_robot(s, BOB)),
+    st.builds(lambda robot: lambda s: membership.bring_in(s, BOB, robot=robot), st.booleans()),
+    st.builds(lambda reason, by: lambda s: roles.remove(s, Holder(BOB, s.roles), reason, by), maybe_texts, holders),
     st.builds(lambda role, by: lambda s: roles.grant(s, role, BOB, by), granted, holders),
     st.builds(lambda role, by: lambda s: roles.revoke(s, role, BOB, by), granted, holders),
 )
-of_profile: st.SearchStrategy[Command] = st.builds(
-    lambda text, fields: lambda s: profiles.update(s, BOB, text, fields),
-    texts,
-    st.lists(st.sampled_from(["bio", "skills"]), unique=True),
+of_profile: st.SearchStrategy[Command] = st.one_of(
+    st.builds(
+        lambda text, fields: lambda s: profiles.update(s, BOB, text, fields),
+        texts,
+        st.lists(st.sampled_from(["bio", "skills"]), unique=True),
+    ),
+    st.builds(lambda number: lambda s: profiles.empty(s, BOB, words(number, 0)), st.integers(4, 6)),
 )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
 from services.member.communities.domain import COMMUNITY
-from services.member.events import MemberLeft, RoleGranted, RoleRevoked
+from services.member.events import MemberLeft, MemberRemoved, RoleGranted, RoleRevoked
 from services.member.membership.domain import MEMBERSHIP, Membership
 from services.member.roles.domain import (
     GRANTERS,
@@ -13,11 +15,12 @@ from services.member.roles.domain import (
     grant,
     grant_ownership,
     holder,
+    remove,
     revoke,
     revoke_ownership,
 )
 from shared.errors import Conflict, Forbidden, NotFound
-from tests.member.people import ALICE, ALICE_OWNS, BOB, BOB_JOINED, BOB_OWNS, CAROL, FOUNDED
+from tests.member.people import ALICE, ALICE_OWNS, BOB, BOB_JOINED, BOB_OWNS, CAROL, FOUNDED, words
 
 OWNER = Holder(ALICE, frozenset({"owner"}))
 ADMINISTRATOR = Holder(CAROL, frozenset({"administrator"}))
@@ -118,3 +121,41 @@ def test_roles_are_counted_by_both_streams_while_the_member_is_here() -> None:
 def test_whoever_may_grant_a_role_could_do_all_that_it_allows() -> None:
     rank = {"owner": 3, "administrator": 2, "moderator": 1}
     assert all(rank[granter] >= rank[role] for role, granters in GRANTERS.items() for granter in granters)
+
+
+RANKED = ["member", "moderator", "administrator", "owner"]
+
+
+def of_rank(member_id: UUID, rank: str) -> Holder:
+    return Holder(member_id, frozenset() if rank == "member" else frozenset({rank}))
+
+
+@pytest.mark.parametrize("who", RANKED)
+@pytest.mark.parametrize("by", RANKED)
+def test_those_are_removed_who_stand_below(by: str, who: str) -> None:
+    granted = [RoleGranted(BOB, who)] if who in ("moderator", "administrator") else []
+    state = MEMBERSHIP.fold([BOB_JOINED, *granted])
+    if RANKED.index(by) > RANKED.index(who):
+        revoked = [RoleRevoked(BOB, who)] if granted else []
+        removed = remove(state, of_rank(BOB, who), words(1), of_rank(ALICE, by))
+        assert removed == [*revoked, MemberRemoved(BOB, ALICE, words(1))]
+        gone = MEMBERSHIP.fold(removed, state)
+        assert (gone.status, gone.roles) == ("removed", frozenset())
+        assert remove(gone, of_rank(BOB, "member"), None, of_rank(CAROL, by)) == []
+    else:
+        with pytest.raises(Forbidden):
+            remove(state, of_rank(BOB, who), None, of_rank(ALICE, by))
+
+
+@pytest.mark.parametrize("by", RANKED)
+def test_nobody_removes_themselves(by: str) -> None:
+    with pytest.raises(Forbidden, match="Leave"):
+        remove(BOB_IS_HERE, of_rank(BOB, by), None, of_rank(BOB, by))
+
+
+def test_only_who_is_here_is_removed() -> None:
+    with pytest.raises(NotFound):
+        remove(Membership(), of_rank(BOB, "member"), None, MODERATOR)
+    for status in ("applicant", "withdrawn", "declined", "left"):
+        with pytest.raises(Conflict):
+            remove(Membership(status), of_rank(BOB, "member"), None, OWNER)

@@ -38,10 +38,17 @@ def test_the_roster_knows_each_status_and_since_when() -> None:
     for event, status in [
         (BOB_JOINED, "member"),
         (events.ApplicationSubmitted(BOB, None), "applicant"),
+        (events.ApplicationWithdrawn(BOB), "withdrawn"),
         (events.ApplicationDeclined(BOB, None), "declined"),
         (events.MemberLeft(BOB), "left"),
+        (events.MemberRemoved(BOB, ALICE, None), "removed"),
     ]:
         assert roster_changes(event, 3) == [put(roster, (GARDEN, BOB), 3, status=status, since=NOON)]
+
+
+def test_the_roster_knows_who_is_a_robot() -> None:
+    assert roster_changes(events.RobotMarked(BOB), 3) == [put(roster, (GARDEN, BOB), 3, robot=True)]
+    assert roster_changes(events.RobotUnmarked(BOB), 4) == [put(roster, (GARDEN, BOB), 4, robot=False)]
 
 
 def test_the_roster_knows_who_holds_a_role_until_it_is_revoked() -> None:
@@ -86,7 +93,8 @@ def test_the_list_shows_a_community_as_it_was_founded_and_then_described() -> No
 
 def test_the_list_counts_who_is_here() -> None:
     assert list_changes(BOB_JOINED) == [add(community_list, (GARDEN,), members=1)]
-    assert list_changes(events.MemberLeft(BOB)) == [add(community_list, (GARDEN,), members=-1)]
+    for event in (events.MemberLeft(BOB), events.MemberRemoved(BOB, ALICE, None)):
+        assert list_changes(event) == [add(community_list, (GARDEN,), members=-1)]
 
 
 def test_together_the_views_take_every_event_but_the_acceptance_that_a_joining_follows() -> None:

@@ -11,7 +11,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.feedback.events import SuggestionAnswered, SuggestionDeclined, SuggestionPlanned, SuggestionSubmitted
+from services.feedback.events import (
+    SuggestionAnswered,
+    SuggestionDeclined,
+    SuggestionDeleted,
+    SuggestionPlanned,
+    SuggestionSubmitted,
+)
 from services.member.events import CommunityDescribed, CommunityFounded, MemberJoined
 from shared.event import Text
 from tests.positions import positions_of
@@ -210,6 +216,12 @@ async def test_suggestions_are_counted_by_state_with_the_median_time_to_the_firs
             )
     await hall.happens(recorded(SuggestionPlanned(ideas[0], None, None), stream=ideas[0], version=4))
     await hall.happens(recorded(SuggestionDeclined(ideas[3], None, None), stream=ideas[3], version=2))
+    deleted = uuid5(COMMUNITY, "idea that was deleted")
+    await hall.happens(
+        recorded(SuggestionSubmitted(deleted, None, True, None), NOON, stream=deleted),
+        recorded(SuggestionAnswered(deleted, None, Text(deleted, 3)), NOON, stream=deleted, version=2),
+        recorded(SuggestionDeleted(deleted, None), stream=deleted, version=3),
+    )
     answer = await hall.json("suggestions")
     assert answer["states"] == {"open": 2, "planned": 1, "completed": 0, "declined": 1}
     assert (answer["answered"], answer["unanswered"]) == (3, 1)

@@ -32,6 +32,7 @@ from services.projection.subscriptions import (
     RobotMarked,
     RobotUnmarked,
     SuggestionAnswered,
+    SuggestionDeleted,
     SuggestionPlanned,
     SuggestionSubmitted,
     SuggestionVoted,
@@ -40,7 +41,7 @@ from services.projection.subscriptions import (
     ThreadDeleted,
     ThreadOpened,
 )
-from shared.views.view import add, include, micros, put
+from shared.views.view import add, drop, include, micros, put
 from tests.projection.histories import COMMUNITY, MEMBERS
 from tests.projection.records import NOON, recorded
 
@@ -206,6 +207,11 @@ def test_a_suggestion_is_put_by_its_own_stream() -> None:
         put(SUGGESTION, key, 1, state="open", submitted_at=NOON),
         put(SUGGESTION, key, 2, state="planned"),
     ]
+
+
+def test_a_deleted_suggestion_is_in_no_state() -> None:
+    deleted = SuggestionDeleted(IDEA)
+    assert [*suggestions.fold(deleted, recorded(deleted, version=3))] == [drop(SUGGESTION, (COMMUNITY, IDEA), 3)]
 
 
 def test_a_community_keeps_its_slug_when_it_is_described_anew() -> None:

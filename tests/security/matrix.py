@@ -18,11 +18,11 @@ from tests.security.policy import CALLERS, GRANTERS, POLICY, RANKS, expected
 NOWHERE = str(UUID(int=0xDEAD))
 STATUSES = {"unauthenticated": 401, "forbidden": 403, "not found": 404}
 AT_ONCE = 64
-DESTROYS = {"delete_thread", "delete_reply", "delete_comment", "archive_channel", "accept_answer"}
+DESTROYS = {"delete_thread", "delete_reply", "delete_comment", "delete_suggestion", "archive_channel", "accept_answer"}
 """Operations that each need a thing of their own."""
 COMPARED = ("owner", "member", "nobody", "operator")
 """Callers for whom another community's things are compared with things that are not there."""
-LAST = ("accept_member", "decline_member", "join_community", "leave_community", "archive_community")
+LAST = ("accept_member", "decline_member", "join_community", "remove_member", "leave_community", "archive_community")
 """Operations after which people are no longer what they were."""
 
 
@@ -58,6 +58,8 @@ class Case:
         village = self.foreign if self.belongs_to == "elsewhere" else self.village
         if kind in ("applicant", "trainee"):
             return village.member_ids[kind]
+        if kind != "member" and self.belongs_to == "left":
+            return village.left_behind[kind]
         if kind == "member":
             return village.member_ids["author" if self.belongs_to == "elsewhere" else self.belongs_to]
         return village.ids[kind][1 if self.belongs_to == "owner" and len(village.ids[kind]) > 1 else 0]
@@ -100,7 +102,7 @@ class Case:
     async def fresh(self) -> str:
         """A thing that nothing was done to yet, of the same person's."""
         kind = POLICY[self.operation.id].thing
-        if self.operation.id not in DESTROYS or self.belongs_to in ("elsewhere", "nowhere", ""):
+        if self.operation.id not in DESTROYS or self.belongs_to in ("elsewhere", "nowhere", "left", ""):
             return self.thing()
         made = await self.village.make(_kind(kind), "owner" if kind == "channel" else self.belongs_to)
         if self.operation.id == "accept_answer":
@@ -128,7 +130,7 @@ def _owners(op: Operation, caller: str) -> tuple[str, ...]:
         case "channel" | "applicant" | "trainee":
             owners: tuple[str, ...] = ("owner",)
         case _:
-            owners = ("author", "owner")
+            owners = ("author", "owner", "left") if caller == "left" else ("author", "owner")
     if caller == "anonymous":
         return owners[:1]
     return (*owners, "elsewhere", "nowhere") if caller in COMPARED else (*owners, "elsewhere")

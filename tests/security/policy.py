@@ -19,6 +19,7 @@ class Needs(Enum):
 
     TOKEN = "any token"
     KNOWN = "any token, and a community that exists"
+    WITHDRAW = "to be a member, to have been one, or to have applied"
     READ = "a public community, or membership"
     CONTRIBUTE = "membership"
     MODERATE = "the role moderator or above"
@@ -56,7 +57,7 @@ class Rule:
     elsewhere: Literal["not found", "nothing"] = "not found"
 
 
-ANY, K, R, C, M, A, TOP, B = Needs
+ANY, K, W, R, C, M, A, TOP, B = Needs
 OWN, MODERATED = Whose.OWN, Whose.OWN_OR_MODERATED
 
 POLICY: dict[str, Rule] = {
@@ -74,7 +75,11 @@ POLICY: dict[str, Rule] = {
     "accept_member": Rule(M, "applicant"),
     "decline_member": Rule(M, "applicant"),
     "get_profile": Rule(R, "member"),
-    "replace_profile": Rule(C, "member", OWN),
+    "remove_member": Rule(M, "member"),
+    "mark_robot": Rule(A, "member"),
+    "unmark_robot": Rule(A, "member"),
+    "replace_profile": Rule(W, "member", OWN),  # by who is no member, only an empty one
+    "empty_profile": Rule(W, "member", MODERATED),
     "list_roles": Rule(R),
     "grant_role": Rule(A, "trainee"),
     "revoke_role": Rule(C, "trainee"),
@@ -89,28 +94,28 @@ POLICY: dict[str, Rule] = {
     "open_thread": Rule(C, "channel"),
     "get_thread": Rule(R, "thread"),
     "edit_thread": Rule(C, "thread", MODERATED),
-    "delete_thread": Rule(C, "thread", MODERATED),
+    "delete_thread": Rule(W, "thread", MODERATED),
     "list_replies": Rule(R, "thread"),
     "post_reply": Rule(C, "thread"),
     "get_reply": Rule(R, "reply"),
     "edit_reply": Rule(C, "reply", MODERATED),
-    "delete_reply": Rule(C, "reply", MODERATED),
+    "delete_reply": Rule(W, "reply", MODERATED),
     "accept_answer": Rule(C, "thread", MODERATED),
-    "withdraw_acceptance": Rule(C, "thread", MODERATED),
+    "withdraw_acceptance": Rule(W, "thread", MODERATED),
     "list_thread_comments": Rule(R, "thread"),
     "comment_on_thread": Rule(C, "thread"),
     "list_reply_comments": Rule(R, "reply"),
     "comment_on_reply": Rule(C, "reply"),
     "get_comment": Rule(R, "comment"),
     "edit_comment": Rule(C, "comment", MODERATED),
-    "delete_comment": Rule(C, "comment", MODERATED),
+    "delete_comment": Rule(W, "comment", MODERATED),
     "list_tags": Rule(R),
     "backfill_content": Rule(B),
     # engagement
     "list_reactions": Rule(R, "thread", elsewhere="nothing"),
     "add_reaction": Rule(C, "thread"),
     "put_reaction": Rule(C, "thread"),
-    "withdraw_reaction": Rule(C, "thread", elsewhere="nothing"),
+    "withdraw_reaction": Rule(W, "thread", elsewhere="nothing"),
     "put_view": Rule(C, "thread"),
     "count_views": Rule(R, "thread", elsewhere="nothing"),
     "share": Rule(C, "thread"),
@@ -120,12 +125,13 @@ POLICY: dict[str, Rule] = {
     "list_suggestions": Rule(R),
     "submit_suggestion": Rule(C),
     "get_suggestion": Rule(R, "suggestion"),
+    "delete_suggestion": Rule(W, "suggestion", MODERATED),
     "answer_suggestion": Rule(M, "suggestion"),
     "plan_suggestion": Rule(M, "suggestion"),
     "complete_suggestion": Rule(M, "suggestion"),
     "decline_suggestion": Rule(M, "suggestion"),
     "vote_for_suggestion": Rule(C, "suggestion"),
-    "withdraw_vote": Rule(C, "suggestion"),
+    "withdraw_vote": Rule(W, "suggestion"),
     "backfill_feedback": Rule(B),
     # projection
     "get_activity": Rule(R),
@@ -140,11 +146,14 @@ GRANTERS = {"moderator": ("administrator", "owner"), "administrator": ("owner",)
 """Beyond the table: who grants and revokes each role. A role one has oneself may be laid down."""
 BACKFILLS = {f"backfill_{service}" for service in ("member", "content", "engagement", "feedback")}
 """A request is taken by an archived community, its lines are not."""
-STILL_TAKEN_WHEN_ARCHIVED = {"archive_community", "leave_community", "get_own_membership", *BACKFILLS}
+STILL_TAKEN_WHEN_ARCHIVED = {"archive_community", "leave_community", "get_own_membership", *BACKFILLS} | {
+    operation for operation, rule in POLICY.items() if rule.needs is W
+}
 
 TOLD: dict[Needs, dict[str, object]] = {
     ANY: {"who": "anyone"},
     K: {"who": "anyone", "in": "community"},
+    W: {"who": "participant", "in": "community"},
     R: {"who": "reader", "in": "community", "even_archived": True},
     C: {"who": "member", "in": "community"},
     M: {"who": "moderator", "in": "community"},
@@ -169,11 +178,17 @@ def expected(operation: str, caller: str, *, public: bool, belongs_to: str, role
         return outcome
     if role and caller not in GRANTERS[role]:
         return "forbidden"  # before anything is looked for
+    if operation == "replace_profile" and caller not in RANKS and belongs_to == caller:
+        return "forbidden" if public or caller == "applicant" else "not found"  # it is words that are put
+    if operation == "remove_member" and belongs_to == "owner":
+        return "forbidden"  # nobody stands above an owner
     if rule.whose is Whose.OWN and belongs_to != caller:
         return "forbidden"
     if belongs_to == "elsewhere":
         return "allowed" if rule.elsewhere == "nothing" or (role and operation == "revoke_role") else "not found"
-    if rule.whose is Whose.OWN_OR_MODERATED and belongs_to != caller and RANKS[caller] < LEAST[Needs.MODERATE]:
+    if caller not in RANKS and not public and rule.needs is W and rule.elsewhere != "nothing" and belongs_to != caller:
+        return "not found"  # whoever does not read here may not know of it
+    if rule.whose is Whose.OWN_OR_MODERATED and belongs_to != caller and RANKS.get(caller, 0) < LEAST[Needs.MODERATE]:
         return "forbidden"
     return "allowed"
 
@@ -187,6 +202,8 @@ def _at_the_door(needs: Needs, caller: str, *, public: bool) -> Outcome:
         return "allowed"
     if needs is Needs.READ:
         return "allowed" if public or caller in RANKS else "not found"
+    if needs is Needs.WITHDRAW and caller in (*RANKS, "left", "declined", "applicant"):
+        return "allowed"
     if caller in RANKS:
         return "allowed" if RANKS[caller] >= LEAST[needs] else "forbidden"
     if caller == "applicant" and needs is not Needs.BACKFILL:

@@ -28,6 +28,7 @@ from tests.security.policy import POLICY, STILL_TAKEN_WHEN_ARCHIVED, Needs
 DECLARED = {
     Permission.AUTHENTICATED: Needs.TOKEN,
     Permission.JOIN: Needs.KNOWN,
+    Permission.WITHDRAW: Needs.WITHDRAW,
     Permission.READ: Needs.READ,
     Permission.CONTRIBUTE: Needs.CONTRIBUTE,
     Permission.MODERATE: Needs.MODERATE,

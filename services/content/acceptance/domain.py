@@ -18,7 +18,7 @@ from shared.history import Occasion
 def accept(state: Thread, reply: Reply, by: Actor, earlier: Occasion | None) -> list[ThreadEvent]:
     """Accept a reply as the answer; another that was accepted before (`earlier`) is withdrawn in the same append."""
     thread = existing(state)
-    must_be_allowed(by, thread.author_id)
+    must_be_allowed(by, thread.author_id, "thread")
     if reply.posted is None or reply.posted.thread_id != thread.thread_id:
         raise NotFound("There is no such reply in this thread.", pointer="/reply_id")
     if state.accepted is not None and state.accepted.reply_id == reply.posted.reply_id:
@@ -32,8 +32,13 @@ def accept(state: Thread, reply: Reply, by: Actor, earlier: Occasion | None) -> 
 
 
 def withdraw(state: Thread, by: Actor, given: Occasion | None) -> list[ThreadEvent]:
-    """Take the acceptance back that was `given`; without one that stands, nothing happens."""
-    must_be_allowed(by, existing(state).author_id)
+    """Take the acceptance back that was `given`; without one that stands, nothing happens.
+
+    Who gave it may, too: a moderator of then, who is none any more.
+    """
+    thread = existing(state)
+    if state.accepted is None or not by.owns(state.accepted.accepted_by_id):
+        must_be_allowed(by, thread.author_id, "thread")
     return _withdrawn(state, given)
 
 

@@ -14,7 +14,7 @@ from services.content.replies.domain import REPLY
 from services.content.replies.reply import EXAMPLE
 from services.content.threads.domain import THREAD
 from services.content.threads.routes import ThreadPath
-from shared.access.permissions import Contributor
+from shared.access.permissions import Contributor, Participant
 from shared.http.dependencies import Commanding, IfMatch
 from shared.http.words import Body
 
@@ -38,7 +38,12 @@ async def accept_answer(
 
 
 @router.delete("", status_code=204, operation_id="withdraw_acceptance", summary="Withdraw the acceptance")
-async def withdraw_acceptance(thread_id: ThreadPath, here: Contributor, store: Commanding, expect: IfMatch) -> None:
-    """By the thread's author or a moderator; where nothing is accepted, nothing happens."""
-    given = (await store.load(THREAD, thread_id)).history.last_occasion(AnswerAccepted)
+async def withdraw_acceptance(thread_id: ThreadPath, here: Participant, store: Commanding, expect: IfMatch) -> None:
+    """By the thread's author, who gave it or a moderator; where nothing is accepted, nothing happens.
+
+    Also by an author who has left, and in an archived community.
+    """
+    thread = await store.load(THREAD, thread_id)
+    given = thread.history.last_occasion(AnswerAccepted)
+    withdraw(thread.state, actor(here), given)  # whose it is comes before the version it is at
     await store.execute(THREAD, thread_id, lambda state: withdraw(state, actor(here), given), expect=expect)

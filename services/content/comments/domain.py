@@ -82,7 +82,7 @@ def _posting(comment_id: UUID, place: Place, by: Actor, text: Text | None, edite
 def edit(state: Comment, by: Actor, revision: Revision | None) -> list[CommentEvent]:
     """Put new words in the place of the old; None leaves them."""
     posted = existing(state)
-    must_be_allowed(by, posted.author_id)
+    must_be_allowed(by, posted.author_id, "comment")
     if state.deleted:
         raise Conflict("The comment was deleted.")
     text = revised(state.text, revision)
@@ -94,7 +94,7 @@ def edit(state: Comment, by: Actor, revision: Revision | None) -> list[CommentEv
 def delete(state: Comment, by: Actor) -> list[CommentEvent]:
     """Take it away."""
     posted = existing(state)
-    must_be_allowed(by, posted.author_id)
+    must_be_allowed(by, posted.author_id, "comment")
     if state.deleted:
         return []
     return [CommentDeleted(posted.comment_id, posted.thread_id, posted.target_id, posted.author_id)]

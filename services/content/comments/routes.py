@@ -20,7 +20,7 @@ from services.content.threads.domain import existing as existing_thread
 from services.content.threads.routes import Prose, ProseChange, ThreadPath
 from services.content.views.discussion import DISCUSSION, comment_list
 from services.content.wording import Wording, edit_of, words_for
-from shared.access.permissions import Contributor, Here, Reader
+from shared.access.permissions import Contributor, Here, Participant, Reader
 from shared.http.dependencies import Commanding, Db, IfMatch, Store, fresh
 from shared.http.paging import Listing, Order, Page, PageRequest, page
 from shared.http.reading import Reading
@@ -147,6 +147,7 @@ async def patch_comment(
 
 
 @router.delete("/comments/{comment_id}", status_code=204, operation_id="delete_comment", summary="Delete a comment")
-async def delete_comment(comment_id: CommentPath, here: Contributor, store: Commanding, expect: IfMatch) -> None:
-    """By its author or a moderator, for good."""
+async def delete_comment(comment_id: CommentPath, here: Participant, store: Commanding, expect: IfMatch) -> None:
+    """By its author or a moderator, for good; also by an author who has left, and in an archived community."""
+    delete((await store.load(COMMENT, comment_id)).state, actor(here))  # whose it is comes before the version it is at
     await store.execute(COMMENT, comment_id, lambda state: delete(state, actor(here)), expect=expect)

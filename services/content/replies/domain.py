@@ -67,7 +67,7 @@ def post(
 def edit(state: Reply, by: Actor, revision: Revision | None) -> list[ReplyEvent]:
     """Put new words in the place of the old; None leaves them."""
     posted = existing(state)
-    must_be_allowed(by, posted.author_id)
+    must_be_allowed(by, posted.author_id, "reply")
     if state.deleted:
         raise Conflict("The reply was deleted.")
     text = revised(state.text, revision)
@@ -79,7 +79,7 @@ def edit(state: Reply, by: Actor, revision: Revision | None) -> list[ReplyEvent]
 def delete(state: Reply, by: Actor) -> list[ReplyEvent]:
     """Take it away."""
     posted = existing(state)
-    must_be_allowed(by, posted.author_id)
+    must_be_allowed(by, posted.author_id, "reply")
     if state.deleted:
         return []
     return [ReplyDeleted(posted.reply_id, posted.thread_id, posted.author_id)]

@@ -19,7 +19,7 @@ from services.content.threads.domain import existing as existing_thread
 from services.content.threads.routes import Prose, ProseChange, ThreadPath
 from services.content.views.discussion import DISCUSSION, reply_list
 from services.content.wording import Wording, edit_of, words_for
-from shared.access.permissions import Contributor, Reader
+from shared.access.permissions import Contributor, Participant, Reader
 from shared.commands import Step
 from shared.http.dependencies import Commanding, Db, IfMatch, fresh
 from shared.http.paging import Listing, Order, Page, page
@@ -112,9 +112,14 @@ async def patch_reply(
 
 
 @router.delete("/replies/{reply_id}", status_code=204, operation_id="delete_reply", summary="Delete a reply")
-async def delete_reply(reply_id: ReplyPath, here: Contributor, store: Commanding, expect: IfMatch) -> None:
-    """By its author or a moderator, for good. If it is the accepted answer, the acceptance is withdrawn with it."""
-    thread_id = existing((await store.load(REPLY, reply_id)).state).thread_id
+async def delete_reply(reply_id: ReplyPath, here: Participant, store: Commanding, expect: IfMatch) -> None:
+    """By its author or a moderator, for good. If it is the accepted answer, the acceptance is withdrawn with it.
+
+    Also by an author who has left, and in an archived community.
+    """
+    reply = (await store.load(REPLY, reply_id)).state
+    delete(reply, actor(here))  # whose it is comes before the version it is at
+    thread_id = existing(reply).thread_id
     given = (await store.load(THREAD, thread_id)).history.last_occasion(AnswerAccepted)
     await store.execute_together(
         [

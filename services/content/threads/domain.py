@@ -76,7 +76,7 @@ def open_thread(
 def edit(state: Thread, by: Actor, revision: Revision | None, tags: tuple[str, ...] | None) -> list[ThreadEvent]:
     """Change words, tags or both; None leaves them as they are."""
     opened = existing(state)
-    must_be_allowed(by, opened.author_id)
+    must_be_allowed(by, opened.author_id, "thread")
     _standing(state)
     text, tags = revised(state.text, revision), state.tags if tags is None else tags
     if (text, tags) == (state.text, state.tags):
@@ -87,7 +87,7 @@ def edit(state: Thread, by: Actor, revision: Revision | None, tags: tuple[str, .
 def delete(state: Thread, by: Actor) -> list[ThreadEvent]:
     """Take it away; its replies stay where they are and nobody is led to them any more."""
     opened = existing(state)
-    must_be_allowed(by, opened.author_id)
+    must_be_allowed(by, opened.author_id, "thread")
     if state.deleted:
         return []
     return [ThreadDeleted(opened.thread_id, opened.channel_id, opened.author_id, state.tags)]

@@ -15,7 +15,7 @@ from services.content.threads.domain import THREAD, delete, edit, existing, open
 from services.content.threads.tagging import retagged
 from services.content.threads.thread import EXAMPLE, ThreadAnswer, show
 from services.content.wording import BODY, IMPORTED_BODY, TITLE, Wording, edit_of, words_for
-from shared.access.permissions import Contributor, Reader
+from shared.access.permissions import Contributor, Participant, Reader
 from shared.http.dependencies import Commanding, Db, IfMatch
 from shared.http.wording import begin
 from shared.http.words import Body, name, words
@@ -123,6 +123,10 @@ async def patch_thread(
 
 
 @router.delete("/{thread_id}", status_code=204, operation_id="delete_thread", summary="Delete a thread")
-async def delete_thread(thread_id: ThreadPath, here: Contributor, store: Commanding, expect: IfMatch) -> None:
-    """By its author or a moderator, for good: lists leave it out, and its words are shown to nobody."""
+async def delete_thread(thread_id: ThreadPath, here: Participant, store: Commanding, expect: IfMatch) -> None:
+    """By its author or a moderator, for good: lists leave it out, and its words are shown to nobody.
+
+    Also by an author who has left, and in an archived community.
+    """
+    delete((await store.load(THREAD, thread_id)).state, actor(here))  # whose it is comes before the version it is at
     await store.execute(THREAD, thread_id, lambda state: delete(state, actor(here)), expect=expect)

@@ -1,77 +1,151 @@
-"""A member gives one reaction of a kind to a target, may take it back, and may give it again.
+"""A member's reactions to one thing are all of one sign, and one response while any of them stands.
 
-A reaction is its own stream, so that something with a million of them stays small.
+They are one stream, so that giving the other sign takes what stands away in the same append. Of each kind one stands at
+most. A reaction that nobody is known to have given is a stream of its own.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import assert_never
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import NamedTuple, assert_never
 from uuid import UUID
 
 from services.engagement.events import ReactionAdded, ReactionWithdrawn
 from services.engagement.targets import Target, standing
 from shared.decider import Decider
-from shared.errors import Conflict
-from shared.history import Occasion
 from shared.identity import derived_id
 
 ReactionEvent = ReactionAdded | ReactionWithdrawn
 
 
+class Given(NamedTuple):
+    """A reaction that stands, and when it was given."""
+
+    added: ReactionAdded
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True)
-class Reaction:
-    """`added` is how it was given last, None before the first time; `times` counts how often it was given."""
+class Reactions:
+    """What one member has given to one thing.
 
-    added: ReactionAdded | None = None
-    stands: bool = False
-    times: int = 0
+    `standing` is what stands, by kind; `since` is when the response that it makes began, `ended` when the last one that
+    stands no more ended. `settled` is when each kind was given or taken back last.
+    """
+
+    standing: Mapping[str, Given] = field(default_factory=dict)
+    since: datetime | None = None
+    ended: datetime | None = None
+    settled: Mapping[str, datetime] = field(default_factory=dict)
 
 
-def evolve(state: Reaction, event: ReactionEvent) -> Reaction:
+def evolve(state: Reactions, event: ReactionEvent, at: datetime) -> Reactions:
+    last = state.settled.get(event.kind)
+    state = replace(state, settled={**state.settled, event.kind: at if last is None else max(last, at)})
     match event:
         case ReactionAdded():
-            return Reaction(event, stands=True, times=state.times + 1)
+            stands = {**state.standing, event.kind: Given(event, at)}
+            return replace(state, standing=stands, since=at if event.begins_response else state.since)
         case ReactionWithdrawn():
-            return replace(state, stands=False)
+            stands = {kind: given for kind, given in state.standing.items() if kind != event.kind}
+            if not event.ends_response:
+                return replace(state, standing=stands)
+            ended = at if state.ended is None else max(state.ended, at)
+            return replace(state, standing=stands, since=None, ended=ended)
         case _:
             assert_never(event)
 
 
-REACTION: Decider[Reaction, ReactionEvent] = Decider("reaction", Reaction(), evolve)
+REACTIONS: Decider[Reactions, ReactionEvent] = Decider("reaction", Reactions(), evolve)
+
+
+def reactions_id(target_id: UUID, member_id: UUID) -> UUID:
+    """The stream of a member's reactions to a target."""
+    return derived_id("reactions", target_id, member_id)
 
 
 def reaction_id(target_id: UUID, member_id: UUID, kind: str) -> UUID:
-    """The stream of a member's reaction of a kind to a target."""
+    """A member's reaction of a kind to a target."""
     return derived_id("reaction", target_id, member_id, kind)
 
 
 def react(
-    state: Reaction, stream: UUID, target: Target | None, actor_id: UUID | None, kind: str, *, positive: bool
+    state: Reactions, reaction: UUID, target: Target | None, actor_id: UUID | None, kind: str, *, positive: bool
 ) -> list[ReactionEvent]:
-    """Give a reaction to what stands; to one's own work, too (that earns nothing)."""
-    if state.stands:
+    """Give a reaction to what stands; to one's own work, too (that earns nothing). Those of the other sign go."""
+    if kind in state.standing:
         return []
+    others = _of_sign(state, positive=not positive)
+    begins = len(others) == len(state.standing)
+    return [*_all_back(others, state.since), _added(reaction, target, actor_id, kind, positive, begins=begins)]
+
+
+def bring_in(
+    state: Reactions,
+    reaction: UUID,
+    target: Target | None,
+    actor_id: UUID | None,
+    kind: str,
+    *,
+    positive: bool,
+    at: datetime,
+) -> list[ReactionEvent]:
+    """As `react`, told after it happened `at`: what was decided on the same kind since then stays decided.
+
+    What was given before the other sign was, or before what stood was taken back, happened and stands no more: no
+    response reaches into the time of another.
+    """
+    if decided(state, kind, at):
+        return []
+    later = [given.at for given in _of_sign(state, positive=not positive)]
+    if all(at >= moment for moment in (*later, state.ended or at)):
+        return react(state, reaction, target, actor_id, kind, positive=positive)
+    added = _added(reaction, target, actor_id, kind, positive, begins=False)
+    return [added, _back(Given(added, at), ends=False, since=None)]
+
+
+def decided(state: Reactions, kind: str, at: datetime) -> bool:
+    """Whether it is known what became of a reaction of that kind given `at`."""
+    return kind in state.standing or (kind in state.settled and at <= state.settled[kind])
+
+
+def withdraw(state: Reactions, kind: str) -> list[ReactionEvent]:
+    """Take a reaction back, also from what was deleted since; the response ends with the last that stands."""
+    given = state.standing.get(kind)
+    if given is None:
+        return []
+    return [_back(given, ends=len(state.standing) == 1, since=state.since)]
+
+
+def _of_sign(state: Reactions, *, positive: bool) -> list[Given]:
+    return [given for given in state.standing.values() if given.added.positive is positive]
+
+
+def _added(
+    reaction: UUID, target: Target | None, actor_id: UUID | None, kind: str, positive: bool, *, begins: bool
+) -> ReactionAdded:
     to = standing(target)
-    return [ReactionAdded(stream, to.id, to.kind, to.author_id, actor_id, kind, positive)]
+    return ReactionAdded(reaction, to.id, to.kind, to.author_id, actor_id, kind, positive, begins)
 
 
-def withdraw(state: Reaction, given: Occasion | None) -> list[ReactionEvent]:
-    """Take back the reaction that was `given`, also from what was deleted since."""
-    if not state.stands or state.added is None:
-        return []
-    if given is None or given.number != state.times:
-        raise Conflict("The reaction was given again at the same moment. Try again.", retry_after=1)
-    was = state.added
-    return [
-        ReactionWithdrawn(
-            was.reaction_id,
-            was.target_id,
-            was.target_kind,
-            was.target_author_id,
-            was.actor_id,
-            was.kind,
-            was.positive,
-            given.at,
-        )
-    ]
+def _all_back(given: list[Given], since: datetime | None) -> list[ReactionEvent]:
+    """All that stand are taken back, and the response ends with the last."""
+    return [_back(one, ends=number == len(given), since=since) for number, one in enumerate(given, 1)]
+
+
+def _back(given: Given, *, ends: bool, since: datetime | None) -> ReactionWithdrawn:
+    was = given.added
+    return ReactionWithdrawn(
+        was.reaction_id,
+        was.target_id,
+        was.target_kind,
+        was.target_author_id,
+        was.actor_id,
+        was.kind,
+        was.positive,
+        given.at,
+        ends,
+        since if ends else None,
+    )

@@ -9,14 +9,14 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Path, Query
 from pydantic import ConfigDict
 
-from services.engagement.events import ReactionAdded
-from services.engagement.reactions.domain import REACTION, Reaction, react, reaction_id, withdraw
+from services.engagement.reactions.domain import REACTIONS, Reactions, react, reaction_id, reactions_id, withdraw
 from services.engagement.reactions.kinds import SIGNS, Kind
 from services.engagement.reactions.reaction import REACTION as EXAMPLE
 from services.engagement.reactions.reaction import ReactionAnswer, ReactionsAnswer
 from services.engagement.target_lookup import TargetLookup, Targets
-from services.engagement.views.reactions import REACTIONS, reaction_count, reaction_list
-from shared.access.permissions import Contributor, Here, Reader
+from services.engagement.views.reactions import REACTIONS as REACTIONS_VIEW
+from services.engagement.views.reactions import reaction_count, reaction_list
+from shared.access.permissions import Contributor, Here, Participant, Reader
 from shared.commands import Outcome
 from shared.http.dependencies import Commanding, Db, Store, fresh
 from shared.http.paging import Order, Page, page
@@ -48,7 +48,7 @@ async def list_reactions(
     here: Reader,
     db: Db,
     paging: Page,
-    freshness: Annotated[Freshness, fresh(REACTIONS)],
+    freshness: Annotated[Freshness, fresh(REACTIONS_VIEW)],
     target: Annotated[UUID, Query(description="A thread, reply or comment.", examples=[EXAMPLE["target_id"]])],
 ) -> ReactionsAnswer:
     """With the counts of each kind, and which kinds the caller has given. What is not there has no reactions."""
@@ -82,17 +82,16 @@ async def list_reactions(
 @router.post("", status_code=201, operation_id="add_reaction", summary="React to something")
 async def post_reaction(body: NewReaction, here: Contributor, store: Commanding, targets: Targets) -> ReactionAnswer:
     """As `PUT`, with a body. A kind that the caller has given already changes nothing and is answered as it stands."""
-    given = await _give(body.target_id, body.kind, here, store, targets)
-    reacted_at = given.history.last_at(ReactionAdded)
-    assert reacted_at is not None, "it was given just now or before"
+    found = await _give(body.target_id, body.kind, here, store, targets)
+    given = found.state.standing[body.kind]
     store.created("reactions", body.target_id, body.kind)
     return ReactionAnswer(
-        id=reaction_id(body.target_id, here.id, body.kind),
+        id=given.added.reaction_id,
         target_id=body.target_id,
         actor_id=here.id,
         kind=body.kind,
         positive=SIGNS[body.kind],
-        reacted_at=reacted_at,
+        reacted_at=given.at,
     )
 
 
@@ -100,22 +99,27 @@ async def post_reaction(body: NewReaction, here: Contributor, store: Commanding,
 async def put_reaction(
     target_id: TargetPath, kind: KindPath, here: Contributor, store: Commanding, targets: Targets
 ) -> None:
-    """One of each kind per member; also to one's own work, which earns nothing. Given already, it changes nothing."""
+    """One of each kind per member, and all of one sign: a `dislike` takes the place of a `like` and a `love`.
+
+    Also to one's own work, which earns nothing. Given already, it changes nothing.
+    """
     await _give(target_id, kind, here, store, targets)
 
 
-async def _give(target_id: UUID, kind: Kind, here: Here, store: Store, targets: TargetLookup) -> Outcome[Reaction]:
-    stream = reaction_id(target_id, here.id, kind)
+async def _give(target_id: UUID, kind: Kind, here: Here, store: Store, targets: TargetLookup) -> Outcome[Reactions]:
+    reaction = reaction_id(target_id, here.id, kind)
     aim = await targets.look_up(here.community.id, target_id)
     positive = SIGNS[kind]
     return await store.execute(
-        REACTION, stream, lambda state: react(state, stream, aim, here.id, str(kind), positive=positive)
+        REACTIONS,
+        reactions_id(target_id, here.id),
+        lambda state: react(state, reaction, aim, here.id, str(kind), positive=positive),
     )
 
 
 @router.delete("/{target_id}/{kind}", status_code=204, operation_id="withdraw_reaction", summary="Take a reaction back")
-async def delete_reaction(target_id: TargetPath, kind: KindPath, here: Contributor, store: Commanding) -> None:
-    """Also from what was deleted since; where there is none, nothing happens."""
-    stream = reaction_id(target_id, here.id, kind)
-    given = (await store.load(REACTION, stream)).history.last_occasion(ReactionAdded)
-    await store.execute(REACTION, stream, lambda state: withdraw(state, given))
+async def delete_reaction(target_id: TargetPath, kind: KindPath, here: Participant, store: Commanding) -> None:
+    """Also from what was deleted since, by who has left, and in an archived community; where there is none, nothing
+    happens.
+    """
+    await store.execute(REACTIONS, reactions_id(target_id, here.id), lambda state: withdraw(state, str(kind)))

@@ -1,15 +1,16 @@
-"""A share is told once: each is its own stream, whose id a retry with the same Idempotency-Key finds again."""
+"""A share counts once per member, target and day in UTC; each is a stream of one event."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from uuid import UUID
 
 from services.engagement.events import TargetShared
 from services.engagement.targets import Target, standing
 from shared.decider import Decider
-from shared.errors import KeyReused
+from shared.identity import derived_id
 
 
 class Medium(StrEnum):
@@ -36,14 +37,14 @@ def evolve(state: Share, event: TargetShared) -> Share:
 SHARE: Decider[Share, TargetShared] = Decider("share", Share(), evolve)
 
 
-def share(
-    state: Share, share_id: UUID, target_id: UUID, target: Target | None, member_id: UUID, medium: Medium
-) -> list[TargetShared]:
-    """Tell that a member shared what stands."""
+def share_id(target_id: UUID, member_id: UUID, at: datetime) -> UUID:
+    """The stream of a member's share of a target on the day of `at` in UTC."""
+    return derived_id("share", target_id, member_id, at.astimezone(UTC).date().isoformat())
+
+
+def share(state: Share, share_id: UUID, target: Target | None, member_id: UUID, medium: Medium) -> list[TargetShared]:
+    """Tell that a member shared what stands; another on the same day, by whatever medium, is told already."""
     if state.shared is not None:
-        was = state.shared
-        if (was.target_id, was.member_id, was.medium) == (target_id, member_id, medium):
-            return []
-        raise KeyReused("share")
+        return []
     told = standing(target)
     return [TargetShared(share_id, told.id, told.kind, told.author_id, member_id, str(medium))]

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
-from services.engagement.shares.domain import SHARE, Medium, share
+from services.engagement.shares.domain import SHARE, Medium, share, share_id
 from services.engagement.target_lookup import Targets
 from services.engagement.views.reach import REACH, share_count
 from shared.access.permissions import Contributor, Reader
@@ -37,7 +37,7 @@ class NewShare(Body):
 
 
 class ShareAnswer(Answer):
-    """A share that was told."""
+    """The share that was told on that day."""
 
     id: UUID
     target_id: UUID
@@ -60,13 +60,13 @@ class SharesAnswer(Answer):
 
 @router.post("", status_code=201, operation_id="share", summary="Tell that one shared something")
 async def post_share(body: NewShare, here: Contributor, store: Commanding, targets: Targets) -> ShareAnswer:
-    """Each time counts. With an `Idempotency-Key`, a repetition finds what the first try told."""
-    share_id = store.new_id()
+    """Counted once per member, target and day in UTC; another on that day is answered as the first."""
+    stream = share_id(body.target_id, here.id, store.act.occurred_at)
     aim = await targets.look_up(here.community.id, body.target_id)
-    await store.execute(
-        SHARE, share_id, lambda state: share(state, share_id, body.target_id, aim, here.id, body.medium)
-    )
-    return ShareAnswer(id=share_id, target_id=body.target_id, medium=body.medium)
+    found = await store.execute(SHARE, stream, lambda state: share(state, stream, aim, here.id, body.medium))
+    told = found.state.shared
+    assert told is not None, "it was told just now or before"
+    return ShareAnswer(id=told.share_id, target_id=told.target_id, medium=told.medium)
 
 
 @router.get("", operation_id="count_shares", summary="Count the shares of something")

@@ -2,6 +2,8 @@
 
 open ──▶ planned ──▶ completed
   └────────┴───────▶ declined        (completed from open, too: some things are quickly done)
+
+Its author or a moderator deletes it in any state, for good. An anonymous one has no author who could.
 """
 
 from __future__ import annotations
@@ -15,12 +17,13 @@ from services.feedback.events import (
     SuggestionAnswered,
     SuggestionCompleted,
     SuggestionDeclined,
+    SuggestionDeleted,
     SuggestionEdited,
     SuggestionPlanned,
     SuggestionSubmitted,
 )
 from shared.decider import Decider
-from shared.errors import Conflict, KeyReused, NotFound
+from shared.errors import Conflict, Forbidden, KeyReused, NotFound
 from shared.event import Text
 
 State = Literal["open", "planned", "completed", "declined"]
@@ -32,6 +35,7 @@ SuggestionEvent = (
     | SuggestionPlanned
     | SuggestionCompleted
     | SuggestionDeclined
+    | SuggestionDeleted
 )
 
 
@@ -47,6 +51,7 @@ class Suggestion:
     reason: Text | None = None
     answer: Text | None = None
     edited_at: datetime | None = None
+    deleted: bool = False
 
     @property
     def closed(self) -> bool:
@@ -67,6 +72,8 @@ def evolve(state: Suggestion, event: SuggestionEvent) -> Suggestion:
             return replace(state, state="completed", reason=reason)
         case SuggestionDeclined(reason=reason):
             return replace(state, state="declined", reason=reason)
+        case SuggestionDeleted():
+            return replace(state, deleted=True)
         case _:
             assert_never(event)
 
@@ -103,7 +110,10 @@ def edit(state: Suggestion, before: Text | None, text: Text) -> list[SuggestionE
 def answer(state: Suggestion, text: Text) -> list[SuggestionEvent]:
     """Answer it, or answer it anew, whatever its state."""
     suggestion_id = existing(state)
-    return [] if state.answer == text else [SuggestionAnswered(suggestion_id, state.author_id, text)]
+    if state.answer == text:
+        return []
+    standing(state)
+    return [SuggestionAnswered(suggestion_id, state.author_id, text)]
 
 
 def plan(state: Suggestion, reason: Text | None) -> list[SuggestionEvent]:
@@ -111,6 +121,7 @@ def plan(state: Suggestion, reason: Text | None) -> list[SuggestionEvent]:
     suggestion_id = existing(state)
     if _is(state, "planned", reason):
         return []
+    standing(state)
     if state.state != "open":
         raise Conflict(f"Only an open suggestion can be planned; this one is {state.state}.")
     return [SuggestionPlanned(suggestion_id, state.author_id, reason)]
@@ -134,11 +145,42 @@ def decline(state: Suggestion, reason: Text | None) -> list[SuggestionEvent]:
     return [SuggestionDeclined(suggestion_id, state.author_id, reason)]
 
 
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts. What others wrote is not there for who does not read here, as one who has left a private community."""
+
+    id: UUID
+    moderates: bool = False
+    reads: bool = True
+
+
+def delete(state: Suggestion, by: Actor) -> list[SuggestionEvent]:
+    """Take it away: by its author or a moderator."""
+    suggestion_id = existing(state)
+    if not by.moderates and by.id != state.author_id:
+        if not by.reads:
+            raise _missing()
+        raise Forbidden("Only its author and moderators may do this.")
+    return [] if state.deleted else [SuggestionDeleted(suggestion_id, state.author_id)]
+
+
 def existing(state: Suggestion) -> UUID:
     """The id of a suggestion that was submitted. Raises `NotFound` where there is none."""
     if state.id is None:
-        raise NotFound("There is no such suggestion.")
+        raise _missing()
     return state.id
+
+
+def standing(state: Suggestion) -> UUID:
+    """As `existing`; raises `Conflict` where it was deleted."""
+    suggestion_id = existing(state)
+    if state.deleted:
+        raise Conflict("The suggestion was deleted.")
+    return suggestion_id
+
+
+def _missing() -> NotFound:
+    return NotFound("There is no such suggestion.")
 
 
 def _is(state: Suggestion, wanted: State, reason: Text | None) -> bool:
@@ -146,5 +188,6 @@ def _is(state: Suggestion, wanted: State, reason: Text | None) -> bool:
 
 
 def _unsettled(state: Suggestion) -> None:
+    standing(state)
     if state.closed:
         raise Conflict(f"The suggestion is {state.state} already.")

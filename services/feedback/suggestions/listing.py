@@ -35,7 +35,7 @@ async def list_suggestions(
     state: Annotated[State | None, Query(description="Only those in this state.")] = None,
     answered: Annotated[bool | None, Query(description="Only those with, or without, an answer.")] = None,
 ) -> Listing[SuggestionAnswer]:
-    """Every suggestion of the community, whatever its state."""
+    """Every suggestion of the community, whatever its state; deleted ones are left out."""
     mine = sa.and_(
         suggestion_vote.c.community == board.community,
         suggestion_vote.c.voter == here.id,
@@ -60,6 +60,7 @@ async def list_suggestions(
             id=row.suggestion,
             author_id=row.author,
             anonymous=row.anonymous,
+            deleted=False,
             title=words.get(row.text_ref, {}).get("title"),
             body=words.get(row.text_ref, {}).get("body"),
             submitted_at=row.submitted_at,

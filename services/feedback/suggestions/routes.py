@@ -1,4 +1,4 @@
-"""Suggestions over HTTP: submit, show, answer, plan, complete, decline."""
+"""Suggestions over HTTP: submit, show, answer, plan, complete, decline, delete."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from pydantic import ConfigDict, Field, StrictBool
 from services.feedback.suggestions.anonymity import veiled
 from services.feedback.suggestions.domain import (
     SUGGESTION,
+    Actor,
     Suggestion,
     SuggestionEvent,
     answer,
     complete,
     decline,
+    delete,
     plan,
     submit,
 )
 from services.feedback.suggestions.suggestion import EXAMPLE, SuggestionAnswer, SuggestionShown, show
 from services.feedback.views.suggestion_board import SUGGESTION_BOARD
-from shared.access.permissions import Contributor, Here, Moderator, Reader
+from shared.access.permissions import Contributor, Here, Moderator, Participant, Permission, Reader
 from shared.event import Text
 from shared.http.dependencies import Commanding, Db, IfMatch, Store, fresh
 from shared.http.reading import Reading
@@ -86,9 +88,29 @@ async def get_suggestion(
     db: Db,
     freshness: Annotated[Freshness, fresh(SUGGESTION_BOARD)],
 ) -> SuggestionShown:
-    """As it is now, with the caller's vote; the number of votes is as far as the board is."""
+    """As it is now, with the caller's vote; the number of votes is as far as the board is. A deleted one, too, without
+    its words.
+    """
     shown = await show(suggestion_id, await store.load(SUGGESTION, suggestion_id), here, store, db)
     return SuggestionShown(**shown.model_dump(), freshness=freshness)
+
+
+def actor(here: Here) -> Actor:
+    """The caller, as the decisions of this service know them."""
+    return Actor(here.id, Permission.MODERATE in here.permissions, here.reads)
+
+
+@router.delete("/{suggestion_id}", status_code=204, operation_id="delete_suggestion", summary="Take a suggestion away")
+async def delete_suggestion(
+    suggestion_id: SuggestionPath, here: Participant, store: Commanding, expect: IfMatch
+) -> None:
+    """By its author or a moderator, for good: lists and metrics leave it out, and its words are shown to nobody.
+
+    Also by an author who has left, and in an archived community. An anonymous one has no author: only moderators can.
+    """
+    by = actor(here)
+    delete((await store.load(SUGGESTION, suggestion_id)).state, by)  # whose it is comes before the version it is at
+    await store.execute(SUGGESTION, suggestion_id, lambda state: delete(state, by), expect=expect)
 
 
 @router.post("/{suggestion_id}/answer", operation_id="answer_suggestion", summary="Answer a suggestion")

@@ -31,6 +31,7 @@ EXAMPLE: JsonDict = {
     "id": "0198c1a2-7b3c-7d4e-8f50-6a7b8c9d0e1f",
     "author_id": "5b0e2f0c-7d1a-8a43-9c55-0a1b2c3d4e5f",
     "anonymous": False,
+    "deleted": False,
     "title": "More benches",
     "body": "There is nowhere to sit in the shade.",
     "submitted_at": "2026-03-01T12:00:00Z",
@@ -48,11 +49,12 @@ _SETTLES_STATE = (SuggestionSubmitted, SuggestionPlanned, SuggestionCompleted, S
 
 
 class SuggestionAnswer(Answer):
-    """A suggestion. Words are null where there are none, or they were erased."""
+    """A suggestion. Words are null where there are none, where it was deleted, or they were erased."""
 
     id: UUID
     author_id: UUID | None = Field(description="Null where the suggestion is anonymous or its author unknown.")
     anonymous: bool
+    deleted: bool
     title: str | None
     body: str | None
     submitted_at: datetime
@@ -84,11 +86,13 @@ async def show(
     existing(state)
     store.tag(found.version)
     votes, my_vote = (0, False) if found.begun else await _votes(suggestion_id, here, store, db)
-    text, reason, answer = await read_all(store.vault, at, [state.text, state.reason, state.answer])
+    words = [None] * 3 if state.deleted else [state.text, state.reason, state.answer]
+    text, reason, answer = await read_all(store.vault, at, words)
     return SuggestionAnswer(
         id=suggestion_id,
         author_id=state.author_id,
         anonymous=state.anonymous,
+        deleted=state.deleted,
         title=text.get("title"),
         body=text.get("body"),
         submitted_at=history.began_at,

@@ -12,6 +12,7 @@ from services.feedback.events import (
     SuggestionAnswered,
     SuggestionCompleted,
     SuggestionDeclined,
+    SuggestionDeleted,
     SuggestionEdited,
     SuggestionPlanned,
     SuggestionSubmitted,
@@ -58,6 +59,7 @@ BoardEvent = (
     | SuggestionPlanned
     | SuggestionCompleted
     | SuggestionDeclined
+    | SuggestionDeleted
     | SuggestionVoted
     | SuggestionVoteWithdrawn
 )
@@ -88,6 +90,8 @@ def fold(event: BoardEvent, record: Recorded) -> Iterator[Change]:
             yield put(suggestion_board, key, record.version, state="completed", state_since=at, reason_ref=_ref(reason))
         case SuggestionDeclined(reason=reason):
             yield put(suggestion_board, key, record.version, state="declined", state_since=at, reason_ref=_ref(reason))
+        case SuggestionDeleted():
+            yield drop(suggestion_board, key, record.version)
         case SuggestionVoted(voter_id=voter):
             yield add(suggestion_board, key, votes=1)
             yield put(suggestion_vote, (record.community, voter, event.suggestion_id), record.version, voted_at=at)

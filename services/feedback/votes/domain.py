@@ -10,7 +10,7 @@ from typing import assert_never
 from uuid import UUID
 
 from services.feedback.events import SuggestionVoted, SuggestionVoteWithdrawn
-from services.feedback.suggestions.domain import Suggestion, existing
+from services.feedback.suggestions.domain import Actor, Suggestion, existing, standing
 from shared.decider import Decider
 from shared.errors import Conflict
 from shared.history import Occasion
@@ -50,19 +50,25 @@ def vote(state: Vote, suggestion: Suggestion, voter_id: UUID) -> list[VoteEvent]
     suggestion_id = existing(suggestion)
     if state.cast:
         return []
+    standing(suggestion)
     _unsettled(suggestion)
     return [SuggestionVoted(suggestion_id, suggestion.author_id, voter_id)]
 
 
-def withdraw(state: Vote, suggestion: Suggestion, voter_id: UUID, given: Occasion | None) -> list[VoteEvent]:
-    """Take back the vote that was `given`."""
-    suggestion_id = existing(suggestion)
+def withdraw(state: Vote, suggestion: Suggestion, by: Actor, given: Occasion | None) -> list[VoteEvent]:
+    """Take back the vote that was `given`, also from a suggestion that was deleted since.
+
+    A suggestion of somebody else's that one may not read and never voted for is not there.
+    """
+    known = by.reads or state.times or by.id == suggestion.author_id
+    suggestion_id = existing(suggestion if known else Suggestion())
     if not state.cast:
         return []
-    _unsettled(suggestion)
+    if not suggestion.deleted:
+        _unsettled(suggestion)
     if given is None or given.number != state.times:
         raise Conflict("The vote was given again at the same moment. Try again.", retry_after=1)
-    return [SuggestionVoteWithdrawn(suggestion_id, suggestion.author_id, voter_id, given.at)]
+    return [SuggestionVoteWithdrawn(suggestion_id, suggestion.author_id, by.id, given.at)]
 
 
 def _unsettled(suggestion: Suggestion) -> None:

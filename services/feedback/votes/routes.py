@@ -6,9 +6,9 @@ from fastapi import APIRouter
 
 from services.feedback.events import SuggestionVoted
 from services.feedback.suggestions.domain import SUGGESTION
-from services.feedback.suggestions.routes import SuggestionPath
+from services.feedback.suggestions.routes import SuggestionPath, actor
 from services.feedback.votes.domain import VOTE, vote, vote_id, withdraw
-from shared.access.permissions import Contributor
+from shared.access.permissions import Contributor, Participant
 from shared.http.dependencies import Commanding
 
 router = APIRouter(prefix="/suggestions/{suggestion_id}/votes", tags=["suggestions"])
@@ -22,8 +22,8 @@ async def vote_for_suggestion(suggestion_id: SuggestionPath, here: Contributor, 
 
 
 @router.delete("/me", status_code=204, operation_id="withdraw_vote", summary="Take one's vote back")
-async def withdraw_vote(suggestion_id: SuggestionPath, here: Contributor, store: Commanding) -> None:
-    """While the suggestion is open or planned."""
+async def withdraw_vote(suggestion_id: SuggestionPath, here: Participant, store: Commanding) -> None:
+    """While the suggestion is open or planned; also by who has left, and in an archived community."""
     suggestion, stream = (await store.load(SUGGESTION, suggestion_id)).state, vote_id(suggestion_id, here.id)
     given = (await store.load(VOTE, stream)).history.last_occasion(SuggestionVoted)
-    await store.execute(VOTE, stream, lambda state: withdraw(state, suggestion, here.id, given))
+    await store.execute(VOTE, stream, lambda state: withdraw(state, suggestion, actor(here), given))

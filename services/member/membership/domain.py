@@ -1,4 +1,8 @@
-"""One member in one community: apply, join, hold roles, leave, come again. The member id stays through all of it."""
+"""One member in one community: apply, join, hold roles, leave, come again. The member id stays through all of it.
+
+An application can be taken back while it waits. Who was removed comes back by applying only, also where everybody else
+just joins. A robot is marked as one whatever its status is.
+"""
 
 from __future__ import annotations
 
@@ -45,13 +49,15 @@ MembershipEvent = (
 class Membership:
     """`times_joined` counts the joinings; `roles` are those granted on this stream, so never `owner`.
 
-    `answers` belong to the last application, `reason` to the last time one was declined.
+    `answers` belong to the last application, `reason` to the last time one was declined or removed. `barred` is who was
+    removed, until somebody lets them in again.
     """
 
     status: Status = "none"
     times_joined: int = 0
     roles: frozenset[str] = frozenset()
     robot: bool = False
+    barred: bool = False
     answers: Text | None = None
     reason: Text | None = None
 
@@ -59,7 +65,7 @@ class Membership:
 def evolve(state: Membership, event: MembershipEvent) -> Membership:
     match event:
         case MemberJoined(number_of_times=times):
-            return replace(state, status="member", times_joined=times)
+            return replace(state, status="member", times_joined=times, barred=False)
         case ApplicationSubmitted(answers=answers):
             return replace(state, status="applicant", answers=answers, reason=None)
         case ApplicationWithdrawn():
@@ -70,8 +76,8 @@ def evolve(state: Membership, event: MembershipEvent) -> Membership:
             return replace(state, status="declined", reason=reason)
         case MemberLeft():
             return replace(state, status="left")
-        case MemberRemoved():
-            return replace(state, status="removed")
+        case MemberRemoved(reason=reason):
+            return replace(state, status="removed", barred=True, reason=reason)
         case RobotMarked():
             return replace(state, robot=True)
         case RobotUnmarked():
@@ -101,11 +107,21 @@ def join(state: Membership, member_id: UUID) -> list[MembershipEvent]:
     """Join a community that is open to everybody; a waiting application is thereby settled."""
     if state.status == "member":
         return []
+    if state.barred:
+        raise Conflict("You were removed from this community. You may apply to come back.")
     return [MemberJoined(member_id, "rejoining" if state.times_joined else "open", state.times_joined + 1)]
 
 
+def bring_in(state: Membership, member_id: UUID, *, robot: bool) -> list[MembershipEvent]:
+    """Join as a backfill tells it. It brings nobody back who is not here by their own or a moderator's decision."""
+    if state.status in ("left", "removed", "declined", "withdrawn"):
+        raise Conflict(f"Their status here is {state.status!r}, which a backfill does not change.")
+    joined = join(state, member_id)
+    return [*joined, *(mark_robot(MEMBERSHIP.fold(joined, state), member_id) if robot else [])]
+
+
 def apply(state: Membership, member_id: UUID, answers: Text | None) -> list[MembershipEvent]:
-    """Ask to be let in; after a decline or after having left, one may ask again."""
+    """Ask to be let in; after a decline, a removal or after having left, one may ask again."""
     if state.status == "member" or (state.status == "applicant" and state.answers == answers):
         return []
     if state.status == "applicant":
@@ -130,14 +146,31 @@ def decline(state: Membership, member_id: UUID, reason: Text | None) -> list[Mem
 
 
 def leave(state: Membership, member_id: UUID, *, owns: bool) -> list[MembershipEvent]:
-    """Go; the roles end with it. An owner hands over first, so that a community is never without one."""
+    """Go, or take one's application back. The roles end with it; an owner hands over first: there is always one."""
     if state.status == "applicant":
-        raise Conflict("Your application is waiting for a decision; you cannot leave before you are a member.")
+        return [ApplicationWithdrawn(member_id)]
     if state.status != "member":
         return []
     if owns:
         raise Conflict("An owner cannot leave. Make somebody else an owner and give up the role first.")
-    return [*(RoleRevoked(member_id, role) for role in sorted(state.roles)), MemberLeft(member_id)]
+    return [*without_roles(state, member_id), MemberLeft(member_id)]
+
+
+def without_roles(state: Membership, member_id: UUID) -> list[MembershipEvent]:
+    """The end of all roles that are held on this stream."""
+    return [RoleRevoked(member_id, role) for role in sorted(state.roles)]
+
+
+def mark_robot(state: Membership, member_id: UUID) -> list[MembershipEvent]:
+    """Say that the account is a program's."""
+    known(state)
+    return [] if state.robot else [RobotMarked(member_id)]
+
+
+def unmark_robot(state: Membership, member_id: UUID) -> list[MembershipEvent]:
+    """Say that it is not."""
+    known(state)
+    return [RobotUnmarked(member_id)] if state.robot else []
 
 
 def _waiting(state: Membership) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from fastapi import APIRouter, Query
 
-from services.member.membership.member import MemberListed, ranked
+from services.member.membership.member import HIDDEN, MemberListed, knows, ranked
 from services.member.views.roster import ROSTER, profile_words, role_holder, roster
 from shared.access.permissions import Permission, Reader
 from shared.errors import Forbidden
@@ -20,6 +20,8 @@ from shared.http.reading import Reading
 from shared.vault import Vault
 from shared.views.freshness import Freshness
 from shared.views.view import present
+
+IS_ROBOT = sa.func.coalesce(roster.c.robot, sa.false())
 
 router = APIRouter(prefix="/members", tags=["members"])
 
@@ -35,22 +37,25 @@ async def list_members(
         Literal["owner", "administrator", "moderator", "member"] | None, Query(description="Only who holds it.")
     ] = None,
     status: Annotated[
-        Literal["member", "applicant", "declined", "left"],
-        Query(description="`applicant` and `declined` are for moderators."),
+        Literal["member", "applicant", "withdrawn", "declined", "left", "removed"],
+        Query(description="`applicant`, `withdrawn` and `declined` are for moderators."),
     ] = "member",
+    robot: Annotated[bool | None, Query(description="Only robots, or only others.")] = None,
 ) -> Listing[MemberListed]:
     """The newest first: by when their status began."""
-    if status in ("applicant", "declined") and Permission.MODERATE not in here.permissions:
+    if status in HIDDEN and Permission.MODERATE not in here.permissions:
         raise Forbidden("Only moderators see who has applied.")
     at = here.community.id
     select = (
-        sa.select(roster.c.member, roster.c.status, roster.c.since, profile_words.c.ref)
+        sa.select(roster.c.member, roster.c.status, roster.c.since, IS_ROBOT.label("robot"), profile_words.c.ref)
         .outerjoin(
             profile_words,
             sa.and_(profile_words.c.community == roster.c.community, profile_words.c.member == roster.c.member),
         )
         .where(present(roster), roster.c.community == at, roster.c.status == status)
     )
+    if robot is not None:
+        select = select.where(IS_ROBOT.is_(robot))
     if role not in (None, "member"):
         select = select.join(
             role_holder,
@@ -63,7 +68,8 @@ async def list_members(
         )
     rows, following = await page(db, select, [(roster.c.since, "desc"), (roster.c.member, "desc")], paging)
     roles = await roles_of(db, at, [row.member for row in rows])
-    names = await display_names(store.vault, at, [row.ref for row in rows])
+    shown = [row.ref for row in rows if status == "member" or knows(row.member, here)]
+    names = await display_names(store.vault, at, shown)
     items = [
         MemberListed(
             id=row.member,
@@ -71,6 +77,7 @@ async def list_members(
             status_since=row.since,
             roles=ranked(roles[row.member], row.status),
             display_name=names.get(row.ref),
+            robot=row.robot,
         )
         for row in rows
     ]

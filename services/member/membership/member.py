@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from fastapi import Path
@@ -15,7 +15,14 @@ from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
 from services.member.communities.domain import COMMUNITY
-from services.member.events import ApplicationDeclined, ApplicationSubmitted, MemberJoined, MemberLeft
+from services.member.events import (
+    ApplicationDeclined,
+    ApplicationSubmitted,
+    ApplicationWithdrawn,
+    MemberJoined,
+    MemberLeft,
+    MemberRemoved,
+)
 from services.member.membership.domain import MEMBERSHIP, Membership, Status, membership_id
 from services.member.profiles.domain import PROFILE, profile_id
 from services.member.roles.domain import holder
@@ -32,9 +39,19 @@ MEMBER_EXAMPLE: JsonDict = {
     "status_since": "2026-03-01T12:00:00Z",
     "roles": ["moderator", "member"],
     "display_name": "Ada",
+    "robot": False,
 }
 
-_SETTLES_STATUS = (MemberJoined, ApplicationSubmitted, ApplicationDeclined, MemberLeft)
+_SETTLES_STATUS = (
+    MemberJoined,
+    ApplicationSubmitted,
+    ApplicationWithdrawn,
+    ApplicationDeclined,
+    MemberLeft,
+    MemberRemoved,
+)
+HIDDEN: Final = ("applicant", "withdrawn", "declined")
+"""Who has one of these is shown to moderators and to themselves only."""
 
 MemberPath = Annotated[
     UUID | Literal["me"], Path(description="A member's id, or `me`.", examples=["me", MEMBER_EXAMPLE["id"]])
@@ -55,6 +72,12 @@ class Application(Answer):
     reason: str | None = Field(description="Why it was declined, where that was said.")
 
 
+class Removal(Answer):
+    """That they were removed, for moderators and for whom it is about."""
+
+    reason: str | None = Field(description="Null where none was given, or it was erased.")
+
+
 class MemberListed(Answer):
     """A member in the roster."""
 
@@ -62,7 +85,10 @@ class MemberListed(Answer):
     status: Status
     status_since: datetime
     roles: list[str] = Field(description="The roles held here, the mightiest first; empty for who is not here.")
-    display_name: str | None = Field(description="As in the profile; null without one.")
+    display_name: str | None = Field(
+        description="As in the profile; null without one. Of who is not here any more, only moderators and they see it."
+    )
+    robot: bool = Field(description="Whether an administrator marked the account as a program's.")
 
     model_config = ConfigDict(json_schema_extra={"examples": [MEMBER_EXAMPLE]})
 
@@ -72,9 +98,10 @@ class MemberAnswer(MemberListed):
 
     times_joined: int = Field(description="How often they joined: 2 for one who left and came again.")
     application: Application | None = Field(None, description="Only for moderators and for whom it is about.")
+    removal: Removal | None = Field(None, description="Only for moderators and for whom it is about.")
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{**MEMBER_EXAMPLE, "times_joined": 1, "application": None}]}
+        json_schema_extra={"examples": [{**MEMBER_EXAMPLE, "times_joined": 1, "application": None, "removal": None}]}
     )
 
 
@@ -95,14 +122,14 @@ async def look_up(member: UUID, here: Here, store: Store) -> MemberAnswer:
 
 
 async def show(member: UUID, found: Outcome[Membership], here: Here, store: Store) -> MemberAnswer:
-    """A member by their stream, its version as the ETag. Raises `NotFound` for whoever never came, and for an
-    applicant, except to moderators and to themselves.
+    """A member by their stream, its version as the ETag. Raises `NotFound` for whoever never came, and for who has
+    applied and was not let in, except to moderators and to themselves.
     """
     at = here.community.id
     store.tag(found.version)
     state, since = found.state, found.history.last_at(*_SETTLES_STATUS)
-    insider = member == here.id or Permission.MODERATE in here.permissions
-    if since is None or (state.status in ("applicant", "declined") and not insider):
+    insider = knows(member, here)
+    if since is None or (state.status in HIDDEN and not insider):
         raise NotFound("There is no such member.")
     community = await store.load(COMMUNITY, at)
     profile = await store.load(PROFILE, profile_id(at, member))
@@ -112,14 +139,27 @@ async def show(member: UUID, found: Outcome[Membership], here: Here, store: Stor
         status=state.status,
         status_since=since,
         roles=ranked(holder(member, community.state, state).roles, state.status),
-        display_name=words.get("display_name"),
+        display_name=words.get("display_name") if state.status == "member" or insider else None,
+        robot=state.robot,
         times_joined=state.times_joined,
         application=await _application(state, here, store) if insider else None,
+        removal=await _removal(state, here, store) if insider else None,
     )
 
 
+def knows(member: UUID, here: Here) -> bool:
+    """Whether the caller sees of that member what is not for everybody."""
+    return member == here.id or Permission.MODERATE in here.permissions
+
+
 async def _application(state: Membership, here: Here, store: Store) -> Application | None:
-    if state.status not in ("applicant", "declined"):
+    if state.status not in HIDDEN:
         return None
     answers, reason = await read_all(store.vault, here.community.id, [state.answers, state.reason])
     return Application.model_validate({"answers": answers.get("answers"), "reason": reason.get("reason")})
+
+
+async def _removal(state: Membership, here: Here, store: Store) -> Removal | None:
+    if state.status != "removed":
+        return None
+    return Removal(reason=(await read(store.vault, here.community.id, state.reason) or {}).get("reason"))

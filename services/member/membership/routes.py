@@ -57,16 +57,17 @@ class Declining(Body):
 
 @router.post("", status_code=201, operation_id="join_community", summary="Join a community, or apply to it")
 async def join_community(here: Newcomer, store: Commanding, body: Joining | None = None) -> MemberAnswer:
-    """Where admission is open, the caller is a member at once; otherwise the application waits for a moderator.
+    """Where admission is open, the caller is a member at once; otherwise the application waits for a moderator, as does
+    that of one who was removed.
 
     Who knows the name of a community for members only may ask to be let in, too.
     """
     at, stream = here.community.id, membership_id(here.community.id, here.id)
     community = await store.load(COMMUNITY, at)
-    if admits(community.state) == "open":
+    before = await store.load(MEMBERSHIP, stream)
+    if admits(community.state) == "open" and not before.state.barred:
         found = await store.execute(MEMBERSHIP, stream, lambda state: join(state, here.id))
     else:
-        before = await store.load(MEMBERSHIP, stream)
         given = [answer.model_dump() for answer in body.answers] if body and body.answers else None
         text, secrets = await refer(
             store.vault,
@@ -88,9 +89,9 @@ async def get_own_membership(here: Anybody, store: Commanding) -> MemberAnswer:
     return await look_up(here.id, here, store)
 
 
-@router.delete("/me", status_code=204, operation_id="leave_community", summary="Leave a community")
+@router.delete("/me", status_code=204, operation_id="leave_community", summary="Leave, or take one's application back")
 async def leave_community(here: Anybody, store: Commanding, expect: IfMatch) -> None:
-    """The caller's roles end with it. An owner hands over first."""
+    """The caller's roles end with it; an owner hands over first. An applicant may apply again later."""
     community = await store.load(COMMUNITY, here.community.id)
     owns = here.id in community.state.owners
     await store.execute(

@@ -1,9 +1,10 @@
-"""A member's profile is replaced as a whole. Its words are in the vault; here is only where they are."""
+"""A member's profile is replaced as a whole. Its words are in the vault, which forgets those that were replaced."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from services.member.events import ProfileUpdated
@@ -13,14 +14,21 @@ from shared.errors import Invalid
 from shared.event import Text
 from shared.identity import derived_id
 
+REMEMBERED: Final = 20
+"""Of so many profiles that were replaced is known where their words were, until the vault has forgotten them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
+    """`replaced` are the references to words that stand no more, the last of them."""
+
     words: Text | None = None
+    replaced: tuple[UUID, ...] = ()
 
 
 def evolve(state: Profile, event: ProfileUpdated) -> Profile:
-    return Profile(event.profile)
+    before = (state.words.ref,) if state.words else ()
+    return Profile(event.profile, (*state.replaced, *before)[-REMEMBERED:])
 
 
 PROFILE: Decider[Profile, ProfileUpdated] = Decider("profile", Profile(), evolve)
@@ -29,6 +37,11 @@ PROFILE: Decider[Profile, ProfileUpdated] = Decider("profile", Profile(), evolve
 def profile_id(community: UUID, member_id: UUID) -> UUID:
     """The stream of a member's profile in a community."""
     return derived_id("profile", community, member_id)
+
+
+def empty(state: Profile, member_id: UUID, words: Text) -> list[ProfileUpdated]:
+    """Take everything out of it; `words` are those of an empty one."""
+    return update(state, member_id, words, []) if state.words and state.words.length else []
 
 
 def update(state: Profile, member_id: UUID, words: Text | None, fields: Sequence[str]) -> list[ProfileUpdated]:

@@ -1,22 +1,29 @@
-"""Profiles over HTTP: read a member's, replace one's own as a whole."""
+"""Profiles over HTTP: read a member's, replace one's own as a whole, empty one.
+
+A profile ends with its member's leaving: from then on only they and moderators see it, and they can still empty it.
+"""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import ConfigDict, Field
 
 from services.member.membership.domain import MEMBERSHIP, membership_id
 from services.member.membership.listing import holders_names
-from services.member.membership.member import MemberPath, whom
-from services.member.profiles.domain import PROFILE, Profile, profile_id, told_apart, update
-from shared.access.permissions import Contributor, Here, Reader
+from services.member.membership.member import MemberPath, knows, whom
+from services.member.profiles.domain import PROFILE, Profile, empty, profile_id, told_apart, update
+from shared.access.permissions import Here, Participant, Permission, Reader, requires
 from shared.errors import Forbidden, NotFound
 from shared.http.dependencies import Commanding, Db, IfMatch, Store
 from shared.http.wording import read, refer
 from shared.http.words import Answer, Body, name, words
+
+CONTRIBUTING = requires(Permission.CONTRIBUTE)
+MODERATING = requires(Permission.MODERATE, even_archived=True)
+"""What some of what a route takes asks besides."""
 
 router = APIRouter(prefix="/members/{member}/profile", tags=["profiles"])
 
@@ -68,9 +75,12 @@ class ProfileAnswer(Answer):
     response_model_exclude_none=True,
 )
 async def get_profile(member: MemberPath, here: Reader, store: Commanding) -> ProfileAnswer:
-    """Only the fields that have words in them; `{}` without any."""
+    """Only the fields that have words in them; `{}` without any, and of who is not here any more, whose profile only
+    moderators and they see.
+    """
     about = whom(member, here)
-    await _known(about, here, store)
+    if await _status(about, here, store) != "member" and not knows(about, here):
+        return ProfileAnswer()
     profile = await store.load(PROFILE, profile_id(here.community.id, about))
     store.tag(profile.version)
     return ProfileAnswer(**(await read(store.vault, here.community.id, profile.state.words) or {}))
@@ -84,9 +94,16 @@ async def get_profile(member: MemberPath, here: Reader, store: Commanding) -> Pr
     response_model_exclude_none=True,
 )
 async def replace_profile(
-    member: MemberPath, body: ProfileWords, here: Contributor, store: Commanding, db: Db, expect: IfMatch
+    member: MemberPath,
+    body: ProfileWords,
+    here: Participant,
+    store: Commanding,
+    db: Db,
+    expect: IfMatch,
+    request: Request,
 ) -> ProfileAnswer:
-    """As a whole: what is left out is empty afterwards. Only one's own.
+    """As a whole: what is left out is empty afterwards. Only one's own, and only by a member; who has left may still
+    put an empty one, which takes everything out.
 
     A new display name is told apart from those of all others who hold a role here.
     """
@@ -94,22 +111,52 @@ async def replace_profile(
         raise Forbidden("Only the member can change a profile.")
     at, stream = here.community.id, profile_id(here.community.id, here.id)
     content = {field: value for field, value in body.model_dump().items() if value}
+    if content:
+        await CONTRIBUTING(request, here.caller, str(at))
     before = await store.load(PROFILE, stream)
     if body.display_name and body.display_name != await _called(store, at, before.state):
         told_apart(body.display_name, await holders_names(db, store.vault, at, but=here.id))
     # Emptying a profile is a change; leaving one empty that never had words is none.
     words_now = content if content or before.state.words else None
     text, secrets = await refer(store.vault, at, here.id, words_now, _length(content), before.state.words)
-    await store.execute(
+    changed = await store.execute(
         PROFILE, stream, lambda state: update(state, here.id, text, list(content)), secrets=secrets, expect=expect
     )
+    await store.vault.forget(at, changed.state.replaced)
     return ProfileAnswer(**content)
 
 
-async def _known(member: UUID, here: Here, store: Store) -> None:
+@router.delete("", status_code=204, operation_id="empty_profile", summary="Empty a profile")
+async def empty_profile(
+    member: MemberPath, here: Participant, store: Commanding, expect: IfMatch, request: Request
+) -> None:
+    """One's own, also after one has left, or anybody's by a moderator. The words are gone for good."""
+    about, at = whom(member, here), here.community.id
+    if about != here.id and not here.reads:
+        raise _no_such_member()
+    await _status(about, here, store)
+    if about != here.id:
+        await MODERATING(request, here.caller, str(at))
+    stream = profile_id(at, about)
+    before = await store.load(PROFILE, stream)
+    text, secrets = await refer(store.vault, at, about, {}, 0, before.state.words)
+    assert text is not None, "an empty profile has a reference, too"
+    emptied = await store.execute(
+        PROFILE, stream, lambda state: empty(state, about, text), secrets=secrets, expect=expect
+    )
+    await store.vault.forget(at, emptied.state.replaced)
+
+
+async def _status(member: UUID, here: Here, store: Store) -> str:
+    """What somebody is here. Raises `NotFound` for who never was a member."""
     found = await store.load(MEMBERSHIP, membership_id(here.community.id, member))
     if found.state.times_joined == 0:
-        raise NotFound("There is no such member.")
+        raise _no_such_member()
+    return found.state.status
+
+
+def _no_such_member() -> NotFound:
+    return NotFound("There is no such member.")
 
 
 async def _called(store: Store, community: UUID, profile: Profile) -> str | None:

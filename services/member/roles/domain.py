@@ -1,4 +1,4 @@
-"""Who may give a role to whom: nobody grants what he lacks, and only those who are present hold roles.
+"""Who may give a role to whom, and remove whom: nobody grants what he lacks, and only those who are present hold roles.
 
 `owner` is kept on the community's stream and every other role on the membership's; the rules are the same for both.
 """
@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.member.communities.domain import OWNER, Community, CommunityEvent, add_owner, remove_owner
-from services.member.events import RoleGranted, RoleRevoked
-from services.member.membership.domain import Membership, MembershipEvent, known
+from services.member.events import MemberRemoved, RoleGranted, RoleRevoked
+from services.member.membership.domain import Membership, MembershipEvent, known, without_roles
 from shared.errors import Conflict, Forbidden
+from shared.event import Text
 
 ADMINISTRATOR = "administrator"
 MODERATOR = "moderator"
@@ -23,6 +24,8 @@ GRANTERS: Mapping[str, frozenset[str]] = {
     MODERATOR: frozenset({OWNER, ADMINISTRATOR}),
 }
 """For each role, the roles whose holders may grant and revoke it."""
+
+RANKS: Mapping[str, int] = {MODERATOR: 1, ADMINISTRATOR: 2, OWNER: 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,29 @@ def revoke_ownership(state: Community, member_id: UUID, by: Holder) -> list[Comm
     if by.id != member_id:
         _granter(OWNER, by)
     return remove_owner(state, member_id)
+
+
+def remove(state: Membership, member: Holder, reason: Text | None, by: Holder) -> list[MembershipEvent]:
+    """Send away a member who stands below the one who does it; the roles end with it.
+
+    Moderators remove members, administrators moderators besides, owners all but owners. Nobody removes themselves.
+    """
+    if by.id == member.id:
+        raise Forbidden("Nobody removes themselves. Leave instead.")
+    if not _rank(by):
+        raise Forbidden("Only moderators, administrators and owners remove members.")
+    known(state)
+    if _rank(by) <= _rank(member):
+        raise Forbidden("Only those can be removed who stand below you.")
+    if state.status == "removed":
+        return []
+    if state.status != "member":
+        raise Conflict(f"Only a member can be removed; the status of this one is {state.status!r}.")
+    return [*without_roles(state, member.id), MemberRemoved(member.id, by.id, reason)]
+
+
+def _rank(holder: Holder) -> int:
+    return max((RANKS.get(role, 0) for role in holder.roles), default=0)
 
 
 def _granter(role: str, by: Holder) -> None:

@@ -13,6 +13,7 @@ from services.member.events import (
     CommunityFounded,
     MemberJoined,
     MemberLeft,
+    MemberRemoved,
 )
 from services.member.tables import metadata
 from shared.event import Recorded
@@ -37,7 +38,9 @@ community_list = view_table(
     indexes=[sa.Index("ix_community_list_slug", "slug")],
 )
 
-CommunityListEvent = CommunityFounded | CommunityDescribed | CommunityArchived | MemberJoined | MemberLeft
+CommunityListEvent = (
+    CommunityFounded | CommunityDescribed | CommunityArchived | MemberJoined | MemberLeft | MemberRemoved
+)
 
 
 def fold(event: CommunityListEvent, record: Recorded) -> Iterator[Change]:
@@ -59,7 +62,7 @@ def fold(event: CommunityListEvent, record: Recorded) -> Iterator[Change]:
             yield put(community_list, key, record.version, archived=True)
         case MemberJoined():
             yield add(community_list, key, members=1)
-        case MemberLeft():
+        case MemberLeft() | MemberRemoved():
             yield add(community_list, key, members=-1)
         case _:
             raise TypeError(event)

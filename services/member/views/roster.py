@@ -1,4 +1,4 @@
-"""The roster: who is here and since when, which roles each holds, and where the words of each profile are.
+"""The roster: who is here and since when, who is a robot, which roles each holds, and where each profile's words are.
 
 The membership, the profile and (for `owner`) the community are different streams, so each puts rows of its own table;
 they are joined when read.
@@ -14,9 +14,13 @@ from sqlalchemy.dialects.postgresql import UUID
 from services.member.events import (
     ApplicationDeclined,
     ApplicationSubmitted,
+    ApplicationWithdrawn,
     MemberJoined,
     MemberLeft,
+    MemberRemoved,
     ProfileUpdated,
+    RobotMarked,
+    RobotUnmarked,
     RoleGranted,
     RoleRevoked,
 )
@@ -31,6 +35,7 @@ roster = view_table(
     put=[
         sa.Column("status", sa.Text),
         sa.Column("since", sa.DateTime(timezone=True)),  # when that status began
+        sa.Column("robot", sa.Boolean),
     ],
     indexes=[sa.Index("ix_roster_newest", "community", "status", "since", "member")],
 )
@@ -51,7 +56,17 @@ profile_words = view_table(
 )
 
 RosterEvent = (
-    MemberJoined | ApplicationSubmitted | ApplicationDeclined | MemberLeft | RoleGranted | RoleRevoked | ProfileUpdated
+    MemberJoined
+    | ApplicationSubmitted
+    | ApplicationWithdrawn
+    | ApplicationDeclined
+    | MemberLeft
+    | MemberRemoved
+    | RobotMarked
+    | RobotUnmarked
+    | RoleGranted
+    | RoleRevoked
+    | ProfileUpdated
 )
 
 
@@ -62,10 +77,18 @@ def fold(event: RosterEvent, record: Recorded) -> Iterator[Change]:
             yield put(roster, member, record.version, status="member", since=since)
         case ApplicationSubmitted():
             yield put(roster, member, record.version, status="applicant", since=since)
+        case ApplicationWithdrawn():
+            yield put(roster, member, record.version, status="withdrawn", since=since)
         case ApplicationDeclined():
             yield put(roster, member, record.version, status="declined", since=since)
         case MemberLeft():
             yield put(roster, member, record.version, status="left", since=since)
+        case MemberRemoved():
+            yield put(roster, member, record.version, status="removed", since=since)
+        case RobotMarked():
+            yield put(roster, member, record.version, robot=True)
+        case RobotUnmarked():
+            yield put(roster, member, record.version, robot=False)
         case RoleGranted(member_id=holder, role=role):
             yield put(role_holder, (record.community, role, holder), record.version, since=since)
         case RoleRevoked(member_id=holder, role=role):

@@ -11,12 +11,13 @@ from services.projection.subscriptions import (
     SuggestionAnswered,
     SuggestionCompleted,
     SuggestionDeclined,
+    SuggestionDeleted,
     SuggestionPlanned,
     SuggestionSubmitted,
 )
 from services.projection.tables import metadata
 from shared.event import Recorded
-from shared.views.view import Change, View, micros, put, view_table
+from shared.views.view import Change, View, drop, micros, put, view_table
 
 STATES = ("open", "planned", "completed", "declined")
 """The states a suggestion can be in; being answered stands beside them."""
@@ -35,7 +36,12 @@ ANSWER = view_table(
 )
 
 SuggestionEvent = (
-    SuggestionSubmitted | SuggestionAnswered | SuggestionPlanned | SuggestionCompleted | SuggestionDeclined
+    SuggestionSubmitted
+    | SuggestionAnswered
+    | SuggestionPlanned
+    | SuggestionCompleted
+    | SuggestionDeclined
+    | SuggestionDeleted
 )
 
 
@@ -54,6 +60,8 @@ def fold(event: SuggestionEvent, record: Recorded) -> Iterator[Change]:
             yield put(SUGGESTION, key, record.version, state="completed")
         case SuggestionDeclined():
             yield put(SUGGESTION, key, record.version, state="declined")
+        case SuggestionDeleted():
+            yield drop(SUGGESTION, key, record.version)
         case _:
             assert_never(event)
 

@@ -19,7 +19,9 @@ SCOPES = {
 }
 STANDINGS = {
     "applicant": Standing("applicant", frozenset()),
+    "withdrawn": Standing("withdrawn", frozenset()),
     "declined": Standing("declined", frozenset()),
+    "removed": Standing("removed", frozenset()),
     "left": Standing("left", frozenset()),
     "owner who left": Standing("left", frozenset({"owner"})),
     "member": Standing("member", frozenset()),
@@ -31,41 +33,45 @@ STANDINGS = {
     "importing administrator": Standing("member", frozenset({"administrator"})),
 }
 
-# The columns are the permissions as the enumeration has them: authenticated, join, operate, read, contribute,
+# The columns are the permissions as the enumeration has them: authenticated, join, operate, withdraw, read, contribute,
 # moderate, administer, own, backfill. 200 stands for allowed.
 PUBLIC: dict[str, tuple[int, ...]] = {
-    "anonymous": (401, 401, 401, 401, 401, 401, 401, 401, 401),
-    "stranger": (200, 200, 403, 200, 403, 403, 403, 403, 403),
-    "applicant": (200, 200, 403, 200, 403, 403, 403, 403, 403),
-    "declined": (200, 200, 403, 200, 403, 403, 403, 403, 403),
-    "left": (200, 200, 403, 200, 403, 403, 403, 403, 403),
-    "owner who left": (200, 200, 403, 200, 403, 403, 403, 403, 403),
-    "member": (200, 200, 403, 200, 200, 403, 403, 403, 403),
-    "juggler": (200, 200, 403, 200, 200, 403, 403, 403, 403),
-    "moderator": (200, 200, 403, 200, 200, 200, 403, 403, 403),
-    "administrator": (200, 200, 403, 200, 200, 200, 200, 403, 403),
-    "owner": (200, 200, 403, 200, 200, 200, 200, 200, 403),
-    "importer": (200, 200, 403, 200, 403, 403, 403, 403, 403),
-    "importing moderator": (200, 200, 403, 200, 200, 200, 403, 403, 403),
-    "importing administrator": (200, 200, 403, 200, 200, 200, 200, 403, 200),
-    "operator": (200, 200, 200, 200, 403, 403, 403, 403, 200),
+    "anonymous": (401, 401, 401, 401, 401, 401, 401, 401, 401, 401),
+    "stranger": (200, 200, 403, 403, 200, 403, 403, 403, 403, 403),
+    "applicant": (200, 200, 403, 200, 200, 403, 403, 403, 403, 403),
+    "withdrawn": (200, 200, 403, 200, 200, 403, 403, 403, 403, 403),
+    "declined": (200, 200, 403, 200, 200, 403, 403, 403, 403, 403),
+    "removed": (200, 200, 403, 200, 200, 403, 403, 403, 403, 403),
+    "left": (200, 200, 403, 200, 200, 403, 403, 403, 403, 403),
+    "owner who left": (200, 200, 403, 200, 200, 403, 403, 403, 403, 403),
+    "member": (200, 200, 403, 200, 200, 200, 403, 403, 403, 403),
+    "juggler": (200, 200, 403, 200, 200, 200, 403, 403, 403, 403),
+    "moderator": (200, 200, 403, 200, 200, 200, 200, 403, 403, 403),
+    "administrator": (200, 200, 403, 200, 200, 200, 200, 200, 403, 403),
+    "owner": (200, 200, 403, 200, 200, 200, 200, 200, 200, 403),
+    "importer": (200, 200, 403, 403, 200, 403, 403, 403, 403, 403),
+    "importing moderator": (200, 200, 403, 200, 200, 200, 200, 403, 403, 403),
+    "importing administrator": (200, 200, 403, 200, 200, 200, 200, 200, 403, 200),
+    "operator": (200, 200, 200, 403, 200, 403, 403, 403, 403, 200),
 }
 FOR_MEMBERS: dict[str, tuple[int, ...]] = {
-    "anonymous": (401, 401, 401, 401, 401, 401, 401, 401, 401),
-    "stranger": (200, 200, 403, 404, 404, 404, 404, 404, 404),
-    "applicant": (200, 200, 403, 404, 403, 403, 403, 403, 404),
-    "declined": (200, 200, 403, 404, 404, 404, 404, 404, 404),
-    "left": (200, 200, 403, 404, 404, 404, 404, 404, 404),
-    "owner who left": (200, 200, 403, 404, 404, 404, 404, 404, 404),
-    "member": (200, 200, 403, 200, 200, 403, 403, 403, 403),
-    "juggler": (200, 200, 403, 200, 200, 403, 403, 403, 403),
-    "moderator": (200, 200, 403, 200, 200, 200, 403, 403, 403),
-    "administrator": (200, 200, 403, 200, 200, 200, 200, 403, 403),
-    "owner": (200, 200, 403, 200, 200, 200, 200, 200, 403),
-    "importer": (200, 200, 403, 404, 404, 404, 404, 404, 404),
-    "importing moderator": (200, 200, 403, 200, 200, 200, 403, 403, 403),
-    "importing administrator": (200, 200, 403, 200, 200, 200, 200, 403, 200),
-    "operator": (200, 200, 200, 200, 404, 404, 404, 404, 200),
+    "anonymous": (401, 401, 401, 401, 401, 401, 401, 401, 401, 401),
+    "stranger": (200, 200, 403, 404, 404, 404, 404, 404, 404, 404),
+    "applicant": (200, 200, 403, 200, 404, 403, 403, 403, 403, 404),
+    "withdrawn": (200, 200, 403, 200, 404, 404, 404, 404, 404, 404),
+    "declined": (200, 200, 403, 200, 404, 404, 404, 404, 404, 404),
+    "removed": (200, 200, 403, 200, 404, 404, 404, 404, 404, 404),
+    "left": (200, 200, 403, 200, 404, 404, 404, 404, 404, 404),
+    "owner who left": (200, 200, 403, 200, 404, 404, 404, 404, 404, 404),
+    "member": (200, 200, 403, 200, 200, 200, 403, 403, 403, 403),
+    "juggler": (200, 200, 403, 200, 200, 200, 403, 403, 403, 403),
+    "moderator": (200, 200, 403, 200, 200, 200, 200, 403, 403, 403),
+    "administrator": (200, 200, 403, 200, 200, 200, 200, 200, 403, 403),
+    "owner": (200, 200, 403, 200, 200, 200, 200, 200, 200, 403),
+    "importer": (200, 200, 403, 404, 404, 404, 404, 404, 404, 404),
+    "importing moderator": (200, 200, 403, 200, 200, 200, 200, 403, 403, 403),
+    "importing administrator": (200, 200, 403, 200, 200, 200, 200, 200, 403, 200),
+    "operator": (200, 200, 200, 404, 200, 404, 404, 404, 404, 200),
 }
 OUTSIDE = (Permission.AUTHENTICATED, Permission.OPERATE)
 
@@ -163,7 +169,7 @@ def test_a_requirement_is_declared_where_it_can_be_judged() -> None:
             other(requirement)
 
 
-LADDER = ("stranger", "member", "moderator", "administrator", "owner")
+LADDER = ("stranger", "left", "member", "moderator", "administrator", "owner")
 
 
 @pytest.mark.parametrize("even_archived", [False, True])
@@ -178,8 +184,9 @@ def test_what_is_told_of_a_requirement_is_what_is_decided(permission: Permission
         return refusal(asked, scopes, where, STANDINGS.get(who, NOBODY)) is None
 
     for where in (community("public"), community("members")):
-        least = {"anyone": 0, "operator": 0, "reader": 0 if where.visibility == "public" else 1}
-        rank = least[who] if (who := told["who"]) in least else LADDER.index(str(who))
+        reader = "stranger" if where.visibility == "public" else "member"
+        least = {"anyone": "stranger", "operator": "stranger", "reader": reader, "participant": "left"}
+        rank = LADDER.index(least.get(who := str(told["who"]), who))
         assert [passes(who, where) for who in LADDER] == [at >= rank for at in range(len(LADDER))]
     if "scope" in told:
         assert not passes("owner", community("public"), frozenset())

@@ -1,6 +1,6 @@
 """joinings and leavings.
 
-Revision: 0002, after: 0001, of 2026-11-28.
+Revision: 0003, after: 0002, of 2026-11-28.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
