@@ -23,6 +23,7 @@ from shared.event import Catalogue, Event, encode_data, wire_name
 from shared.history import History
 from shared.identity import derived_id
 from shared.log.port import LARGEST_EVENT, Append, Log, NewEvent, Position, Secret, VersionConflict, Write
+from shared.preconditions import Precondition, Tags
 from shared.tracing import appending
 from shared.turns import Turns
 
@@ -70,9 +71,12 @@ class Step(Generic[S, E]):
     decider: Decider[S, E]
     stream: UUID
     decide: Callable[[S], list[E]]
-    expect: int | None = None
+    expect: Precondition | int | None = None
+    """What is asked of the stream as it is; a number stands for that version."""
     new: bool = False
     """Its id was made just now, so nobody can have written to it: it is decided on without a look."""
+    there: Callable[[S], bool] | None = None
+    """Whether what the command is about exists, where that is more than that the stream has events."""
 
 
 @dataclass(slots=True)
@@ -128,17 +132,18 @@ class Commands:
         *,
         act: Act,
         secrets: Sequence[Secret] = (),
-        expect: int | None = None,
+        expect: Precondition | int | None = None,
         new: bool = False,
+        there: Callable[[S], bool] | None = None,
     ) -> Outcome[S]:
         """Decide on a stream and write what follows, with the secrets in the same transaction.
 
-        `expect` is the version the caller has seen: `PreconditionFailed` when the stream is at another one, unless what
-        is asked for is so already (RFC 9110, 13.1.1): then it is a repetition, whose first answer may have been lost.
-        `new` as in `Step`. Raises what `decide` raises, `Conflict` when others keep being first, `Unavailable` as
-        `Log.append`.
+        `expect`, `new` and `there` as in `Step`. Raises `PreconditionFailed` when the stream is not as expected, unless
+        what is asked for is so already and `Precondition.forgives` that. Raises what `decide` raises, `Conflict` when
+        others keep being first, `Unavailable` as `Log.append`.
         """
-        (outcome,) = await self.execute_together([Step(decider, stream, decide, expect, new)], act=act, secrets=secrets)
+        step = Step(decider, stream, decide, expect, new, there)
+        (outcome,) = await self.execute_together([step], act=act, secrets=secrets)
         return cast("Outcome[S]", outcome)
 
     async def execute_together(
@@ -154,7 +159,7 @@ class Commands:
                     else await self._current(step, act.community, fresh=fresh)
                     for step in steps
                 ]
-                moved_on = _moved_on(steps, before)
+                moved_on, forgiven = _moved_on(steps, before)
                 try:
                     decided = [_decide(step, known) for step, known in zip(steps, before, strict=True)]
                 except Problem:
@@ -165,10 +170,10 @@ class Commands:
                     raise
                 if not fresh and (moved_on or not all(decided)):
                     continue
+                if moved_on and (any(decided) or not forgiven):
+                    raise moved_on
                 if not any(decided):
                     return [known.outcome() for known in before]
-                if moved_on:
-                    raise moved_on
                 try:
                     return await self._append(steps, before, decided, act, secrets)
                 except VersionConflict:
@@ -253,14 +258,22 @@ class Commands:
             self._cache.popitem(last=False)
 
 
-def _moved_on(steps: Sequence[Step[Any, Any]], before: Sequence[_Known]) -> PreconditionFailed | None:
-    """What is to be said of the first stream that is at another version than the caller has seen."""
+def _moved_on(steps: Sequence[Step[Any, Any]], before: Sequence[_Known]) -> tuple[PreconditionFailed | None, bool]:
+    """What is to be said of the first stream that is not as expected; and whether that is forgiven to a repetition."""
     for step, known in zip(steps, before, strict=True):
-        if step.expect not in (None, known.version):
-            return PreconditionFailed(
-                f"The {step.decider.name} is at version {known.version}, not {step.expect}. Read it again."
+        if step.expect is None:
+            continue
+        expect = step.expect
+        if isinstance(expect, int):
+            expect = Precondition(Tags(frozenset({str(expect)})))
+        there = known.version > 0 and (step.there is None or step.there(known.state))
+        if (header := expect.broken(known.version, there=there)) is not None:
+            now = f"is at version {known.version}" if there else "does not exist"
+            failed = PreconditionFailed(
+                f"The {step.decider.name} {now}, which `{header}` rules out. Read it again.", header=header
             )
-    return None
+            return failed, expect.forgives(known.version)
+    return None, False
 
 
 def _decide(step: Step[Any, Any], known: _Known) -> list[Event]:

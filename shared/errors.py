@@ -76,6 +76,14 @@ class NotFound(Problem):
     status, code, title = 404, "not-found", "Not found"
 
 
+class MethodNotAllowed(Problem):
+    status, code, title = 405, "method-not-allowed", "Method not allowed"
+
+
+class NotAcceptable(Problem):
+    status, code, title = 406, "not-acceptable", "Not acceptable"
+
+
 class Conflict(Problem):
     status, code, title = 409, "conflict", "In conflict with the current state"
 
@@ -88,8 +96,16 @@ class TooLarge(Problem):
     status, code, title = 413, "too-large", "Too large"
 
 
+class TargetTooLong(Problem):
+    status, code, title = 414, "target-too-long", "Address too long"
+
+
 class UnsupportedMedia(Problem):
     status, code, title = 415, "unsupported-media-type", "Unsupported media type"
+
+
+class ExpectationFailed(Problem):
+    status, code, title = 417, "expectation-failed", "Expectation failed"
 
 
 class TooManyRequests(Problem):

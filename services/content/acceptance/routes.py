@@ -12,7 +12,7 @@ from services.content.actors import actor
 from services.content.events import AnswerAccepted
 from services.content.replies.domain import REPLY
 from services.content.replies.reply import EXAMPLE
-from services.content.threads.domain import THREAD
+from services.content.threads.domain import THREAD, Thread
 from services.content.threads.routes import ThreadPath
 from shared.access.permissions import Contributor
 from shared.http.dependencies import Commanding, IfMatch
@@ -34,11 +34,19 @@ async def accept_answer(
     """By the thread's author or a moderator. It takes the place of another that was accepted before."""
     reply = (await store.load(REPLY, body.reply_id)).state
     given = (await store.load(THREAD, thread_id)).history.last_occasion(AnswerAccepted)
-    await store.execute(THREAD, thread_id, lambda state: accept(state, reply, actor(here), given), expect=expect)
+    await store.execute(
+        THREAD, thread_id, lambda state: accept(state, reply, actor(here), given), expect=expect, there=_answered
+    )
 
 
 @router.delete("", status_code=204, operation_id="withdraw_acceptance", summary="Withdraw the acceptance")
 async def withdraw_acceptance(thread_id: ThreadPath, here: Contributor, store: Commanding, expect: IfMatch) -> None:
     """By the thread's author or a moderator; where nothing is accepted, nothing happens."""
     given = (await store.load(THREAD, thread_id)).history.last_occasion(AnswerAccepted)
-    await store.execute(THREAD, thread_id, lambda state: withdraw(state, actor(here), given), expect=expect)
+    await store.execute(
+        THREAD, thread_id, lambda state: withdraw(state, actor(here), given), expect=expect, there=_answered
+    )
+
+
+def _answered(state: Thread) -> bool:
+    return state.accepted is not None

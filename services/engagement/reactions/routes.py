@@ -109,7 +109,7 @@ async def _give(target_id: UUID, kind: Kind, here: Here, store: Store, targets: 
     aim = await targets.look_up(here.community.id, target_id)
     positive = SIGNS[kind]
     return await store.execute(
-        REACTION, stream, lambda state: react(state, stream, aim, here.id, str(kind), positive=positive)
+        REACTION, stream, lambda state: react(state, stream, aim, here.id, str(kind), positive=positive), there=_stands
     )
 
 
@@ -118,4 +118,8 @@ async def delete_reaction(target_id: TargetPath, kind: KindPath, here: Contribut
     """Also from what was deleted since; where there is none, nothing happens."""
     stream = reaction_id(target_id, here.id, kind)
     given = (await store.load(REACTION, stream)).history.last_occasion(ReactionAdded)
-    await store.execute(REACTION, stream, lambda state: withdraw(state, given))
+    await store.execute(REACTION, stream, lambda state: withdraw(state, given), there=_stands)
+
+
+def _stands(state: Reaction) -> bool:
+    return state.stands

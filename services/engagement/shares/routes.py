@@ -66,6 +66,7 @@ async def post_share(body: NewShare, here: Contributor, store: Commanding, targe
     await store.execute(
         SHARE, share_id, lambda state: share(state, share_id, body.target_id, aim, here.id, body.medium)
     )
+    store.created(f"shares?target={body.target_id}")  # a share has no address of its own; there it is counted
     return ShareAnswer(id=share_id, target_id=body.target_id, medium=body.medium)
 
 

@@ -82,8 +82,8 @@ async def show(
     at = here.community.id
     state, history = found.state, found.history
     existing(state)
-    store.tag(found.version)
     votes, my_vote = (0, False) if found.begun else await _votes(suggestion_id, here, store, db)
+    store.tag(found.version, votes, my_vote)
     text, reason, answer = await read_all(store.vault, at, [state.text, state.reason, state.answer])
     return SuggestionAnswer(
         id=suggestion_id,

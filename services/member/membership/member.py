@@ -99,20 +99,21 @@ async def show(member: UUID, found: Outcome[Membership], here: Here, store: Stor
     applicant, except to moderators and to themselves.
     """
     at = here.community.id
-    store.tag(found.version)
     state, since = found.state, found.history.last_at(*_SETTLES_STATUS)
     insider = member == here.id or Permission.MODERATE in here.permissions
     if since is None or (state.status in ("applicant", "declined") and not insider):
         raise NotFound("There is no such member.")
     community = await store.load(COMMUNITY, at)
     profile = await store.load(PROFILE, profile_id(at, member))
-    words = await read(store.vault, at, profile.state.words) or {}
+    name = (await read(store.vault, at, profile.state.words) or {}).get("display_name")
+    roles = ranked(holder(member, community.state, state).roles, state.status)
+    store.tag(found.version, insider, name, *roles)
     return MemberAnswer(
         id=member,
         status=state.status,
         status_since=since,
-        roles=ranked(holder(member, community.state, state).roles, state.status),
-        display_name=words.get("display_name"),
+        roles=roles,
+        display_name=name,
         times_joined=state.times_joined,
         application=await _application(state, here, store) if insider else None,
     )
