@@ -261,9 +261,8 @@ class Commands:
 def _moved_on(steps: Sequence[Step[Any, Any]], before: Sequence[_Known]) -> tuple[PreconditionFailed | None, bool]:
     """What is to be said of the first stream that is not as expected; and whether that is forgiven to a repetition."""
     for step, known in zip(steps, before, strict=True):
-        if step.expect is None:
+        if (expect := step.expect) is None:
             continue
-        expect = step.expect
         if isinstance(expect, int):
             expect = Precondition(Tags(frozenset({str(expect)})))
         there = known.version > 0 and (step.there is None or step.there(known.state))

@@ -72,6 +72,14 @@ class Forbidden(Problem):
     status, code, title = 403, "forbidden", "Not permitted"
 
 
+class InsufficientScope(Forbidden):
+    """The token is good and lacks a scope (RFC 6750)."""
+
+    def __init__(self, detail: str, scope: str) -> None:
+        super().__init__(detail)
+        self.scope = scope
+
+
 class NotFound(Problem):
     status, code, title = 404, "not-found", "Not found"
 

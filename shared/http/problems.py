@@ -20,6 +20,7 @@ from starlette.routing import Match
 from shared.db import cause_of, is_away
 from shared.errors import (
     BadRequest,
+    InsufficientScope,
     Invalid,
     InvalidToken,
     MethodNotAllowed,
@@ -52,6 +53,8 @@ def headers_of(problem: Problem) -> dict[str, str]:
     if isinstance(problem, Unauthenticated):
         bad = isinstance(problem, InvalidToken)
         headers["www-authenticate"] = 'Bearer realm="guildhall"' + (', error="invalid_token"' if bad else "")
+    if isinstance(problem, InsufficientScope):
+        headers["www-authenticate"] = f'Bearer realm="guildhall", error="insufficient_scope", scope="{problem.scope}"'
     if problem.retry_after is not None or problem.status in _LATER:
         headers["retry-after"] = str(max(1, math.ceil(problem.retry_after or 1)))
     return headers
