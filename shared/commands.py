@@ -25,6 +25,7 @@ from shared.event import Catalogue, Event, encode_data, wire_name
 from shared.history import History
 from shared.identity import derived_id
 from shared.log.port import LARGEST_EVENT, Append, Guard, Log, NewEvent, Position, Secret, VersionConflict, Write
+from shared.preconditions import Precondition, Tags
 from shared.tracing import appending
 from shared.turns import Turns
 
@@ -72,9 +73,12 @@ class Step(Generic[S, E]):
     decider: Decider[S, E]
     stream: UUID
     decide: Callable[..., list[E]]
-    expect: int | None = None
+    expect: Precondition | int | None = None
+    """What is asked of the stream as it is; a number stands for that version."""
     new: bool = False
     """Its id was made just now, so nobody can have written to it: it is decided on without a look."""
+    there: Callable[[S], bool] | None = None
+    """Whether what the command is about exists, where that is more than that the stream has events."""
 
 
 Basis = tuple[Decider[Any, Any], UUID]
@@ -148,19 +152,19 @@ class Commands:
         act: Act,
         on: Sequence[Basis] = (),
         secrets: Sequence[Secret] = (),
-        expect: int | None = None,
+        expect: Precondition | int | None = None,
         new: bool = False,
+        there: Callable[[S], bool] | None = None,
     ) -> Outcome[S]:
         """Decide on a stream and write what follows, with the secrets in the same transaction.
 
         `on` names other streams that the decision rests on: `decide` is given their states behind its own, and what it
-        decides takes effect only while they are as they were.
-        `expect` is the version the caller has seen: `PreconditionFailed` when the stream is at another one, unless what
-        is asked for is so already (RFC 9110, 13.1.1): then it is a repetition, whose first answer may have been lost.
-        `new` as in `Step`. Raises what `decide` raises, `Conflict` when others keep being first, `Unavailable` as
-        `Log.append`.
+        decides takes effect only while they are as they were. `expect`, `new` and `there` as in `Step`. Raises
+        `PreconditionFailed` when the stream is not as expected, unless what is asked for is so already and
+        `Precondition.forgives` that. Raises what `decide` raises, `Conflict` when others keep being first,
+        `Unavailable` as `Log.append`.
         """
-        step = Step(decider, stream, decide, expect, new)
+        step = Step(decider, stream, decide, expect, new, there)
         (outcome,) = await self.execute_together([step], act=act, on=on, secrets=secrets)
         return cast("Outcome[S]", outcome)
 
@@ -188,7 +192,7 @@ class Commands:
                     else await self._current(step, act.community, fresh=fresh)
                     for step in looked_at
                 ]
-                moved_on = _moved_on(looked_at, before)
+                moved_on, forgiven = _moved_on(looked_at, before)
                 known_as = {step.stream: known.state for step, known in zip(looked_at, before, strict=True)}
                 bases = [known_as[stream] for _, stream in on]
                 try:
@@ -201,10 +205,10 @@ class Commands:
                     raise
                 if not fresh and (moved_on or not any(decided)):
                     continue
+                if moved_on and (any(decided) or not forgiven):
+                    raise moved_on
                 if not any(decided):
                     return [known.outcome() for known in before[: len(steps)]]
-                if moved_on:
-                    raise moved_on
                 decided += [[]] * (len(looked_at) - len(steps))
                 try:
                     return (await self._append(looked_at, before, decided, act, secrets))[: len(steps)]
@@ -298,14 +302,21 @@ class Commands:
             self._cache.popitem(last=False)
 
 
-def _moved_on(steps: Sequence[Step[Any, Any]], before: Sequence[_Known]) -> PreconditionFailed | None:
-    """What is to be said of the first stream that is at another version than the caller has seen."""
+def _moved_on(steps: Sequence[Step[Any, Any]], before: Sequence[_Known]) -> tuple[PreconditionFailed | None, bool]:
+    """What is to be said of the first stream that is not as expected; and whether that is forgiven to a repetition."""
     for step, known in zip(steps, before, strict=True):
-        if step.expect not in (None, known.version):
-            return PreconditionFailed(
-                f"The {step.decider.name} is at version {known.version}, not {step.expect}. Read it again."
+        if (expect := step.expect) is None:
+            continue
+        if isinstance(expect, int):
+            expect = Precondition(Tags(frozenset({str(expect)})))
+        there = known.version > 0 and (step.there is None or step.there(known.state))
+        if (header := expect.broken(known.version, there=there)) is not None:
+            now = f"is at version {known.version}" if there else "does not exist"
+            failed = PreconditionFailed(
+                f"The {step.decider.name} {now}, which `{header}` rules out. Read it again.", header=header
             )
-    return None
+            return failed, expect.forgives(known.version)
+    return None, False
 
 
 def _decide(step: Step[Any, Any], state: Any, bases: Sequence[Any]) -> list[Event]:

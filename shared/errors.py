@@ -72,8 +72,24 @@ class Forbidden(Problem):
     status, code, title = 403, "forbidden", "Not permitted"
 
 
+class InsufficientScope(Forbidden):
+    """The token is good and lacks a scope (RFC 6750)."""
+
+    def __init__(self, detail: str, scope: str) -> None:
+        super().__init__(detail)
+        self.scope = scope
+
+
 class NotFound(Problem):
     status, code, title = 404, "not-found", "Not found"
+
+
+class MethodNotAllowed(Problem):
+    status, code, title = 405, "method-not-allowed", "Method not allowed"
+
+
+class NotAcceptable(Problem):
+    status, code, title = 406, "not-acceptable", "Not acceptable"
 
 
 class Conflict(Problem):
@@ -88,8 +104,16 @@ class TooLarge(Problem):
     status, code, title = 413, "too-large", "Too large"
 
 
+class TargetTooLong(Problem):
+    status, code, title = 414, "target-too-long", "Address too long"
+
+
 class UnsupportedMedia(Problem):
     status, code, title = 415, "unsupported-media-type", "Unsupported media type"
+
+
+class ExpectationFailed(Problem):
+    status, code, title = 417, "expectation-failed", "Expectation failed"
 
 
 class TooManyRequests(Problem):

@@ -128,9 +128,28 @@ def _exactly(path: str, *handlers: Route) -> Route:
     return {"match": [{"path": [path]}], "handle": list(handlers), "terminal": True}
 
 
+def _read_only(page: Route) -> list[Route]:
+    """A page of the gateway's own, for the methods that read; the others are told which those are."""
+    (found,) = page["match"]
+    match = {name: value for name, value in found.items() if name != "method"}
+    allow = {"Allow": ["GET, HEAD, OPTIONS"]}
+    options = {"handler": "static_response", "status_code": 204, "headers": {**allow, "Cache-Control": ["no-store"]}}
+    refusal = problem(
+        405, "method-not-allowed", "Method not allowed", "This path takes other methods; `Allow` lists them."
+    )
+    refusal["headers"].update(allow)
+    return [
+        {**page, "match": [{**match, "method": ["GET", "HEAD"]}]},
+        {"match": [{**match, "method": ["OPTIONS"]}], "handle": [options], "terminal": True},
+        {"match": [match], "handle": [refusal], "terminal": True},
+    ]
+
+
 def problem(status: int, kind: str, title: str, detail: str) -> Route:
     body = {"type": f"urn:guildhall:problem:{kind}", "title": title, "status": status, "detail": detail}
-    return _answer(json.dumps(body), "application/problem+json", status)
+    answer = _answer(json.dumps(body), "application/problem+json", status)
+    answer["headers"]["Cache-Control"] = ["no-store"]
+    return answer
 
 
 NOT_FOUND = problem(404, "not-found", "Not found", "No service owns this path.")
@@ -156,6 +175,7 @@ def routes(
             _exactly("/.well-known/openid-configuration", _answer(discovery, "application/json")),
             _exactly("/.well-known/jwks.json", _answer(jwks, "application/jwk-set+json")),
         ]
+    made = [route for page_route in made for route in _read_only(page_route)]
     made += [_service_documents(service, upstreams[service]) for service in sorted(upstreams)]
     for service, templates in owners(paths):
         for streaming, some in groupby(templates, key=streams):

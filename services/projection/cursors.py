@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 from typing import TypeVar
-from urllib.parse import urlencode
 
 import msgspec
 from fastapi import Request
 
 from shared.errors import BadRequest
-from shared.http import context
+from shared.http.paging import link_next
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -27,7 +26,5 @@ def opened(cursor: str, kind: type[T]) -> T:
 def following(request: Request, content: msgspec.Struct) -> str:
     """The cursor of the next page; the answer gets its `Link` header (RFC 8288)."""
     cursor = base64.urlsafe_b64encode(msgspec.json.encode(content)).rstrip(b"=").decode()
-    others = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
-    target = f"{request.url.path}?{urlencode([*others, ('cursor', cursor)])}"
-    context.of(request).headers.append((b"link", f'<{target}>; rel="next"'.encode("ascii")))
+    link_next(request, cursor)
     return cursor

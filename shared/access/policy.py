@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from shared.access.standing import NOBODY, Community, Standing
-from shared.errors import Conflict, Forbidden, NotFound, Problem, Unauthenticated
+from shared.errors import Conflict, Forbidden, InsufficientScope, NotFound, Problem, Unauthenticated
 
 
 class Permission(StrEnum):
@@ -125,7 +125,11 @@ def refusal(
     if wanted is Permission.AUTHENTICATED:
         return None
     if wanted is Permission.OPERATE:
-        return None if OPERATE_SCOPE in scopes else Forbidden(f"This needs a token with the scope {OPERATE_SCOPE}.")
+        return (
+            None
+            if OPERATE_SCOPE in scopes
+            else InsufficientScope(f"This needs a token with the scope {OPERATE_SCOPE}.", OPERATE_SCOPE)
+        )
     if community is None:
         return _hidden()
     permitted = permissions_of(standing)
@@ -153,7 +157,7 @@ def _backfill_refusal(scopes: frozenset[str], community: Community, permitted: f
     if Permission.READ not in permitted and community.visibility != "public":
         return _hidden()
     if BACKFILL_SCOPE not in scopes:
-        return Forbidden(f"A backfill needs a token with the scope {BACKFILL_SCOPE}.")
+        return InsufficientScope(f"A backfill needs a token with the scope {BACKFILL_SCOPE}.", BACKFILL_SCOPE)
     if Permission.ADMINISTER not in permitted:
         return Forbidden("A backfill needs the role owner or administrator in this community.")
     return None

@@ -13,6 +13,7 @@ from shared.backfill.command import BackfillCommand, LineAnswer
 from shared.backfill.exchange import Exchange
 from shared.errors import UnsupportedMedia
 from shared.http import context
+from shared.http.dependencies import add_to_list
 
 MEDIA_TYPES = {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-lines"}
 
@@ -61,6 +62,7 @@ def backfill_router(service: str, commands: Sequence[BackfillCommand[Any]]) -> A
     async def backfill(
         request: Request, here: Annotated[Here, Depends(requires(Permission.BACKFILL, even_archived=True))]
     ) -> Response:
+        add_to_list(request)
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in MEDIA_TYPES:
             raise UnsupportedMedia("Send lines of JSON, as `Content-Type: application/x-ndjson`.")
         runtime = context.runtime_of(request)

@@ -9,7 +9,16 @@ import msgspec
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.errors import BadRequest, HeadTooLarge, Invalid, NotFound, Problem, TooLarge, UnsupportedMedia
+from shared.errors import (
+    BadRequest,
+    HeadTooLarge,
+    Invalid,
+    NotFound,
+    Problem,
+    TargetTooLong,
+    TooLarge,
+    UnsupportedMedia,
+)
 from shared.http import context, problems
 
 MOST_VALUES = 1_000
@@ -86,7 +95,10 @@ class JsonBodies:
 
 def _check_head(scope: Scope) -> None:
     headers = scope["headers"]
-    size = len(scope["path"]) + len(scope["query_string"]) + sum(len(name) + len(value) for name, value in headers)
+    target = len(scope["path"]) + len(scope["query_string"])
+    size = target + sum(len(name) + len(value) for name, value in headers)
+    if size > LARGEST_HEAD and target > LARGEST_HEAD // 2:
+        raise TargetTooLong(f"The address and the headers hold more than {LARGEST_HEAD} bytes. Shorten the address.")
     if size > LARGEST_HEAD or len(headers) > MOST_HEADERS:
         raise HeadTooLarge(
             f"The address and the headers hold more than {LARGEST_HEAD} bytes, or are more than {MOST_HEADERS} headers."
@@ -100,9 +112,11 @@ def _check_head(scope: Scope) -> None:
 
 
 def _check_type(value: str) -> None:
-    kind = value.partition(";")[0].strip().lower()
+    kind, *parameters = (part.strip().lower() for part in value.split(";"))
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
         raise UnsupportedMedia("Send JSON, as `Content-Type: application/json`.")
+    if any(part.startswith("charset=") and part[8:].strip('"') != "utf-8" for part in parameters):
+        raise UnsupportedMedia("JSON is UTF-8. Send it so, with no other `charset`.")
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -10,6 +10,8 @@ from uuid import UUID
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
+from shared.preconditions import Precondition
+
 if TYPE_CHECKING:
     from shared.access.permissions import Here
     from shared.identity import Caller
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 KEY = "guildhall"
 QUIET = frozenset({"/livez", "/readyz", "/metrics", "/status"})
 """Paths that machines ask for all the time."""
+DOCUMENTS = frozenset({"/docs", "/openapi.json"})
+"""Paths that show the same to everybody."""
 
 
 @dataclass(slots=True)
@@ -27,13 +31,19 @@ class RequestContext:
 
     id: str
     arrived: float
+    reads: bool = False
+    """Whether it is a GET or a HEAD."""
     deadline: asyncio.Timeout | None = None
     caller: Caller | None = None
     here: Here | None = None
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     """Headers for the answer, whoever renders it."""
-    version: int | None = None
-    """Of the stream the answer shows; becomes its ETag."""
+    tag: str | None = None
+    """The entity tag of what the answer shows, without its quotes."""
+    condition: Precondition | None = None
+    """What the request asks of what it is about, before it is carried out."""
+    accept: str | None = None
+    """The media types the caller takes; None for any."""
     positions: dict[int, Position] = field(default_factory=dict)
     """Where what this request wrote stands, by partition; becomes `Guildhall-Position`."""
     made: set[UUID] = field(default_factory=set)

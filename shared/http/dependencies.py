@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 from uuid import UUID, uuid5
+from zlib import crc32
 
 from fastapi import Depends, Header, Request
 from fastapi.dependencies.models import Dependant
@@ -16,12 +17,13 @@ from uuid_utils.compat import uuid7
 from shared import positions
 from shared.commands import Act, Basis, Commands, Outcome, Step
 from shared.decider import Decider
-from shared.errors import BadRequest, Unauthenticated
+from shared.errors import BadRequest, PreconditionFailed, Unauthenticated
 from shared.event import Event
 from shared.http import context
 from shared.http.context import RequestContext
 from shared.http.reading import Reading
 from shared.log.port import Secret
+from shared.preconditions import Precondition
 from shared.vault import OwnWords
 from shared.views.freshness import Freshness
 from shared.views.view import View
@@ -47,6 +49,8 @@ class Store:
     community: UUID | None = None
     """Another one than the path's."""
     anonymous: bool = False
+    implied: Precondition | None = None
+    """What the request asks of the first stream that it writes to, where its route does not say which that is."""
 
     def within(self, community: UUID) -> Store:
         """The same, acting in another community than the path's; what founding one needs."""
@@ -74,13 +78,24 @@ class Store:
         *,
         on: Sequence[Basis] = (),
         secrets: Sequence[Secret] = (),
-        expect: int | None = None,
+        expect: Precondition | int | None = None,
+        there: Callable[[S], bool] | None = None,
     ) -> Outcome[S]:
         """As `Commands.execute`."""
         new = stream in self.request.made
         self.request.made.discard(stream)  # from now on it may have events
+        if expect is None:
+            expect = self.implied
         outcome = await self.commands.execute(
-            decider, stream, decide, act=self.act, on=on, secrets=secrets, expect=expect, new=new
+            decider,
+            stream,
+            decide,
+            act=self.act,
+            on=on,
+            secrets=secrets,
+            expect=expect,
+            new=new,
+            there=there,
         )
         self._answered([outcome], secrets)
         return outcome
@@ -89,6 +104,8 @@ class Store:
         self, steps: Sequence[Step[Any, Any]], *, on: Sequence[Basis] = (), secrets: Sequence[Secret] = ()
     ) -> list[Outcome[Any]]:
         """As `Commands.execute_together`; the ETag is the first step's."""
+        if self.implied is not None and all(step.expect is None for step in steps):
+            steps = [replace(steps[0], expect=self.implied), *steps[1:]]
         outcomes = await self.commands.execute_together(steps, act=self.act, on=on, secrets=secrets)
         self._answered(outcomes, secrets)
         return outcomes
@@ -97,9 +114,14 @@ class Store:
         """A stream as it is now. A route that shows it passes its version to `tag`."""
         return await self.commands.load(decider, stream, community=self._where()[0])
 
-    def tag(self, version: int) -> None:
-        """Send this version as the answer's ETag."""
-        self.request.version = version
+    def tag(self, version: int, *beside: object) -> None:
+        """Send this version as the answer's ETag.
+
+        `beside` is what the answer shows that the version does not tell, such as counts: the tag of an answer that may
+        be kept stands for all of it. That of a change says which version came of it.
+        """
+        also = f"-{crc32(repr(beside).encode()):08x}" if self.request.reads and any(beside) else ""
+        self.request.tag = f"{version}{also}"
 
     def created(self, *path: object) -> None:
         """Send where what was made is found, as the answer's `Location`; `path` begins below the community's."""
@@ -148,10 +170,34 @@ async def store(request: Request) -> Store:
         raise BadRequest(
             "`Idempotency-Key` is one header of 1 to 255 printable ASCII characters.", header="Idempotency-Key"
         )
-    # The same key for another operation is another key; slug or id of the community make no difference.
-    operation = f"{request.method} {_IN_COMMUNITY.sub('', request.url.path)}"
+    # The same key for another operation is another key; slug or id of the community make no difference, nor how an id
+    # is written.
+    operation = f"{request.method} {_IN_COMMUNITY.sub('', request.url.path).lower()}"
     key = f"{operation}\x1f{keys[0]}" if keys else None
-    return Store(runtime.commands, OwnWords(runtime.vault), context.of(request), key, datetime.now(UTC))
+    known = context.of(request)
+    implied = None if known.condition is None else _implied(request, known.condition)
+    return Store(runtime.commands, OwnWords(runtime.vault), known, key, datetime.now(UTC), implied=implied)
+
+
+def _implied(request: Request, condition: Precondition) -> Precondition | None:
+    """What is asked of what a route writes to, where the route does not take it itself; a POST then adds to a list."""
+    if request.method == "GET" or any(
+        inner.call is if_match for inner in request.scope["route"].dependant.dependencies
+    ):
+        return None
+    if request.method == "POST":
+        add_to_list(request)
+        return None
+    return condition
+
+
+def add_to_list(request: Request) -> None:
+    """Raise what the request's preconditions say of a list that is added to: it is always there, without a tag."""
+    condition = context.of(request).condition
+    if condition is not None and (header := condition.broken_for_list()) is not None:
+        raise PreconditionFailed(
+            f"`{header}` rules out that this is there, or names a tag; a list is there and has none.", header=header
+        )
 
 
 Commanding = Annotated[Store, Depends(store)]
@@ -225,23 +271,16 @@ def _fresh_of(dependant: Dependant) -> Iterator[Fresh]:
 
 Db = Annotated[Reading, Depends(reading)]
 
-_TAG = re.compile(r'(?:W/)?"(\d{1,9})"')
-
 
 async def if_match(
+    request: Request,
     value: Annotated[
-        str | None, Header(alias="If-Match", description="The ETag of what the caller has seen.", examples=['"3"'])
+        str | None,
+        Header(alias="If-Match", description="The ETag of what the caller has seen, or several.", examples=['"3"']),
     ] = None,
-) -> int | None:
-    """The stream version of `If-Match`; None without it and for `*`, which any version satisfies.
-
-    A weak tag counts as its strong one: compressing proxies weaken tags, and ours are exact.
-    """
-    if value is None or value.strip() == "*":
-        return None
-    if (found := _TAG.fullmatch(value.strip())) is None:
-        raise BadRequest("`If-Match` is one ETag as this API gave it, or `*`.", header="If-Match")
-    return int(found[1])
+) -> Precondition | None:
+    """What the request asks of the stream that the route changes: `If-Match`, and `If-None-Match` too."""
+    return context.of(request).condition
 
 
-IfMatch = Annotated[int | None, Depends(if_match)]
+IfMatch = Annotated[Precondition | None, Depends(if_match)]

@@ -6,19 +6,16 @@ Plain ASGI throughout: what wraps requests in tasks or queues hides that a clien
 from __future__ import annotations
 
 import asyncio
-import re
 import time
-from collections.abc import Iterable
 from http import HTTPStatus
-from uuid import UUID
 
 import structlog
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
-from shared.errors import Unavailable
-from shared.http import context, problems
+from shared.errors import MethodNotAllowed, Problem, Unavailable
+from shared.http import answers, context, heads, problems
 from shared.http.bodies import streamed
 from shared.http.context import QUIET, RequestContext
 from shared.observability import REQUESTS
@@ -30,7 +27,6 @@ SAFE_HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 _CLOSED = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 _access = structlog.get_logger("guildhall.access")
 
@@ -47,31 +43,49 @@ class Around:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request = RequestContext(_request_id(scope), time.monotonic())
+        request = RequestContext("", time.monotonic(), reads=scope["method"] in ("GET", "HEAD"))
         scope[context.KEY] = request
+        refused: Exception | None = None
+        try:
+            heads.read(scope, request)
+        except Problem as problem:
+            refused = problem
+        request.id = request.id or str(uuid7())
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request.id)
-        status = 0
+        method, status, replaced = scope["method"], 0, False
+        if method == "HEAD":
+            scope["method"] = "GET"  # what it would get is found as GET finds it, and not sent
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, replaced
             if message["type"] == "http.response.start":
-                status = message["status"]
-                given = message.get("headers", ())
-                if status == HTTPStatus.NO_CONTENT:
-                    given = [(name, value) for name, value in given if name != b"content-type"]  # of nothing
+                status, given = message["status"], message.get("headers", ())
+                if request.reads and status == HTTPStatus.OK and (other := answers.instead(request, given)) is not None:
+                    if isinstance(other, Problem):
+                        await problems.answer(other, request.id)(scope, receive, answer)
+                        replaced = True
+                        return
+                    status = message["status"] = other
+                if status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+                    given = answers.without_content(given)
                 message["headers"] = [*given, *self._headers(request, scope, status)]
-                if not any(name == _CLOSED[0] for name, _ in given):  # a page for people says what it may load
+                if not any(name == b"content-security-policy" for name, _ in given):  # a page says what it may load
                     message["headers"].append(_CLOSED)
+            elif replaced:
+                return
+            elif method == "HEAD" or status == HTTPStatus.NOT_MODIFIED:
+                message["body"] = b""
             await send(message)
 
         try:
-            failure = await self._run(scope, receive, answer, request)
+            failure = refused or await self._run(scope, receive, answer, request)
             if failure is not None and status:
                 raise failure  # Too late for another answer: have the server cut the connection.
             if failure is not None:
-                await _explain(failure, request)(scope, receive, answer)
+                await _explain(failure, request, method)(scope, receive, answer)
         finally:
+            scope["method"] = method
             self._record(scope, request, status)
 
     async def _run(self, scope: Scope, receive: Receive, send: Send, request: RequestContext) -> Exception | None:
@@ -83,19 +97,23 @@ class Around:
             return error
         return None
 
-    def _headers(self, request: RequestContext, scope: Scope, status: int) -> Iterable[tuple[bytes, bytes]]:
-        yield b"x-request-id", request.id.encode()
-        yield from SAFE_HEADERS
+    def _headers(self, request: RequestContext, scope: Scope, status: int) -> list[tuple[bytes, bytes]]:
+        headers = [
+            (b"x-request-id", request.id.encode()),
+            *SAFE_HEADERS,
+            *request.headers,
+            *answers.about(request, scope["path"], status),
+        ]
         if (runtime := getattr(scope["app"].state, "runtime", None)) is not None and runtime.draining.is_set():
-            yield b"connection", b"close"
-        yield from request.headers
+            headers.append((b"connection", b"close"))
         if status >= HTTPStatus.BAD_REQUEST:
-            return
-        if request.version is not None:
-            yield b"etag", f'"{request.version}"'.encode()
+            return headers
+        if request.tag is not None:
+            headers.append((b"etag", f'"{request.tag}"'.encode()))
         if request.positions and runtime is not None:
             written = {(self._service, partition): where.position for partition, where in request.positions.items()}
-            yield b"guildhall-position", runtime.seal.seal(written).encode()
+            headers.append((b"guildhall-position", runtime.seal.seal(written).encode()))
+        return headers
 
     def _record(self, scope: Scope, request: RequestContext, status: int) -> None:
         """One line and one measurement, by operation: a path may hold what somebody typed."""
@@ -108,20 +126,11 @@ class Around:
             _access.info("request", method=scope["method"], operation=operation, status=status, ms=milliseconds)
 
 
-def _explain(failure: Exception, request: RequestContext) -> Response:
+def _explain(failure: Exception, request: RequestContext, method: str) -> Response:
     if isinstance(failure, TimeoutError):
         late = Unavailable("This took too long. Whether it took effect is not known; repeat it.", retry_after=1)
         return problems.answer(late, request.id)
+    if isinstance(failure, MethodNotAllowed) and method == "OPTIONS":  # of the service, `OPTIONS *`
+        return Response(status_code=HTTPStatus.NO_CONTENT)
     problem = problems.as_problem(failure)
     return problems.unexpected(failure, request.id) if problem is None else problems.answer(problem, request.id)
-
-
-def _request_id(scope: Scope) -> str:
-    """The caller's, if it is one that can stand in a log; else one of ours."""
-    for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            given = value.decode("latin-1")
-            if _REQUEST_ID.fullmatch(given):
-                return str(given)
-    fresh: UUID = uuid7()
-    return str(fresh)

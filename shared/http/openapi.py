@@ -67,6 +67,13 @@ _ETAG = {
     "description": "Version of what is shown. Send it with a change as `If-Match`.",
     "schema": {"type": "string", "examples": ['"3"']},
 }
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "ETags of what the caller has, or `*`. Shown is what has another; else the answer is 304.",
+    "schema": {"type": "string", "pattern": r'^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$', "examples": ['"3"']},
+}
 
 
 def complete(
@@ -125,6 +132,9 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
     problem = {"content": {MEDIA_TYPE: {"schema": {"$ref": _TEMPLATE.format(model="Problem")}}}}
     responses["4XX"] = {"description": "The request is at fault.", **problem}
     responses["5XX"] = {"description": "The service is at fault; 503 may be repeated.", **problem}
+    if method == "get":
+        operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
+        responses["304"] = {"description": "What the caller has is what would be shown.", "headers": {"ETag": _ETAG}}
     if method == "get" or operation["operationId"].startswith("backfill_"):
         return
     if method == "post":

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from uuid import UUID
 
 import msgspec
@@ -83,7 +83,7 @@ async def page(
         return rows, None
     rows = rows[: page.limit]
     following = _seal(list(rows[-1])[-len(keys) :], bound, page.secret)
-    _link(page.request, following)
+    link_next(page.request, following)
     return rows, following
 
 
@@ -93,9 +93,11 @@ def _context(request: Request, order: Order) -> bytes:
     return msgspec.json.encode([request.url.path, filters, [[str(column), way] for column, way in order]])
 
 
-def _link(request: Request, cursor: str) -> None:
+def link_next(request: Request, cursor: str) -> None:
+    """Send where the next page is, as the answer's `Link` (RFC 8288): the same address with another cursor."""
     others = [(k, v) for k, v in request.query_params.multi_items() if k != "cursor"]
-    target = f"{request.url.path}?{urlencode([*others, ('cursor', cursor)])}"
+    query = urlencode([*others, ("cursor", cursor)], quote_via=quote)  # a plus is no space here
+    target = f"{quote(request.url.path)}?{query}"
     context.of(request).headers.append((b"link", f'<{target}>; rel="next"'.encode("ascii")))
 
 

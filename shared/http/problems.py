@@ -18,11 +18,24 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from shared.db import cause_of, is_away
-from shared.errors import BadRequest, Invalid, InvalidToken, NotFound, Problem, TooLarge, Unauthenticated, Unavailable
+from shared.errors import (
+    BadRequest,
+    InsufficientScope,
+    Invalid,
+    InvalidToken,
+    MethodNotAllowed,
+    NotFound,
+    PreconditionFailed,
+    Problem,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+)
 from shared.http import context
 
 MEDIA_TYPE = "application/problem+json"
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_LATER = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 MOST_NAMED = 50
 """Broken rules that one answer names."""
 LONGEST_NAME = 100
@@ -40,8 +53,10 @@ def headers_of(problem: Problem) -> dict[str, str]:
     if isinstance(problem, Unauthenticated):
         bad = isinstance(problem, InvalidToken)
         headers["www-authenticate"] = 'Bearer realm="guildhall"' + (', error="invalid_token"' if bad else "")
-    if problem.retry_after is not None:
-        headers["retry-after"] = str(math.ceil(problem.retry_after))
+    if isinstance(problem, InsufficientScope):
+        headers["www-authenticate"] = f'Bearer realm="guildhall", error="insufficient_scope", scope="{problem.scope}"'
+    if problem.retry_after is not None or problem.status in _LATER:
+        headers["retry-after"] = str(max(1, math.ceil(problem.retry_after or 1)))
     return headers
 
 
@@ -94,10 +109,6 @@ def _violation(error: Mapping[str, Any]) -> dict[str, str]:
     return {"pointer": "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts), "detail": detail}
 
 
-class MethodNotAllowed(Problem):
-    status, code, title = 405, "method-not-allowed", "Method not allowed"
-
-
 def _of_status(error: HTTPException) -> Problem:
     """What the router itself says: no such path, no such method, no readable body."""
     match error.status_code:
@@ -111,24 +122,40 @@ def _of_status(error: HTTPException) -> Problem:
             return BadRequest("The request cannot be read.")
 
 
-def _methods(request: Request) -> set[str]:
+def _methods(request: Request) -> str:
     """What the request's path takes; the router itself names the methods of the first route only."""
     asked = [{**request.scope, "method": method} for method in _METHODS]
-    return {
+    found = {
         scope["method"] for scope in asked if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
     }
+    return ", ".join(sorted({*found, "OPTIONS"} | ({"HEAD"} if "GET" in found else set())))
 
 
 async def _handle(request: Request, error: Exception) -> Response:
     problem = as_problem(error)
     if problem is None:
         raise error
-    response = answer(problem, context.of(request).id)
+    known = context.of(request)
     if problem.status == HTTPStatus.METHOD_NOT_ALLOWED:
-        response.headers["allow"] = ", ".join(sorted(_methods(request)))
+        allow = {"allow": _methods(request)}
+        if request.method == "OPTIONS":
+            return Response(status_code=HTTPStatus.NO_CONTENT, headers=allow)
+        return Response(body_of(problem, known.id), problem.status, {**headers_of(problem), **allow})
+    if isinstance(problem, NotFound) and _must_exist(request):
+        problem = PreconditionFailed(f"{problem.detail} `If-Match` asks for one.", header="If-Match")
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _logger.warning("not available", reason=type(cause_of(error)).__name__)
-    return response
+    return answer(problem, known.id)
+
+
+def _must_exist(request: Request) -> bool:
+    """Whether an operation was asked to change only what is there."""
+    condition = context.of(request).condition
+    return condition is not None and condition.match is not None and request.method != "GET" and _routed(request)
+
+
+def _routed(request: Request) -> bool:
+    return "endpoint" in request.scope
 
 
 def install(app: FastAPI) -> None:

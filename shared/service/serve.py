@@ -96,7 +96,6 @@ def serve(service: Service, settings: Settings, *, only: Only | None = None) -> 
         access_log=False,
         forwarded_allow_ips=settings.proxies,
         server_header=False,
-        date_header=False,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=int(settings.shutdown_grace),
     )

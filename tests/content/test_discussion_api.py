@@ -108,7 +108,7 @@ async def test_the_asker_accepts_one_answer_and_changes_their_mind(town: Town) -
     await town.send("bob", "PUT", f"{path}/accepted-answer", 204, {"reply_id": second["id"]})
 
     assert (await town.send("dora", "GET", path, 200))["accepted_reply_id"] == second["id"]
-    assert (await town.by("dora").get(path)).headers["etag"] == '"4"'
+    assert (await town.by("dora").get(path)).headers["etag"].startswith('"4-')
     replies = (await town.look("dora", f"{path}/replies"))["items"]
     assert [(reply["id"], reply["accepted"]) for reply in replies] == [(first["id"], False), (second["id"], True)]
     assert (await town.look("dora", f"{place.path}/threads"))["items"][0]["accepted_reply_id"] == second["id"]

@@ -40,6 +40,8 @@ HEADERS: tuple[tuple[bytes, tuple[bytes, ...]], ...] = (
     (b"content-length", (b"-1", b"0", b"1e3", b"9" * 4_000, b"\xb2", b"1000001")),
     (b"idempotency-key", (b"", b" ", b"a" * 255, b"a" * 256, b"\xff", b"tab\there", b"a,b", b'"quoted"')),
     (b"if-match", (b"", b"*", b'"1"', b'W/"1"', b'"0"', b'"999999999"', b'"9999999999"', b'"a"', b'"1", "2"', b"1")),
+    (b"if-none-match", (b"", b"*", b'"1"', b'W/"1"', b'"1", "2"', b"1", b'"\xff"', b'"a",,"' + b"b" * 3_000)),
+    (b"if-modified-since", (b"", b"yesterday", b"Fri, 01 Jan 2100 00:00:00 GMT")),
     (
         b"guildhall-after",
         (b"", b"content/0/1", _at(("content", 0), 0), _at(("x", 0), 1), b"AAAA", b"=" * 99, b"/", b",,,"),
@@ -137,6 +139,10 @@ QUERIES = (
     "state=zqx",
     "status=applicant",
     "role=zqx",
+    "tag=c++",
+    "limit",
+    "+",
+    "from=2026-01-01T00:00:00+02:00",
     "a=" + "b" * 12_000,
     "&".join(f"k{n}=1" for n in range(1_500)),
 )

@@ -111,8 +111,8 @@ class _Draft:
                 name = parameter["name"].lower()
                 if name == "idempotency-key":
                     found.append((b"idempotency-key", b"key %d" % self.die.randrange(40)))
-                elif name == "if-match":
-                    found.append((b"if-match", b'"%d"' % self.die.randrange(4)))
+                elif name in ("if-match", "if-none-match"):
+                    found.append((name.encode(), b'"%d"' % self.die.randrange(4)))
         return found
 
     def _json_body(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -33,8 +34,9 @@ class Oracle:
         self.routes = Routes(self.operations)
 
     def meant(self, request: Request) -> Operation | None:
-        """The operation that a request means, None where it means none."""
-        return self.routes.of(request, unquote(request.target.partition("?")[0]))
+        """The operation that a request means, None where it means none; HEAD means what GET does."""
+        asked = replace(request, method="GET") if request.method == "HEAD" else request
+        return self.routes.of(asked, unquote(request.target.partition("?")[0]))
 
     def judge(self, request: Request, answer: Answer, hidden: Sequence[Village] = ()) -> list[str]:
         """What is wrong with the answer. `hidden` are villages that its caller must not see anything of."""
@@ -77,14 +79,19 @@ class Oracle:
                 yield f"a line break in the header {name.decode()}"
 
     def _success(self, request: Request, op: Operation | None, answer: Answer) -> Iterator[str]:
+        if request.method == "OPTIONS" and answer.status == 204:
+            yield from self._allow(request, answer)
+            return
         if op is None:
             yield f"status {answer.status} for what no document describes"
             return
         documented, schema = op.response(answer.status, answer.media_type)
         if not documented:
             yield f"{op.id}: {answer.status} {answer.media_type!r} is not documented"
-        if answer.status == 204 and answer.body:
-            yield f"{op.id}: 204 with a body"
+        if (answer.status in (204, 304) or request.method == "HEAD") and answer.body:
+            yield f"{op.id}: {request.method} {answer.status} with a body"
+        if request.method == "HEAD":
+            return
         if schema is not None and answer.media_type == "application/json":
             yield from _invalid(op, answer.status, schema, answer.json())
         if answer.media_type == "application/x-ndjson":
@@ -151,6 +158,8 @@ class Oracle:
     def _allow(self, request: Request, answer: Answer) -> Iterator[str]:
         path = unquote(request.target.partition("?")[0])
         known = {op.method for op in self.routes.at(request.service, path)}
+        if known:
+            known |= {"OPTIONS"} | ({"HEAD"} if "GET" in known else set())
         allowed = {part.strip() for part in (answer.header(b"allow") or b"").decode().split(",")}
         if known and allowed != known:
             yield f"405 allows {sorted(allowed)}, the document {sorted(known)}"

@@ -71,7 +71,7 @@ class Cases:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 # That a head is too large is a refusal, too, which the last check does not know.
-                case.validate_response(response, checks=CHECKS[:-1] if answer.status == 431 else CHECKS)
+                case.validate_response(response, checks=CHECKS[:-1] if answer.status in (414, 431) else CHECKS)
         except FailureGroup as group:
             for failure in group.exceptions:
                 self.campaign.tally.found(

@@ -4,8 +4,10 @@ import csv
 from io import StringIO
 
 import pytest
+from starlette.requests import Request
 
 from services.projection.tabular import _wants_csv, csv_answer
+from shared.http.context import KEY, RequestContext
 from shared.positions import Seal
 from shared.views.freshness import Freshness
 
@@ -44,4 +46,5 @@ def test_text_that_a_spreadsheet_would_compute_stays_text(text: str) -> None:
 def test_the_query_decides_the_format_and_else_what_is_accepted_most(
     asked: str | None, accept: str | None, wanted: bool
 ) -> None:
-    assert _wants_csv(asked, accept) is wanted  # type: ignore[arg-type]
+    known = RequestContext("x", 0.0, accept=accept)
+    assert _wants_csv(Request({"type": "http", KEY: known}), asked) is wanted  # type: ignore[arg-type]

@@ -99,3 +99,66 @@ async def test_a_length_and_chunks_together_are_not_two_requests(port: int) -> N
 
     assert len(answers) <= 2
     assert all(400 <= status < 500 for status, _, _ in answers)
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nhost: a\r\n\r\n", 414),
+        (b"GET /?a=" + b"a" * 15_000 + b" HTTP/1.1\r\nhost: a\r\nx: " + b"b" * 2_500 + b"\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nhost: a\r\nx: " + b"b" * 20_000, 431),
+        (_good(*[b"x%d: y" % n for n in range(150)]), 431),
+    ],
+)
+async def test_what_is_too_long_is_told_by_what_it_is(port: int, raw: bytes, status: int) -> None:
+    answers = await _send(port, raw)
+
+    assert [answer[0] for answer in answers] == [status]
+    assert json.loads(answers[0][2])["status"] == status
+    assert b"application/problem+json" in answers[0][1]
+
+
+async def test_answers_without_content_leave_the_connection_in_step(port: int) -> None:
+    path = PATH.replace(b"/me", b"/accounts")
+    lines = b"\r\nhost: toy\r\nauthorization: " + bearer()["authorization"].encode()
+    requests = [
+        b"HEAD " + path + b" HTTP/1.1" + lines + b"\r\n\r\n",
+        b"OPTIONS " + path + b" HTTP/1.1" + lines + b"\r\n\r\n",
+        b"OPTIONS * HTTP/1.1" + lines + b"\r\n\r\n",
+        b"GET " + path + b" HTTP/1.1" + lines + b"\r\nif-none-match: *\r\n\r\n",
+        b"GET " + path + b" HTTP/1.1" + lines + b"\r\ncontent-length: 2\r\n\r\n{}",
+        b"DELETE " + path + b" HTTP/1.1" + lines + b"\r\n\r\n",
+        b"GET http://elsewhere.example"
+        + path
+        + b" HTTP/1.1"
+        + lines
+        + b"\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n",
+    ]
+    answers = await _send(port, b"".join(requests))
+
+    assert [(status, bool(body)) for status, _, body in answers] == [
+        (200, False),
+        (204, False),
+        (204, False),
+        (304, False),
+        (200, True),
+        (405, True),
+        (200, True),
+    ]
+    assert all(b"\r\ndate: " in head.lower() for _, head, _ in answers)
+
+
+async def test_who_waits_to_be_asked_for_the_body_is_asked_or_refused_without_it(port: int) -> None:
+    async def first_line(expectation: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(
+            _good(
+                b"expect: " + expectation, b"content-type: application/json", b"content-length: 2", method=b"POST"
+            ).replace(b"/me", b"/accounts")
+        )
+        line = await asyncio.wait_for(reader.readline(), timeout=5)
+        writer.close()
+        return line
+
+    assert (await first_line(b"100-continue")).startswith(b"HTTP/1.1 100 ")
+    assert (await first_line(b"gold")).startswith(b"HTTP/1.1 417 ")

@@ -128,7 +128,7 @@ WORST = [
         _get("/tags", guildhall_after=token_of({("content", p): 999_999 for p in range(12)}), prefer="wait=0"),
         503,
     ),
-    Worst("a list of media types", _get("/metrics/activity", "projection", accept="a/b;q=0.1," * 1_000), 200),
+    Worst("a list of media types", _get("/metrics/activity", "projection", accept="a/b;q=0.1," * 1_000), 406),
     Worst("a line of a backfill that is too long", _lines(b"x" * MEGABYTE), 200),
     Worst("a backfill of 10,000 lines of nothing", _lines(*[b"{}"] * 10_000), 200),
     Worst("a backfill of 1,000 wrong lines", _lines(*[LINE.encode()] * 1_000), 200),

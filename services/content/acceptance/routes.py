@@ -12,7 +12,7 @@ from services.content.actors import actor
 from services.content.events import AnswerAccepted
 from services.content.replies.domain import REPLY
 from services.content.replies.reply import EXAMPLE
-from services.content.threads.domain import THREAD
+from services.content.threads.domain import THREAD, Thread
 from services.content.threads.routes import ThreadPath
 from shared.access.permissions import Contributor, Participant
 from shared.http.dependencies import Commanding, IfMatch
@@ -34,7 +34,9 @@ async def accept_answer(
     """By the thread's author or a moderator. It takes the place of another that was accepted before."""
     reply = (await store.load(REPLY, body.reply_id)).state
     given = (await store.load(THREAD, thread_id)).history.last_occasion(AnswerAccepted)
-    await store.execute(THREAD, thread_id, lambda state: accept(state, reply, actor(here), given), expect=expect)
+    await store.execute(
+        THREAD, thread_id, lambda state: accept(state, reply, actor(here), given), expect=expect, there=_answered
+    )
 
 
 @router.delete("", status_code=204, operation_id="withdraw_acceptance", summary="Withdraw the acceptance")
@@ -46,4 +48,10 @@ async def withdraw_acceptance(thread_id: ThreadPath, here: Participant, store: C
     thread = await store.load(THREAD, thread_id)
     given = thread.history.last_occasion(AnswerAccepted)
     withdraw(thread.state, actor(here), given)  # whose it is comes before the version it is at
-    await store.execute(THREAD, thread_id, lambda state: withdraw(state, actor(here), given), expect=expect)
+    await store.execute(
+        THREAD, thread_id, lambda state: withdraw(state, actor(here), given), expect=expect, there=_answered
+    )
+
+
+def _answered(state: Thread) -> bool:
+    return state.accepted is not None

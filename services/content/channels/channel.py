@@ -44,15 +44,16 @@ class ChannelAnswer(Answer):
 async def show(found: Outcome[Channel], store: Store, db: Reading) -> ChannelAnswer:
     """A channel by its stream, its version as the ETag; with the number of threads that the list has counted."""
     opened = existing(found.state)
-    store.tag(found.version)
     channel = opened.channel_id
+    threads = 0 if found.begun else await _threads(db, store.act.community, channel)
+    store.tag(found.version, threads)
     return ChannelAnswer(
         id=channel,
         name=found.state.name,
         purpose=found.state.purpose,
         posting=opened.posting,
         archived=found.state.archived,
-        threads=0 if found.begun else await _threads(db, store.act.community, channel),
+        threads=threads,
         opened_at=found.history.began_at,
     )
 

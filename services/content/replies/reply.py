@@ -56,7 +56,9 @@ async def show(found: Outcome[Reply], accepted: AnswerAccepted | None, store: St
     """A reply by its stream, its version as the ETag; `accepted` is what its thread has accepted."""
     state, community = found.state, store.act.community
     posted = existing(state)
-    store.tag(found.version)
+    is_accepted = accepted is not None and accepted.reply_id == posted.reply_id
+    comments = 0 if found.begun else await _comments(db, community, posted.reply_id)
+    store.tag(found.version, is_accepted, comments)
     wording = Wording() if state.deleted else await words_of(store.vault, community, state.text)
     return ReplyAnswer(
         id=posted.reply_id,
@@ -65,8 +67,8 @@ async def show(found: Outcome[Reply], accepted: AnswerAccepted | None, store: St
         title=wording.title,
         body=wording.body,
         deleted=state.deleted,
-        accepted=accepted is not None and accepted.reply_id == posted.reply_id,
-        comments=0 if found.begun else await _comments(db, community, posted.reply_id),
+        accepted=is_accepted,
+        comments=comments,
         posted_at=found.history.began_at,
         edited_at=found.history.last_at(ReplyEdited) or posted.edited_at,
     )

@@ -16,6 +16,7 @@ from services.content.threads.domain import Thread, existing
 from services.content.views.thread_list import thread_activity, thread_list
 from services.content.wording import Wording, read, words_of
 from shared.commands import Outcome
+from shared.history import History
 from shared.http.dependencies import Store
 from shared.http.reading import Reading
 from shared.http.words import Answer
@@ -65,8 +66,8 @@ async def show(found: Outcome[Thread], store: Store, db: Reading) -> ThreadAnswe
     """A thread by its stream, its version as the ETag; with what the list has counted."""
     state, history, community = found.state, found.history, store.act.community
     opened = existing(state)
-    store.tag(found.version)
     counted = None if found.begun else (await db.execute(_counted(community, opened.thread_id))).one_or_none()
+    store.tag(found.version, *((counted.replies, counted.comments, _later(counted.at, history)) if counted else ()))
     wording = Wording() if state.deleted else await words_of(store.vault, community, state.text)
     return ThreadAnswer(
         id=opened.thread_id,
@@ -83,6 +84,10 @@ async def show(found: Outcome[Thread], store: Store, db: Reading) -> ThreadAnswe
         edited_at=history.last_at(ThreadEdited) or opened.edited_at,
         active_at=(counted.at if counted else None) or history.began_at,
     )
+
+
+def _later(at: datetime | None, history: History) -> datetime | None:
+    return at if at is not None and at != history.began_at else None
 
 
 def _counted(community: UUID, thread: UUID) -> sa.Select[tuple[int, int, datetime | None]]:

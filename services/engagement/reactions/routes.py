@@ -114,6 +114,7 @@ async def _give(target_id: UUID, kind: Kind, here: Here, store: Store, targets: 
         REACTIONS,
         reactions_id(target_id, here.id),
         lambda state: react(state, reaction, aim, here.id, str(kind), positive=positive),
+        there=lambda state: str(kind) in state.standing,
     )
 
 
@@ -122,4 +123,9 @@ async def delete_reaction(target_id: TargetPath, kind: KindPath, here: Participa
     """Also from what was deleted since, by who has left, and in an archived community; where there is none, nothing
     happens.
     """
-    await store.execute(REACTIONS, reactions_id(target_id, here.id), lambda state: withdraw(state, str(kind)))
+    await store.execute(
+        REACTIONS,
+        reactions_id(target_id, here.id),
+        lambda state: withdraw(state, str(kind)),
+        there=lambda state: str(kind) in state.standing,
+    )

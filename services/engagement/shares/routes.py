@@ -66,6 +66,7 @@ async def post_share(body: NewShare, here: Contributor, store: Commanding, targe
     found = await store.execute(SHARE, stream, lambda state: share(state, stream, aim, here.id, body.medium))
     told = found.state.shared
     assert told is not None, "it was told just now or before"
+    store.created(f"shares?target={body.target_id}")  # a share has no address of its own; there it is counted
     return ShareAnswer(id=told.share_id, target_id=told.target_id, medium=told.medium)
 
 

@@ -30,6 +30,7 @@ from shared.http.dependencies import Commanding, Db, IfMatch, Store, fresh
 from shared.http.reading import Reading
 from shared.http.wording import begin, first_draft, refer
 from shared.http.words import Body, name, words
+from shared.preconditions import Precondition
 from shared.views.freshness import Freshness
 
 router = APIRouter(prefix="/suggestions", tags=["suggestions"])
@@ -181,7 +182,7 @@ async def _decided(
     here: Here,
     store: Store,
     db: Reading,
-    expect: int | None,
+    expect: Precondition | None,
 ) -> SuggestionAnswer:
     """Carry out a moderator's decision, with the reason in the vault as the moderator's words."""
     before = await store.load(SUGGESTION, suggestion_id)

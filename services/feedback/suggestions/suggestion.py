@@ -84,8 +84,8 @@ async def show(
     at = here.community.id
     state, history = found.state, found.history
     existing(state)
-    store.tag(found.version)
     votes, my_vote = (0, False) if found.begun else await _votes(suggestion_id, here, store, db)
+    store.tag(found.version, votes, my_vote)
     words = [None] * 3 if state.deleted else [state.text, state.reason, state.answer]
     text, reason, answer = await read_all(store.vault, at, words)
     return SuggestionAnswer(

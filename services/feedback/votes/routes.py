@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from services.feedback.events import SuggestionVoted
 from services.feedback.suggestions.domain import SUGGESTION
 from services.feedback.suggestions.routes import SuggestionPath, actor
-from services.feedback.votes.domain import VOTE, vote, vote_id, withdraw
+from services.feedback.votes.domain import VOTE, Vote, vote, vote_id, withdraw
 from shared.access.permissions import Contributor, Participant
 from shared.http.dependencies import Commanding
 
@@ -18,7 +18,9 @@ router = APIRouter(prefix="/suggestions/{suggestion_id}/votes", tags=["suggestio
 async def vote_for_suggestion(suggestion_id: SuggestionPath, here: Contributor, store: Commanding) -> None:
     """While it is open or planned. One vote per member; its author may vote, too."""
     suggestion = (await store.load(SUGGESTION, suggestion_id)).state
-    await store.execute(VOTE, vote_id(suggestion_id, here.id), lambda state: vote(state, suggestion, here.id))
+    await store.execute(
+        VOTE, vote_id(suggestion_id, here.id), lambda state: vote(state, suggestion, here.id), there=_cast
+    )
 
 
 @router.delete("/me", status_code=204, operation_id="withdraw_vote", summary="Take one's vote back")
@@ -26,4 +28,8 @@ async def withdraw_vote(suggestion_id: SuggestionPath, here: Participant, store:
     """While the suggestion is open or planned; also by who has left, and in an archived community."""
     suggestion, stream = (await store.load(SUGGESTION, suggestion_id)).state, vote_id(suggestion_id, here.id)
     given = (await store.load(VOTE, stream)).history.last_occasion(SuggestionVoted)
-    await store.execute(VOTE, stream, lambda state: withdraw(state, suggestion, actor(here), given))
+    await store.execute(VOTE, stream, lambda state: withdraw(state, suggestion, actor(here), given), there=_cast)
+
+
+def _cast(state: Vote) -> bool:
+    return state.cast

@@ -126,20 +126,22 @@ async def show(member: UUID, found: Outcome[Membership], here: Here, store: Stor
     applied and was not let in, except to moderators and to themselves.
     """
     at = here.community.id
-    store.tag(found.version)
     state, since = found.state, found.history.last_at(*_SETTLES_STATUS)
     insider = knows(member, here)
     if since is None or (state.status in HIDDEN and not insider):
         raise NotFound("There is no such member.")
     community = await store.load(COMMUNITY, at)
     profile = await store.load(PROFILE, profile_id(at, member))
-    words = await read(store.vault, at, profile.state.words) or {}
+    called = (await read(store.vault, at, profile.state.words) or {}).get("display_name")
+    name = called if state.status == "member" or insider else None
+    roles = ranked(holder(member, community.state, state).roles, state.status)
+    store.tag(found.version, insider, name, *roles)
     return MemberAnswer(
         id=member,
         status=state.status,
         status_since=since,
-        roles=ranked(holder(member, community.state, state).roles, state.status),
-        display_name=words.get("display_name") if state.status == "member" or insider else None,
+        roles=roles,
+        display_name=name,
         robot=state.robot,
         times_joined=state.times_joined,
         application=await _application(state, here, store) if insider else None,

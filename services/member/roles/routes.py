@@ -108,9 +108,16 @@ async def grant_role(role: Grantable, member: MemberPath, here: Administrator, s
     stream = membership_id(at, to)
     if role == OWNER:
         present_now = (await store.load(MEMBERSHIP, stream)).state
-        await store.execute(COMMUNITY, at, lambda state: grant_ownership(state, to, present_now, by))
+        await store.execute(
+            COMMUNITY,
+            at,
+            lambda state: grant_ownership(state, to, present_now, by),
+            there=lambda state: to in state.owners,
+        )
     else:
-        await store.execute(MEMBERSHIP, stream, lambda state: grant(state, role, to, by))
+        await store.execute(
+            MEMBERSHIP, stream, lambda state: grant(state, role, to, by), there=lambda state: role in state.roles
+        )
 
 
 @router.delete("/{role}/members/{member}", status_code=204, operation_id="revoke_role", summary="Revoke a role")
@@ -119,9 +126,16 @@ async def revoke_role(role: Grantable, member: MemberPath, here: Contributor, st
     at, of = here.community.id, whom(member, here)
     by = await _holder(store, here)
     if role == OWNER:
-        await store.execute(COMMUNITY, at, lambda state: revoke_ownership(state, of, by))
+        await store.execute(
+            COMMUNITY, at, lambda state: revoke_ownership(state, of, by), there=lambda state: of in state.owners
+        )
     else:
-        await store.execute(MEMBERSHIP, membership_id(at, of), lambda state: revoke(state, role, of, by))
+        await store.execute(
+            MEMBERSHIP,
+            membership_id(at, of),
+            lambda state: revoke(state, role, of, by),
+            there=lambda state: role in state.roles,
+        )
 
 
 async def _holder(store: Store, here: Here) -> Holder:

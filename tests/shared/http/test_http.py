@@ -50,7 +50,22 @@ async def test_a_key_that_is_none_is_refused(api: Api, key: str) -> None:
 
 @pytest.mark.parametrize(
     ("tag", "status"),
-    [('"1"', 200), ('W/"1"', 200), ("*", 200), ('"7"', 412), ("1", 400), ('"a"', 400), ('"1", "2"', 400), ("", 400)],
+    [
+        ('"1"', 200),
+        ('"1-0badcafe"', 200),
+        ('"7", "1"', 200),
+        ('"a,b" ,, "1"', 200),
+        ("*", 200),
+        ('W/"1"', 412),
+        ('"7"', 412),
+        ('"a"', 412),
+        ('"10"', 412),
+        ("1", 400),
+        ('"1', 400),
+        ('*, "1"', 400),
+        ('w/"1"', 400),
+        ("", 400),
+    ],
 )
 async def test_a_change_happens_only_to_the_version_that_was_seen(api: Api, tag: str, status: int) -> None:
     account = await opened(api)
@@ -83,7 +98,7 @@ async def test_paths_and_queries_that_mean_nothing_are_problems(api: Api, method
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
     if status == 405:
-        assert answer.headers["allow"] == "GET, POST"
+        assert answer.headers["allow"] == "GET, HEAD, OPTIONS, POST"
 
 
 @pytest.mark.parametrize(
