@@ -221,23 +221,23 @@ def test_a_token_tells_nothing_and_never_the_same() -> None:
     assert {len(token) for token in tokens} == {len(SEAL.seal({("content", 4): 2000, ("member", 1): 9}))}
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        "",
-        "content/3/1045",
-        EXAMPLE,
-        "é",
-        "=",
-        "AAAA",
-        Seal(b"another").seal(PLACES),
-        SEAL.seal(PLACES)[:-4],
-        SEAL.seal(PLACES) + ",",
-        SEAL.seal(PLACES) + "!",
-        SEAL.seal({("content", 12): 1}),
-        ",".join(SEAL.seal(PLACES) for _ in range(60)),
-    ],
-)
+WRONG = {
+    "nothing": "",
+    "numbers": "content/3/1045",
+    "the example": EXAMPLE,
+    "no ASCII": "é",
+    "padding": "=",
+    "short": "AAAA",
+    "of another installation": Seal(b"another").seal(PLACES),
+    "cut": SEAL.seal(PLACES)[:-4],
+    "a comma": SEAL.seal(PLACES) + ",",
+    "more": SEAL.seal(PLACES) + "!",
+    "a partition that is not there": SEAL.seal({("content", 12): 1}),
+    "too many": ",".join(SEAL.seal(PLACES) for _ in range(60)),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG.keys())
 def test_a_position_that_was_not_given_out_is_refused_by_the_name_of_its_header(wrong: str) -> None:
     with pytest.raises(BadRequest, match="Guildhall-After"):
         opened(wrong)
