@@ -15,6 +15,7 @@ from itertools import count
 from uuid import UUID, uuid5
 
 import asyncpg
+from pydantic import SecretStr
 
 from benchmarks.history import COMMUNITY, START
 from benchmarks.log import DATA, TYPE
@@ -26,6 +27,7 @@ from shared.log.port import partition_of
 from shared.log.postgres import PostgresLog
 from shared.relay.relay import SLICE, Relay
 from shared.settings import Settings
+from shared.stream.signature import Signatures
 from shared.stream.topics import topic_of
 from shared.tables import service_metadata
 from tests.databases import fresh_database
@@ -49,10 +51,12 @@ Partitions = dict[int, list[Recorded]]
 
 
 async def measure(stack: Stack) -> list[Result]:
-    async with fresh_database(stack, service_metadata(facts=True)) as settings:
+    async with fresh_database(stack, service_metadata(facts=True)) as unsigned:
+        settings = unsigned.model_copy(update={"record_secret": SecretStr("measured")})
+        signatures = Signatures(settings, "measured")
         log = _events(choose(100_000, 500_000), settings.partitions)
         await _fill(settings, log)
-        ready = {partition: [record_of(event) for event in events] for partition, events in log.items()}
+        ready = {partition: [record_of(event, signatures) for event in events] for partition, events in log.items()}
         ours, plain = await against(lambda: _relay(settings), lambda: _send(settings, ready), choose(3, 5))
     return [at_least("relay, checkpoint durable", ours.rate, plain.rate, 0.3)]
 

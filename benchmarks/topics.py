@@ -14,6 +14,7 @@ from benchmarks.measuring import until
 from shared.event import Recorded, to_wire
 from shared.relay.producer import BATCH_BYTES
 from shared.settings import Settings
+from shared.stream.signature import Headers, Signatures
 from shared.stream.topics import ensure_topics, topic_of
 
 
@@ -24,10 +25,13 @@ class Record:
     key: bytes
     value: bytes
     timestamp: int
+    headers: Headers = ()
 
 
-def record_of(recorded: Recorded) -> Record:
-    return Record(recorded.stream.bytes, to_wire(recorded), int(recorded.recorded_at.timestamp() * 1000))
+def record_of(recorded: Recorded, signatures: Signatures) -> Record:
+    value = to_wire(recorded)
+    timestamp = int(recorded.recorded_at.timestamp() * 1000)
+    return Record(recorded.stream.bytes, value, timestamp, signatures.sign(recorded.partition, value))
 
 
 async def new_topics(settings: Settings, services: Sequence[str]) -> None:
@@ -79,7 +83,13 @@ async def send_all(producer: Any, topic: str, partition: int, records: Sequence[
         batch = producer.create_batch()
         before = sent
         for record in records[sent : sent + most]:
-            if batch.append(key=record.key, value=record.value, timestamp=record.timestamp) is None:
+            sent_as = {
+                "key": record.key,
+                "value": record.value,
+                "timestamp": record.timestamp,
+                "headers": record.headers,
+            }
+            if batch.append(**sent_as) is None:
                 break
             sent += 1
         assert sent > before, "a record is larger than a batch"
@@ -90,8 +100,9 @@ async def send_all(producer: Any, topic: str, partition: int, records: Sequence[
 async def publish(settings: Settings, services: Sequence[str], events: Iterable[Recorded]) -> None:
     """Write these events to new topics of their services, which are among those named."""
     places: dict[tuple[str, int], list[Record]] = {}
+    signatures = {service: Signatures(settings, service) for service in services}
     for event in events:
-        places.setdefault((event.service, event.partition), []).append(record_of(event))
+        places.setdefault((event.service, event.partition), []).append(record_of(event, signatures[event.service]))
     await new_topics(settings, services)
     async with producer(settings) as to:
         for (service, partition), records in places.items():

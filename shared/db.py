@@ -22,10 +22,15 @@ from shared.settings import Settings
 Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
+ALCHEMY = "postgresql+asyncpg://"
+"""What SQLAlchemy is told; where the database is, how it is spoken to (`sslmode`, `sslrootcert`) and who asks, the
+driver reads from the address itself."""
+
+
 def database_url(settings: Settings, service: str) -> str:
-    """The service's own address, as SQLAlchemy with asyncpg takes it."""
+    """The service's own address, as libpq and asyncpg take it: `postgresql://…?sslmode=verify-full&sslrootcert=…`."""
     url = make_url(settings.database_url.replace("{service}", service))
-    return url.set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 OVERFLOW = 2
@@ -41,6 +46,7 @@ def create_engine(settings: Settings, service: str, *, connections: int | None =
         "transaction_timeout": settings.database_timeout * 2,
     }
     connect_args: dict[str, Any] = {
+        "dsn": database_url(settings, service),
         "timeout": settings.database_timeout,
         "command_timeout": settings.database_timeout + 0.5,
         "server_settings": {
@@ -50,7 +56,7 @@ def create_engine(settings: Settings, service: str, *, connections: int | None =
         },
     }
     engine = create_async_engine(
-        database_url(settings, service),
+        ALCHEMY,
         pool_size=connections or settings.database_connections,
         max_overflow=OVERFLOW,
         pool_timeout=settings.database_timeout,

@@ -26,7 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from shared.db import database_url
+from shared.db import ALCHEMY, database_url
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _config(service: Service) -> Config:
 @asynccontextmanager
 async def _connected(url: str, *, wait: float = 0.0) -> AsyncIterator[AsyncConnection]:
     """A connection, tried again for up to `wait` seconds while the server is not there yet."""
-    engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": 5})
+    engine = create_async_engine(ALCHEMY, poolclass=NullPool, connect_args={"dsn": url, "timeout": 5})
     until = time.monotonic() + wait
     try:
         while True:
@@ -167,9 +167,8 @@ async def _scratch(settings: Settings) -> AsyncIterator[AsyncConnection]:
     """A connection to a new database on the same server, dropped afterwards."""
     name = f"guildhall_check_{uuid4().hex}"
     server = make_url(database_url(settings, "check")).set(database="postgres")
-    plain = server.set(drivername="postgresql").render_as_string(hide_password=False)
     try:
-        admin = await asyncpg.connect(plain, timeout=5)
+        admin = await asyncpg.connect(server.render_as_string(hide_password=False), timeout=5)
     except _AWAY as error:
         raise MigrationProblem(f"No PostgreSQL at {server.render_as_string()}: {error}") from error
     try:

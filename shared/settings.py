@@ -1,13 +1,36 @@
-"""Settings come from the environment, one variable each, `GUILDHALL_` before the name; see docs/settings.md."""
+"""Settings come from the environment, one variable each, `GUILDHALL_` before the name; see docs/settings.md.
+
+Each may be in a file instead, which the variable with `_FILE` behind its name names: secrets stay out of environments.
+"""
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+SaslMechanism = Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"]
+
+
+class _Files(PydanticBaseSettingsSource):
+    """The settings that lie in files."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        path = os.environ.get(f"GUILDHALL_{field_name.upper()}_FILE")
+        return (Path(path).read_text().strip() if path else None), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
 
 KNOWN = "development-only-"
 """In every secret that stands in the source or in docker-compose.yml."""
@@ -23,6 +46,21 @@ class Settings(BaseSettings):
         description="PostgreSQL of a service; `{service}` stands for its name.",
     )
     kafka: str = Field("127.0.0.1:9092", description="Bootstrap servers of the broker, comma-separated.")
+    kafka_security_protocol: SecurityProtocol = Field(
+        "PLAINTEXT", description="How the broker is spoken to: `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`."
+    )
+    kafka_sasl_mechanism: SaslMechanism = Field(
+        "SCRAM-SHA-512", description="How one signs in there: `SCRAM-SHA-256`, `SCRAM-SHA-512` or `PLAIN`."
+    )
+    kafka_sasl_username: str = Field("", description="The name to sign in with.")
+    kafka_sasl_password: SecretStr = Field(SecretStr(""), description="Its password.")
+    kafka_ssl_ca_location: str = Field(
+        "", description="File of the authorities whose certificates are believed; empty for the system's."
+    )
+    record_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Key that signs records on topics; `new,old` while it changes. Empty: none is signed or checked.",
+    )
     partitions: int = Field(
         12, ge=1, le=1024, description="Partitions of every log and topic; fixed when a system is made."
     )
@@ -68,6 +106,24 @@ class Settings(BaseSettings):
     )
     log_level: str = Field("info", description="debug, info, warning or error.")
     log_format: str = Field("json", description="json, or console for people.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], *sources: PydanticBaseSettingsSource, **named: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (named["init_settings"], named["env_settings"], _Files(settings_cls))
+
+    @model_validator(mode="after")
+    def _signs_in_with_a_name(self) -> Settings:
+        if self.kafka_security_protocol.startswith("SASL") and not self.kafka_sasl_username:
+            raise ValueError("kafka_security_protocol asks to sign in, and kafka_sasl_username is empty")
+        return self
+
+    @property
+    def record_secrets(self) -> list[bytes]:
+        """The keys of records; the first signs, each is believed."""
+        keys = self.record_secret.get_secret_value().split(",")
+        return [key.strip().encode() for key in keys if key.strip()]
 
     @property
     def known_secrets(self) -> list[str]:

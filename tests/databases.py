@@ -10,7 +10,7 @@ import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from shared.db import database_url
+from shared.db import ALCHEMY, database_url
 from shared.settings import Settings
 from tests.stack import Stack
 
@@ -36,7 +36,7 @@ async def fresh_database(stack: Stack, metadata: sa.MetaData, *, partitions: int
 
 async def create_tables(settings: Settings, metadata: sa.MetaData) -> None:
     """The tables, and a row for each partition, as `guildhall migrate` leaves them."""
-    engine = create_async_engine(database_url(settings, "test"))
+    engine = create_async_engine(ALCHEMY, connect_args={"dsn": database_url(settings, "test")})
     async with engine.begin() as connection:
         await connection.run_sync(metadata.create_all)
         for table in ("log_partition", "relay_checkpoint"):

@@ -1,4 +1,9 @@
-"""Kafka 4.4 as one KRaft node from its jars: topics kept for ever, quick to start, small in memory."""
+"""Kafka 4.4 as one KRaft node from its jars: topics kept for ever, quick to start, small in memory.
+
+With users it takes nobody's word for who they are (SCRAM-SHA-512), and allows them what `guildhall acls` told it. Users
+are part of what its storage is made with; where they or their passwords are others it is made anew, and the old one
+lies beside it: what topics hold is a copy of the logs, and relays fill it again.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +14,19 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import struct
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deploy.local import jars, paths, problems
+from deploy.local import kafka_security as security
+from deploy.local.certificates import Certificates
 from deploy.local.component import Component, Launch, tail
 from deploy.local.home import Home
 from deploy.local.ownership import make_folder
 from deploy.local.ports import LOOPBACK
+from shared.stream.principals import ADMIN
 
 SETTINGS = {
     "process.roles": "broker,controller",
@@ -63,9 +70,19 @@ class Kafka(Component):
     title = "Kafka"
     stop_deadline = 20.0
 
-    def __init__(self, home: Home, port: int, controller_port: int, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        home: Home,
+        port: int,
+        controller_port: int,
+        settings: Mapping[str, str] | None = None,
+        *,
+        users: Sequence[str] = (),
+        tls: Certificates | None = None,
+    ) -> None:
         super().__init__(home)
         self.port, self.controller_port = port, controller_port
+        self.users, self.tls = users, tls
         self.settings = {**SETTINGS, **(settings or {})}
         self.folder = home.root / "kafka"
         self.data = self.folder / "data"
@@ -76,12 +93,32 @@ class Kafka(Component):
     def address(self) -> str:
         return f"{LOOPBACK}:{self.port}"
 
+    def password(self, user: str) -> str:
+        return self.home.secret(f"kafka-{user}")
+
+    def signed_in(self, user: str) -> dict[str, str]:
+        """The settings of one who reaches this broker as that user."""
+        given = {"GUILDHALL_KAFKA": self.address}
+        if self.tls is not None:
+            given["GUILDHALL_KAFKA_SSL_CA_LOCATION"] = str(self.tls.authority)
+        if self.users:
+            given["GUILDHALL_KAFKA_SECURITY_PROTOCOL"] = security.protocol(self.tls)
+            given["GUILDHALL_KAFKA_SASL_MECHANISM"] = security.MECHANISM
+            given["GUILDHALL_KAFKA_SASL_USERNAME"] = user
+            given["GUILDHALL_KAFKA_SASL_PASSWORD"] = self.password(user)
+        return given
+
     def prepare(self) -> None:
         make_folder(self.folder)
         self.cache = jars.cache(self.home.root)
         self._jars = jars.fetch(self.cache)
-        listeners = f"PLAINTEXT://{self.address}"
+        listeners = f"CLIENTS://{self.address}"
+        secured = {"listener.security.protocol.map": "CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT"}
+        if self.users:
+            secured = security.broker(ADMIN, self.password(ADMIN), self.home.secret("kafka-controller"), self.tls)
         addressed = {
+            **secured,
+            "inter.broker.listener.name": "CLIENTS",
             "listeners": f"{listeners},CONTROLLER://{LOOPBACK}:{self.controller_port}",
             "advertised.listeners": listeners,
             "controller.quorum.voters": f"1@{LOOPBACK}:{self.controller_port}",
@@ -90,27 +127,40 @@ class Kafka(Component):
         lines = [f"{key}={value}\n" for key, value in {**self.settings, **addressed}.items()]
         self.home.write("kafka/server.properties", "".join(lines))
         self.home.write("kafka/log4j2.properties", LOG4J)
-        if not (self.folder / "formatted").exists():
-            self._format()
+        users = {user: self.password(user) for user in self.users}
+        mark = self.folder / "formatted"
+        if not mark.exists() or mark.read_text().partition("\n")[2].strip() != security.fingerprint(users):
+            self._format(users)
 
     def _java(self, main: str, *arguments: str, extra: tuple[str, ...] = ()) -> list[str]:
         classpath = os.pathsep.join(str(path) for path in self._jars)
         log4j = f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}"
         return [str(paths.java()), *JVM, *QUIET, *extra, log4j, "-cp", classpath, main, *arguments]
 
-    def _format(self) -> None:
+    def _format(self, users: Mapping[str, str]) -> None:
         # Without the mark nothing can have been stored: a format that was killed is begun again.
+        if (self.folder / "formatted").exists():
+            before = self.folder / "data.before"
+            shutil.rmtree(before, ignore_errors=True)
+            os.replace(self.data, before)
+            (self.folder / "formatted").unlink()
         shutil.rmtree(self.data, ignore_errors=True)
         cluster = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
         cluster = cluster.replace("-", "A", 1) if cluster.startswith("-") else cluster
         config = str(self.folder / "server.properties")
-        tool = self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", config)
+        java, *arguments = self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", config)
+        for user, password in users.items():
+            arguments += ["--add-scram", f"{security.MECHANISM}=[name={user},password={password}]"]
+        # In a file: everybody on this machine may read the command lines of all processes.
+        given = self.home.write("kafka/format", "\n".join(security.quoted(argument) for argument in arguments))
+        tool = [java, f"@{given}"]
         made = subprocess.run(tool, capture_output=True, text=True, cwd=self.folder, timeout=300)  # noqa: S603
+        given.unlink()
         if made.returncode != 0:
             with self.home.append(self.name) as log:
                 log.write((made.stdout + made.stderr).encode())
             raise problems.died_at_start("Kafka's storage tool", self.log, tail(self.log, 6))
-        self.home.write("kafka/formatted", cluster)
+        self.home.write("kafka/formatted", f"{cluster}\n{security.fingerprint(users)}\n")
 
     def launch(self) -> Launch:
         if not self._jars:
@@ -168,7 +218,7 @@ class Kafka(Component):
         """The broker answers ApiVersions: it is past start-up, not merely listening."""
         if self.pid is None:
             return False
-        with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, self.port), 0.5) as connection:
+        with contextlib.suppress(OSError), security.reached(self.port, self.tls) as connection:
             connection.settimeout(1)
             connection.sendall(API_VERSIONS)
             return len(connection.recv(10)) == 10

@@ -1,4 +1,8 @@
-"""PostgreSQL 18 from its wheel: durable (fsync on), on the loopback only, with a password of this installation."""
+"""PostgreSQL 18 from its wheel: durable (fsync on), on the loopback only, with passwords of this installation.
+
+Each database belongs to a role of its own name, and nobody else may connect to it; `guildhall`, the operator's, is a
+member of all of them and acts as the owner of the database that it is in. This build speaks no TLS.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +42,9 @@ SETTINGS = {
     "tcp_user_timeout": "10000",
 }
 
+SUPERUSER, OPERATOR = "postgres", "guildhall"
+LET_IN = f"grant connect on database postgres to {OPERATOR}"  # from where it makes databases
+
 
 class Postgres(Component):
     """A server of its own in `home/postgres`; usable apart from `guildhall up`."""
@@ -54,8 +61,11 @@ class Postgres(Component):
         self.stop_signal = signal.SIGINT
         self._way: str | None = None
 
-    def dsn(self, database: str = "postgres", role: str = "guildhall") -> str:
-        return f"postgresql://{role}:{self.home.secret(f'postgres-{role}')}@{LOOPBACK}:{self.port}/{database}"
+    def dsn(self, database: str = "postgres", role: str = OPERATOR) -> str:
+        return f"postgresql://{role}:{self._password(role)}@{LOOPBACK}:{self.port}/{database}"
+
+    def _password(self, role: str) -> str:
+        return self.home.secret(f"postgres-{role}")  # hex digits: safe inside an address and a literal
 
     def prepare(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -133,18 +143,40 @@ class Postgres(Component):
         return asked.returncode == 0
 
     async def create(self, databases: list[str]) -> None:
-        """The role `guildhall`, which may create databases but is no superuser, and its databases."""
-        connection = await asyncpg.connect(self.dsn(role="postgres"), timeout=10)
+        """The operator's role, which may create databases but is no superuser; databases, each with its owner.
+
+        A database from before there were owners is given to its own, with all that is in it.
+        """
+        connection = await asyncpg.connect(self.dsn(role=SUPERUSER), timeout=10)
         try:
-            password = self.home.secret("postgres-guildhall")  # hex digits: safe inside a literal
-            if not await connection.fetchval("select 1 from pg_roles where rolname = 'guildhall'"):
-                await connection.execute(f"create role guildhall login createdb password '{password}'")
             present = {row[0] for row in await connection.fetch("select datname from pg_database")}
+            await self._role(connection, OPERATOR, "createdb")
+            await connection.execute(f"revoke all on database postgres, template1 from public; {LET_IN}")
             for name in databases:
-                if name not in present:
-                    await connection.execute(f'create database "{name}" owner guildhall')
+                await self._role(connection, name, "")
+                await connection.execute(f"grant {name} to {OPERATOR}")
+                made = f"create database {name} owner {name}"
+                await connection.execute(made if name not in present else f"alter database {name} owner to {name}")
+                await connection.execute(f"revoke all on database {name} from public")
+                # What the operator makes there, by a migration or a rebuild, is the owner's.
+                await connection.execute(f"alter role {OPERATOR} in database {name} set role = '{name}'")
+            # Not before no database is the operator's any more: those would all be given to the first.
+            for name in databases:
+                await self._give_away(name)
         finally:
             await connection.close()
+
+    async def _role(self, connection: asyncpg.Connection[asyncpg.Record], name: str, may: str) -> None:
+        if not await connection.fetchval("select 1 from pg_roles where rolname = $1", name):
+            await connection.execute(f"create role {name} login")
+        await connection.execute(f"alter role {name} login {may} password '{self._password(name)}'")
+
+    async def _give_away(self, database: str) -> None:
+        inside = await asyncpg.connect(self.dsn(database, SUPERUSER), timeout=10)
+        try:
+            await inside.execute(f"reassign owned by {OPERATOR} to {database}")
+        finally:
+            await inside.close()
 
 
 def working_in(folder: Path) -> list[int]:

@@ -6,7 +6,7 @@ import json
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from deploy.local.component import Component, Launch
@@ -36,7 +36,7 @@ class Service(Component):
         home: Home,
         name: str,
         port: int,
-        settings: Mapping[str, str],
+        settings: dict[str, str],
         command: Callable[[str], list[str]] = run_command,
     ) -> None:
         super().__init__(home)

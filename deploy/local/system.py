@@ -13,6 +13,7 @@ from deploy.local.identity import holder_of
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
 from deploy.local.service import SERVICES, Service, run_command
+from shared.stream.principals import OPERATOR, everybody, principal
 
 PARTITIONS = 12
 
@@ -29,6 +30,7 @@ class System:
     services: list[Service]
     gateway: Gateway
     settings: dict[str, str] = field(default_factory=dict)
+    """The operator's; a service has others of its own."""
 
     @property
     def origin(self) -> str:
@@ -43,10 +45,12 @@ class System:
         given = ports.assign(names, origin_port, home.read("ports.json"))
         home.write("ports.json", json.dumps({"origin": origin_port, **given}))
         postgres = Postgres(home, given["postgres"])
-        kafka = Kafka(home, given["kafka"], given["controller"])
+        kafka = Kafka(home, given["kafka"], given["controller"], users=everybody(SERVICES))
         gateway = Gateway(home, origin_port, {name: given[name] for name in SERVICES})
         settings = _settings(home, postgres, kafka, gateway)
-        services = [Service(home, name, given[name], settings, command) for name in SERVICES]
+        services = [
+            Service(home, name, given[name], {**settings, **_own(name, postgres, kafka)}, command) for name in SERVICES
+        ]
         return cls(home, origin_port, given, postgres, kafka, services, gateway, settings)
 
 
@@ -56,7 +60,7 @@ def running_settings(home: Home) -> dict[str, str]:
     if not home.is_locked() or not given:
         return {}
     gateway = Gateway(home, given["origin"], {name: given[name] for name in SERVICES})
-    kafka = Kafka(home, given["kafka"], given["controller"])
+    kafka = Kafka(home, given["kafka"], given["controller"], users=everybody(SERVICES))
     postgres = Postgres(home, given["postgres"])
     return {
         **_settings(home, postgres, kafka, gateway),
@@ -67,7 +71,8 @@ def running_settings(home: Home) -> dict[str, str]:
 def _settings(home: Home, postgres: Postgres, kafka: Kafka, gateway: Gateway) -> dict[str, str]:
     return {
         "GUILDHALL_DATABASE_URL": postgres.dsn("guildhall_{service}"),
-        "GUILDHALL_KAFKA": kafka.address,
+        **kafka.signed_in(OPERATOR),
+        "GUILDHALL_RECORD_SECRET": home.secret("record"),
         "GUILDHALL_PARTITIONS": str(PARTITIONS),
         "GUILDHALL_ISSUER": issuer.ISSUER,
         "GUILDHALL_AUDIENCE": issuer.AUDIENCE,
@@ -78,3 +83,9 @@ def _settings(home: Home, postgres: Postgres, kafka: Kafka, gateway: Gateway) ->
         "GUILDHALL_PUBLIC_URL": gateway.origin,
         "GUILDHALL_DATA_FOLDERS": f"{postgres.data},{kafka.data}",
     }
+
+
+def _own(service: str, postgres: Postgres, kafka: Kafka) -> dict[str, str]:
+    """What a service alone has: its database's role, and its name at the broker."""
+    database = f"guildhall_{service}"
+    return {"GUILDHALL_DATABASE_URL": postgres.dsn(database, database), **kafka.signed_in(principal(service))}

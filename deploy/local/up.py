@@ -20,6 +20,7 @@ from deploy.local.service import guildhall
 from deploy.local.supervisor import Supervisor
 from deploy.local.system import System
 from deploy.local.unroot import launcher
+from shared.stream.principals import ADMIN, OPERATOR
 
 SERVICE_CODE = Path(__file__).parents[2] / "services"
 KERNEL_CODE = Path(__file__).parents[2] / "shared"
@@ -42,7 +43,7 @@ async def bring_up(system: System, supervisor: Supervisor, progress: Progress, *
         await supervisor.start_all([system.postgres, system.kafka])
         step.tell(f"127.0.0.1:{system.postgres.port} and {system.kafka.address}")
     # Topics need the broker only, so they are made while the databases migrate.
-    topics = asyncio.create_task(command(system, "topics"))
+    topics = asyncio.create_task(make_topics(system))
     try:
         with progress.step("Databases, migrations") as step:
             names = [service.name for service in system.services]
@@ -95,9 +96,14 @@ async def migrate(system: System, service: str) -> bool:
     return True
 
 
-async def command(system: System, *arguments: str) -> None:
-    """Run one `guildhall …` to its end, with the services' settings; its log tells why it failed."""
-    name = "-".join(arguments)
+async def make_topics(system: System) -> None:
+    """The topics, and who may do what with them, by the one who may do everything."""
+    await command(system, "topics", *(["--acls"] if system.kafka.users else []), signed_in=ADMIN)
+
+
+async def command(system: System, *arguments: str, signed_in: str = OPERATOR) -> None:
+    """Run one `guildhall …` to its end, with the operator's settings; its log tells why it failed."""
+    name = "-".join(arguments).replace("---", "-")
     log = system.home.log(name)
     prefix = launcher(f"--death-signal={int(signal.SIGTERM)}", f"--parent={os.getpid()}")
     with system.home.append(name) as output:
@@ -107,7 +113,7 @@ async def command(system: System, *arguments: str) -> None:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env={**os.environ, **system.settings},
+            env={**os.environ, **system.settings, **system.kafka.signed_in(signed_in)},
             start_new_session=True,
         )
     try:

@@ -132,9 +132,10 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "Nearly none; after a long stop it falls by tens of thousands a second.",
         ),
         Panel(
-            "Consumers made anew, parts begun again",
+            "Consumers made anew, records of others, parts begun again",
             {
                 "consumer of {{service}}": "sum by (service) (increase(guildhall_stream_rebuilt_total[15m]))",
+                "foreign records of {{service}}": "sum by (service) (increase(guildhall_stream_foreign_total[15m]))",
                 "{{service}} {{part}}": "sum by (service, part) (increase(guildhall_worker_restarts_total[15m]))",
             },
             "short",

@@ -12,6 +12,7 @@ from shared.cli.console import ServiceName, ServiceNames, configuration, console
 from shared.cli.doctor import doctor
 from shared.cli.lag import lag
 from shared.migrate import check, migrate, revise
+from shared.operations.rights import hand_out
 from shared.service.service import Only
 from shared.stream.topics import ensure_topics
 
@@ -85,13 +86,28 @@ def write_revision(
 
 
 @app.command()
-def topics(services: ServiceNames = None) -> None:
+def topics(
+    services: ServiceNames = None,
+    acls: Annotated[
+        bool, typer.Option("--acls", help="Also have the broker allow each service just what it declares.")
+    ] = False,
+) -> None:
     """Make the Kafka topics that are missing and check those that are there.
 
-    Examples: `guildhall topics` · `guildhall topics member content`
+    With `--acls` a service may read what it subscribes to, its relay alone may write its topic, and what nothing
+    declares is taken away; for that one signs in as who may alter rights (`guildhall-admin`).
+
+    Examples: `guildhall topics` · `guildhall topics member content` · `guildhall topics --acls`
     """
     owners = [service.name for service in load_all(services) if service.events is not None]
     made = run_async(ensure_topics(configuration(), owners))
     for name in made:
         console.print(f"{name}: made")
     console.print(f"{len(owners)} topics are as they should be")
+    if acls:
+        added, removed = run_async(hand_out(configuration(), load_all(None)))
+        for sign, changed in (("+", added), ("-", removed)):
+            for right in sorted(changed):
+                name = f"{right.name}{'*' if right.prefixed else ''}"
+                console.print(f"{sign} {right.principal}: {right.operation} {right.resource} {name}", highlight=False)
+        console.print("rights are as they should be")

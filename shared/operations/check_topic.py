@@ -13,6 +13,10 @@ from shared.stream.topics import DEFAULT_LIMIT, BrokerAway, TopicProblem, check_
 ENVELOPE = 4_096
 """Bytes that a record has around an event's data, at most."""
 
+NEWEST = 500
+"""Records of each partition that are looked at where not all are."""
+STRANGER = "Find out who else may write to the topic and take the right away; change the password that was used."
+
 
 async def shape(settings: Settings, service: str) -> Finding:
     """It exists, with the right partitions, settings and limits."""
@@ -65,17 +69,16 @@ async def contents(
             f"The topic has lost its beginning ({places(late)}): who is new, or begins again, cannot read it.",
             f"Delete the topic and run `guildhall topics {service}`; the relay fills it again from the log.",
         )
-    last = await topics.last_positions(service, ends)
-    foreign = [f"partition {p}" for p, position in enumerate(last) if position is None]
+    last = await topics.last(service, ends)
+    foreign = [f"partition {p} at offset {seen.offset}" for p, seen in sorted(last.items()) if seen.position is None]
     if foreign:
         return broken(
             check,
             service,
-            f"The last record of {places(foreign)} is not one of ours.",
-            "Find out who else writes to the topic and take the right away. The relay sends that partition again at "
-            "its next start; readers skip what they have.",
+            f"The last record of {topic_of(service)} is not the log's: {places(foreign)}.",
+            f"{STRANGER} The relay sends that partition again at its next start; readers skip what they have.",
         )
-    at = [position or 0 for position in last]
+    at = [(last[p].position if p in last else 0) or 0 for p in range(len(ends))]
     ahead = [f"partition {p}: {a} of {h}" for p, (a, h) in enumerate(zip(at, heads, strict=False)) if a > h]
     if ahead:
         return broken(
@@ -100,17 +103,30 @@ async def contents(
     return ok(check, service, f"Ends at the positions that were relayed, {sum(ends):,} records.")
 
 
+async def newest(topics: Topics, service: str, ends: Sequence[int]) -> Finding:
+    """The last records of each partition are the log's own."""
+    records, foreign = 0, list[str]()
+    async for seen in topics.records(service, ends, NEWEST):
+        records += 1
+        if seen.position is None:
+            foreign.append(f"partition {seen.partition} at offset {seen.offset}")
+    if foreign:
+        return _stranger("topic records", service, foreign)
+    return ok("topic records", service, f"The newest {records:,} records are the log's (--full looks at all).")
+
+
 async def whole(topics: Topics, service: str, ends: Sequence[int]) -> Finding:
-    """Read from the beginning: the first appearance of each position follows the one before it."""
+    """Read from the beginning: all is the log's, the first appearance of each position follows the one before it."""
     check = "topic whole"
     reached = [0] * len(ends)
     records = repeats = 0
     holes: dict[int, str] = {}
-    strangers = 0
-    async for partition, position in topics.positions(service, ends):
+    foreign: list[str] = []
+    async for seen in topics.records(service, ends):
+        partition, position = seen.partition, seen.position
         records += 1
         if position is None:
-            strangers += 1
+            foreign.append(f"partition {partition} at offset {seen.offset}")
         elif position <= reached[partition]:
             repeats += 1
         elif position == reached[partition] + 1:
@@ -124,11 +140,17 @@ async def whole(topics: Topics, service: str, ends: Sequence[int]) -> Finding:
             f"Positions are missing on the topic: {places(list(holes.values()))}. Readers stop there.",
             f"Delete the topic and run `guildhall topics {service}`; the relay fills it again from the log.",
         )
-    if strangers:
-        return warning(
-            check,
-            service,
-            f"{strangers} records are not ours; readers pass over and note them.",
-            "Find out who else writes to the topic and take the right away.",
-        )
+    if foreign:
+        return _stranger(check, service, foreign)
     return ok(check, service, f"{records:,} records read, no position missing, {repeats:,} repeated.")
+
+
+def _stranger(check: str, service: str, found: list[str]) -> Finding:
+    return warning(
+        check,
+        service,
+        f"{len(found):,} records on {topic_of(service)} are not the log's ({places(found)}): somebody else wrote "
+        "them, or they are older than signatures. Readers pass over them.",
+        f"{STRANGER} A topic that is deleted and made again with `guildhall topics {service}` is filled from the log "
+        "without them.",
+    )

@@ -51,10 +51,9 @@ async def databases(
 
 
 async def _connect(settings: Settings, name: str, statement: float) -> Driver:
-    url = make_url(database_url(settings, name)).set(drivername="postgresql")
     async with asyncio.timeout(CONNECTING):
         return await asyncpg.connect(
-            url.render_as_string(hide_password=False),
+            database_url(settings, name),
             timeout=CONNECTING,
             command_timeout=statement,
             server_settings={

@@ -81,6 +81,8 @@ async def examine(
                 await _database(patient, diagnosis)
             if broker is not None and service.events is not None:
                 await _topic(settings, broker, service.name, ends, heads, relayed, full=full, into=diagnosis)
+    if not settings.record_secrets:
+        diagnosis.not_looked_at.append("who wrote the records on topics (set GUILDHALL_RECORD_SECRET)")
     await _outside(settings, services, disks, diagnosis)
     return diagnosis
 
@@ -98,7 +100,9 @@ async def _broker(
             action = "Start Kafka, or set GUILDHALL_KAFKA to where it is. Writing goes on meanwhile; nothing is lost."
             diagnosis.findings.append(broken("broker", "kafka", str(error), action))
         else:
-            diagnosis.findings.append(ok("broker", "kafka", f"Kafka at {settings.kafka} answers."))
+            diagnosis.findings.append(
+                ok("broker", "kafka", f"Kafka at {settings.kafka} answers ({settings.kafka_security_protocol}).")
+            )
         yield found
 
 
@@ -151,8 +155,8 @@ async def _topic(
                 into.findings.append(
                     await check_topic.contents(broker, service, ends[service], heads[service], relayed[service])
                 )
-            if full:
-                into.findings.append(await check_topic.whole(broker, service, ends[service]))
+            look = check_topic.whole if full else check_topic.newest
+            into.findings.append(await look(broker, service, ends[service]))
     except BrokerAway as error:
         into.findings.append(_unread(service, error))
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.event import Undecodable, from_wire
 from shared.settings import Settings
+from shared.stream.connection import connection
 from shared.stream.consumer import stop_consumer
+from shared.stream.signature import Signatures
 from shared.stream.topics import BROKER_AWAY, BrokerAway, topic_of
 
 DEADLINE = 5.0
@@ -20,13 +23,23 @@ SILENCE = 5.0
 """Seconds without a record after which a topic that should have some is read no further."""
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A record of a topic; `position` is None for one that is not the log's."""
+
+    partition: int
+    offset: int
+    position: int | None
+
+
 class Topics:
     """`there` are the services whose topics exist."""
 
-    def __init__(self, consumer: Any, partitions: int, there: Sequence[str]) -> None:
+    def __init__(self, consumer: Any, settings: Settings, there: Sequence[str]) -> None:
         self.there = there
-        self._partitions = partitions
+        self._partitions = settings.partitions
         self._consumer = consumer
+        self._signatures = {service: Signatures(settings, service) for service in there}
 
     async def ends(self, service: str) -> list[int]:
         """The offset that each partition's next record will get. Raises `BrokerAway`."""
@@ -42,22 +55,20 @@ class Topics:
             found = await self._consumer.beginning_offsets(wanted)
         return [found[tp] for tp in wanted]
 
-    async def last_positions(self, service: str, ends: Sequence[int]) -> list[int | None]:
-        """By partition, the position of the last record; 0 for none, None for one that is not ours."""
-        found: list[int | None] = [0] * len(ends)
-        async for partition, value in self._read(service, {p: end - 1 for p, end in enumerate(ends) if end}, ends):
-            found[partition] = _position(value)
-        return found
+    async def last(self, service: str, ends: Sequence[int]) -> dict[int, Seen]:
+        """The last record of each partition that has one."""
+        begin = {p: end - 1 for p, end in enumerate(ends) if end}
+        return {seen.partition: seen async for seen in self._read(service, begin, ends)}
 
-    async def positions(self, service: str, ends: Sequence[int]) -> AsyncIterator[tuple[int, int | None]]:
-        """Every record's partition and position, in the topic's order."""
-        begin = dict(enumerate(await self.begins(service)))
-        async for partition, value in self._read(service, begin, ends):
-            yield partition, _position(value)
+    async def records(self, service: str, ends: Sequence[int], newest: int | None = None) -> AsyncIterator[Seen]:
+        """Every record, or so many of the newest in each partition, in the topic's order."""
+        begins = await self.begins(service)
+        begin = {p: at if newest is None else max(at, ends[p] - newest) for p, at in enumerate(begins)}
+        async for seen in self._read(service, begin, ends):
+            yield seen
 
-    async def _read(
-        self, service: str, begin: Mapping[int, int], ends: Sequence[int]
-    ) -> AsyncIterator[tuple[int, bytes | None]]:
+    async def _read(self, service: str, begin: Mapping[int, int], ends: Sequence[int]) -> AsyncIterator[Seen]:
+        genuine = self._signatures[service].genuine_record
         left = {TopicPartition(topic_of(service), p): offset for p, offset in begin.items() if offset < ends[p]}
         self._consumer.assign(list(left))
         for tp, offset in left.items():
@@ -70,7 +81,8 @@ class Topics:
             for tp, records in batches.items():
                 for record in records:
                     if tp in left and record.offset < ends[tp.partition]:
-                        yield tp.partition, record.value
+                        position = _position(record.value) if genuine(record) else None
+                        yield Seen(tp.partition, record.offset, position)
                 if tp in left and records[-1].offset + 1 >= ends[tp.partition]:
                     del left[tp]
                     self._consumer.pause(tp)
@@ -80,7 +92,7 @@ class Topics:
 async def topics(settings: Settings, services: Iterable[str]) -> AsyncIterator[Topics]:
     """Raises `BrokerAway` when the broker does not answer."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka,
+        **connection(settings),
         enable_auto_commit=False,
         auto_offset_reset="none",
         request_timeout_ms=int(DEADLINE * 1000),
@@ -93,7 +105,7 @@ async def topics(settings: Settings, services: Iterable[str]) -> AsyncIterator[T
                 there = await consumer.topics()
         except BrokerAway:
             raise BrokerAway(f"Kafka at {settings.kafka} does not answer.") from None
-        yield Topics(consumer, settings.partitions, [name for name in services if topic_of(name) in there])
+        yield Topics(consumer, settings, [name for name in services if topic_of(name) in there])
     finally:
         await stop_consumer(consumer)
 

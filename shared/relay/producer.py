@@ -17,7 +17,9 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from shared.event import Recorded, Undecodable, from_wire, to_wire
 from shared.settings import Settings
+from shared.stream.connection import connection
 from shared.stream.consumer import stop_consumer
+from shared.stream.signature import Signatures
 from shared.stream.topics import BROKER_AWAY, BrokerAway, TopicProblem, check_topic, topic_of
 
 DEADLINE = 5.0
@@ -49,9 +51,10 @@ class Producer:
         self.ends: dict[int, int] = {}
         self._settings = settings
         self._service = service
+        self._signatures = Signatures(settings, service)
         self._partitions = [TopicPartition(self.topic, p) for p in range(settings.partitions)]
         request_timeout_ms = int(DEADLINE * 500)
-        common = {"bootstrap_servers": settings.kafka, "request_timeout_ms": request_timeout_ms}
+        common = {**connection(settings), "request_timeout_ms": request_timeout_ms}
         self._consumer = AIOKafkaConsumer(
             **common, enable_auto_commit=False, auto_offset_reset="none", fetch_max_wait_ms=100
         )
@@ -87,17 +90,22 @@ class Producer:
         """By partition, the position of the last record; 0 where there is none or where records before it are missing.
 
         A topic that was made again while a producer was writing to it has a hole: it does not begin with position 1, or
-        ends at an offset below its last position, since every position takes at least one.
+        ends at an offset below its last position, since every position takes at least one. The last record must be
+        signed, so what was written before there were signatures is sent once more, with them; the first need not be,
+        or it would be sent again at every start.
         """
         ends = {p: end for p, end in self.ends.items() if end}
-        last = await self._positions_at({p: end - 1 for p, end in ends.items()})
-        first = await self._positions_at(dict.fromkeys(ends, 0))
-        whole = {p for p, end in ends.items() if first[p] == 1 and last[p] <= end}
-        return [last[p] if p in whole else 0 for p in range(len(self._partitions))]
+        last = await self._records_at({p: end - 1 for p, end in ends.items()})
+        first = await self._records_at(dict.fromkeys(ends, 0))
+        signed = [p for p in ends if self._signatures.genuine_record(last[p])]
+        filled = {p: _position(last[p].value) for p in signed if _position(first[p].value) == 1}
+        if unsigned := sorted(ends.keys() - signed):
+            _logger.error("the topic's last record is not the log's; it is filled again", partitions=unsigned)
+        return [at if (at := filled.get(p, 0)) <= self.ends[p] else 0 for p in range(len(self._partitions))]
 
-    async def _positions_at(self, offsets: dict[int, int]) -> dict[int, int]:
-        """By partition, the position of the record at that offset."""
-        found: dict[int, int] = {}
+    async def _records_at(self, offsets: dict[int, int]) -> dict[int, Any]:
+        """By partition, the record at that offset."""
+        found: dict[int, Any] = {}
         if not offsets:
             return found
         self._consumer.assign([self._partitions[p] for p in offsets])
@@ -106,7 +114,7 @@ class Producer:
         async with asyncio.timeout(DEADLINE):
             while len(found) < len(offsets):
                 for tp, records in (await self._consumer.getmany(timeout_ms=200)).items():
-                    found.setdefault(tp.partition, _position(records[0].value))
+                    found.setdefault(tp.partition, records[0])
         self._consumer.unsubscribe()
         return found
 
@@ -137,7 +145,9 @@ class Producer:
             # The time is when it was recorded, not when it occurred: that grows along the topic, which is what looking
             # up by time needs, and a backfill of old facts is not thrown away by a topic that keeps records for a time.
             timestamp = int(record.recorded_at.timestamp() * 1000)
-            if batch.append(key=record.stream.bytes, value=to_wire(record), timestamp=timestamp) is None:
+            value = to_wire(record)
+            headers = self._signatures.sign(partition, value)
+            if batch.append(key=record.stream.bytes, value=value, timestamp=timestamp, headers=headers) is None:
                 break
             count += 1
         batch.close()

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from aiokafka.errors import KafkaError
 
 from shared.settings import Settings
+from shared.stream.connection import connection
 from shared.stream.topics import TopicProblem, check_topic, topic_of
 from shared.tasks import Stray, only_own_cancellation
 
@@ -32,7 +33,7 @@ async def start_consumer(settings: Settings, service: str, group: str | None, sh
     if await check_topic(settings, service) is None:
         raise TopicProblem(f"Topic {topic_of(service)} does not exist. Run `guildhall topics`.")
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka,
+        **connection(settings),
         group_id=group,
         auto_offset_reset="none",
         enable_auto_commit=False,

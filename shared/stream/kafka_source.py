@@ -15,13 +15,15 @@ from typing import Any
 import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
 
 from shared.errors import Unavailable
 from shared.settings import Settings
 from shared.stream.consumer import REQUEST, start_consumer, stop_consumer
 from shared.stream.place import Elsewhere, Place, judge
+from shared.stream.signature import Signatures
 from shared.stream.source import BEGINNING, Mark, Marks, Message
+from shared.stream.telling import FOREIGN, tell
 from shared.stream.topics import BROKER_AWAY, TopicProblem, topic_of
 from shared.tasks import Stray, attempt
 
@@ -35,7 +37,6 @@ RETRY = (0.1, 2.0)
 """Seconds between tries to connect, the first and the longest."""
 
 REBUILT = Counter("guildhall_stream_rebuilt", "Consumers made anew after a failure.", ["service"])
-HOLE = Gauge("guildhall_stream_hole", "Position that the topic should have next and has not.", ["service", "partition"])
 
 _logger = structlog.get_logger(__name__)
 
@@ -68,6 +69,8 @@ class KafkaSource:
         self._silence = silence
         self._given: dict[int, Mark] = {}
         self._places: dict[int, Place] = {}
+        self._signatures = Signatures(settings, service)
+        FOREIGN.labels(service)  # there from the beginning, so that the first one shows as a change
         self._assignments = 0
         """Grows whenever the group is shared out anew: marks asked for before that are not used."""
         self._consumer: Any = None
@@ -226,14 +229,13 @@ class KafkaSource:
                 found = place.sift(records)
             except Elsewhere:
                 self._search(tp, 0)  # nothing is awaited here: what other partitions gave is in hand
-                continue
-            if place.hole != hole:
-                self._tell(tp.partition, place.hole)
+                found = []
+            tell(self.service, tp.partition, place, hole)
             messages += [Message(tp.partition, record.offset, record.value, None) for record in found]
         return messages
 
     def _place(self, partition: int, mark: Mark) -> None:
-        place = self._places[partition] = Place(mark, now=self._waited)
+        place = self._places[partition] = Place(mark, now=self._waited, genuine=self._signatures.genuine_record)
         self._consumer.seek(TopicPartition(self.topic, partition), place.next)
 
     def _search(self, tp: TopicPartition, offset: int) -> None:
@@ -242,13 +244,6 @@ class KafkaSource:
             _logger.warning("topic is searched from its beginning", topic=tp.topic, partition=tp.partition)
             place.restart(offset)
             self._consumer.seek(tp, offset)
-
-    def _tell(self, partition: int, hole: int | None) -> None:
-        HOLE.labels(self.service, partition).set(hole or 0)
-        if hole is None:
-            _logger.info("missing position was found", topic=self.topic, partition=partition)
-        else:
-            _logger.error("position is missing", topic=self.topic, partition=partition, position=hole)
 
     async def _take_over(self) -> None:
         """Place the partitions that the group has just assigned."""

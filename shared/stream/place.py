@@ -3,11 +3,13 @@
 After it was placed at a mark a partition is searched: nothing is handed out until the record after the mark is found,
 at the mark's offset or, where another record is there, from the beginning. So a topic that was re-created and filled
 again is read on without a gap, and records that stand before a gap's end are passed over, not handed out.
+
+A record that is not the log's has no position, whatever it says: it is passed over as if it were not there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from shared.event import Undecodable, from_wire
@@ -29,13 +31,19 @@ class Elsewhere(Exception):
 
 
 class Place:
-    """One partition: `next` is the offset to read from, `hole` the position that was not found where it should be."""
+    """One partition: `next` is the offset to read from, `hole` the position that was not found where it should be.
 
-    def __init__(self, mark: Mark, *, now: float = 0.0) -> None:
+    `foreign` are the offsets of the records last sifted that are not `genuine`, each told once.
+    """
+
+    def __init__(self, mark: Mark, *, now: float = 0.0, genuine: Callable[[Any], bool] = lambda _: True) -> None:
         self.mark = mark
         self.next = 0 if mark.offset is None else mark.offset + 1
         self.moved = now
         self.hole: int | None = None
+        self.foreign: list[int] = []
+        self._genuine = genuine
+        self._looked_at = -1
         self._searching = True
         self._confirmed = False
         """Whether this search has come to the end of a hole."""
@@ -57,11 +65,13 @@ class Place:
 
     def sift(self, records: Sequence[Fetched]) -> Sequence[Fetched]:
         """Those of the records to hand out. Raises `Elsewhere` when they are to be read from the beginning."""
+        self.foreign = []
         if self._checking:
             self._checking = False
             if not self._stands_here(records[0]):
                 raise Elsewhere
             records = records[1:]
+        records = self._without_foreign(records)
         if records:
             self._read = records[-1]
         if self._searching:
@@ -69,6 +79,15 @@ class Place:
         if records:
             self._last = records[-1]
         return records
+
+    def _without_foreign(self, records: Sequence[Fetched]) -> Sequence[Fetched]:
+        genuine = [record for record in records if self._genuine(record)]
+        if len(genuine) < len(records):
+            known = {record.offset for record in genuine}
+            self.foreign = [r.offset for r in records if r.offset not in known and r.offset > self._looked_at]
+        if records:
+            self._looked_at = max(self._looked_at, records[-1].offset)
+        return genuine
 
     def _search(self, records: Sequence[Fetched]) -> Sequence[Fetched]:
         sought = self.mark.position + 1

@@ -16,6 +16,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.settings import Settings
+from shared.stream.connection import connection
 from shared.stream.topics import BROKER_AWAY, topic_of
 
 FRESH = 0.5
@@ -87,7 +88,7 @@ class TopicEnds:
 
     async def _connect(self) -> Any:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.kafka, enable_auto_commit=False, request_timeout_ms=int(DEADLINE * 1000)
+            **connection(self._settings), enable_auto_commit=False, request_timeout_ms=int(DEADLINE * 1000)
         )
         try:
             await consumer.start()

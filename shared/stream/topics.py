@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from shared.settings import Settings
+from shared.stream.connection import connection
 
 DEADLINE = 10.0
 """Seconds that making topics may take."""
@@ -145,7 +146,7 @@ def _topic(name: str, partitions: int, config: dict[str, str]) -> Topic:
 @asynccontextmanager
 async def _admin(settings: Settings, deadline: float = DEADLINE) -> AsyncIterator[Any]:
     """An administrator's connection; everything within it ends by the deadline."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=int(deadline * 500))
+    admin = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=int(deadline * 500))
     try:
         async with asyncio.timeout(deadline):
             await admin.start()

@@ -21,16 +21,20 @@ from deploy.local.supervisor import Supervisor
 from deploy.local.system import System
 from deploy.local.up import bring_up
 
+OPEN = {"GUILDHALL_KAFKA_SECURITY_PROTOCOL": "PLAINTEXT", "GUILDHALL_RECORD_SECRET": ""}
+
 
 class ProxiedKafka(Kafka):
-    """A broker that tells its clients the proxy's address as its own."""
+    """A broker that tells its clients the proxy's address as its own, and asks nobody who they are: tests bring
+    topics of their own, and write what the log did not.
+    """
 
     proxy = 0
 
     def prepare(self) -> None:
         super().prepare()
         with (self.folder / "server.properties").open("a") as file:  # of two lines for a key the last one counts
-            file.write(f"advertised.listeners=PLAINTEXT://{LOOPBACK}:{self.proxy}\n")
+            file.write(f"advertised.listeners=CLIENTS://{LOOPBACK}:{self.proxy}\n")
 
 
 def proxied(
@@ -44,9 +48,10 @@ def proxied(
     broker = ProxiedKafka(home, system.kafka.port, system.kafka.controller_port)
     broker.proxy = kafka_proxy
     system.kafka = broker
-    dsn = system.settings["GUILDHALL_DATABASE_URL"]
-    system.settings["GUILDHALL_DATABASE_URL"] = dsn.replace(f":{postgres.port}/", f":{postgres_proxy}/")
-    system.settings["GUILDHALL_KAFKA"] = f"{LOOPBACK}:{kafka_proxy}"
+    for given in (system.settings, *(service.settings for service in system.services)):
+        dsn = given["GUILDHALL_DATABASE_URL"]
+        given["GUILDHALL_DATABASE_URL"] = dsn.replace(f":{postgres.port}/", f":{postgres_proxy}/")
+        given.update(OPEN, GUILDHALL_KAFKA=f"{LOOPBACK}:{kafka_proxy}")
     return system
 
 

@@ -130,7 +130,8 @@ class System:
     def settings(self) -> Settings:
         """Those of the services, but that PostgreSQL is reached directly. Kafka names the proxy as its address."""
         given = {name.removeprefix("GUILDHALL_").lower(): value for name, value in self.parts.settings.items()}
-        return Settings.model_validate({**given, "kafka": f"127.0.0.1:{self.kafka.port}"})
+        opened = {"kafka_security_protocol": "PLAINTEXT", "record_secret": ""}
+        return Settings.model_validate({**given, **opened, "kafka": f"127.0.0.1:{self.kafka.port}"})
 
     def stack(self) -> Stack:
         """Its PostgreSQL and Kafka, for tests that bring their own databases and topics."""

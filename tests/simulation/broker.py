@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from aiokafka import errors
 
+from shared.stream.signature import Headers
 from tests.simulation.faults import Faults
 from tests.simulation.loop import OUTSIDE, PROCESS, never
 
@@ -18,11 +19,17 @@ DEFAULTS = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "de
 ALLOWED = frozenset({"request lost", "reply lost", "delay", "crash", "duplicate"})
 
 
+Sent: TypeAlias = tuple[bytes, bytes, int, Headers]
+"""Key, value, time and headers of a record."""
+
+
 class Record(NamedTuple):
     offset: int
     key: bytes
     value: bytes
     timestamp: int
+    headers: Headers
+    partition: int
 
 
 @dataclass
@@ -89,9 +96,7 @@ class Broker:
             raise errors.UnknownTopicOrPartitionError(name)
         return topic
 
-    def append(
-        self, name: str, partition: int, producer: int, sequence: int, batch: list[tuple[bytes, bytes, int]]
-    ) -> int:
+    def append(self, name: str, partition: int, producer: int, sequence: int, batch: list[Sent]) -> int:
         """The offset of the first record; that of an earlier try where the producer has sent this before."""
         topic = self.topic(name)
         last = topic.seen.get((producer, partition))
@@ -99,7 +104,7 @@ class Broker:
             return last[1] if last[0] == sequence else -1
         records = topic.partitions[partition]
         first = len(records)
-        new = [Record(first + n, key, value, at) for n, (key, value, at) in enumerate(batch)]
+        new = [Record(first + n, *each, partition) for n, each in enumerate(batch)]
         records += new
         topic.seen[producer, partition] = (sequence, first)
         for watch in self.appended:

@@ -20,6 +20,7 @@ KINDS = (
     "topic lost",
     "clock jump",
     "reader silent",
+    "forged",
 )
 
 

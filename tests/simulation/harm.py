@@ -123,7 +123,7 @@ class Harm:
             if records and not broker.away:
                 self._fault("duplicate", "on the topic", partition)
                 last = records[-self._draw.choice([1, 1, 2, 3]) :]
-                again = [(record.key, record.value, record.timestamp) for record in last]
+                again = [(record.key, record.value, record.timestamp, record.headers) for record in last]
                 broker.append(topic_of(SERVICE), partition, broker.number(), 1, again)
 
     async def _jump(self) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 from aiokafka import TopicPartition, errors
 
 from shared.event import from_wire
-from tests.simulation.broker import DEFAULTS, Broker
+from shared.stream.signature import Headers
+from tests.simulation.broker import DEFAULTS, Broker, Sent
 from tests.simulation.loop import OUTSIDE, PROCESS
 
 ROUND_TRIP = 2.5
@@ -42,20 +43,20 @@ class Batch:
     """`aiokafka`'s batch builder: it takes as many records as fit; how many do is the seed's."""
 
     def __init__(self, room: int) -> None:
-        self.records: list[tuple[bytes, bytes, int]] = []
+        self.records: list[Sent] = []
         self._room = room
 
-    def append(self, *, key: bytes, value: bytes, timestamp: int) -> object | None:
+    def append(self, *, key: bytes, value: bytes, timestamp: int, headers: Headers) -> object | None:
         if len(self.records) >= self._room:
             return None
-        self.records.append((key, value, timestamp))
+        self.records.append((key, value, timestamp, headers))
         return self
 
     def close(self) -> None:
         """Nothing more is taken."""
 
     def size(self) -> int:
-        return sum(len(value) for _, value, _ in self.records)
+        return sum(len(value) for _, value, *_ in self.records)
 
 
 class Producer(Client):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -30,11 +31,15 @@ class Violation(Exception):
 
 
 class Oracle:
-    """Watches one world. `acknowledged` and `attempted` are the clients' own record, of facts."""
+    """Watches one world. `acknowledged` and `attempted` are the clients' own record, of facts.
+
+    `forged` are the partitions and bytes of records that somebody else wrote: nothing may come of them.
+    """
 
     def __init__(self, index: LogIndex, ledger: Database, projection: Database, broker: Broker) -> None:
         self.acknowledged: set[UUID] = set()
         self.attempted: set[UUID] = set()
+        self.forged: set[tuple[int, bytes]] = set()
         self._index = index
         self._broker = broker
         self._facts: dict[tuple[int, int], UUID] = {}
@@ -114,7 +119,7 @@ class Oracle:
 
     def _see_topic(self, name: str, partition: int, records: list[Record]) -> None:
         """What is on the topic is in the log, at that position."""
-        for record in records:
+        for record in self.genuine(partition, records):
             self._sent[partition] = max(self._sent[partition], from_wire(record.value).position)
             found = from_wire(record.value)
             row = self._index.rows[partition].get(found.position)
@@ -144,9 +149,14 @@ class Oracle:
             if (row["causation"], row["stream"]) != (thanks[fact], derived_id("thanks", thanks[fact])):
                 raise Violation(f"reaction without its cause: {fact}")
 
+    def genuine(self, partition: int, records: Sequence[Record]) -> list[Record]:
+        """Without what was forged."""
+        return [record for record in records if (partition, record.value) not in self.forged]
+
     def check_topic(self, name: str) -> None:
+        on_topic = self._broker.topic(name).partitions
         for partition in range(PARTITIONS):
-            seen = {from_wire(r.value).position for r in self._broker.topic(name).partitions[partition]}
+            seen = {from_wire(r.value).position for r in self.genuine(partition, on_topic[partition])}
             if seen != set(self._index.positions[partition]):
                 missing = sorted(set(self._index.positions[partition]) - seen)
                 raise Violation(f"topic differs from the log: partition {partition} lacks {missing[:5]}")

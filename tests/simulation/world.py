@@ -15,6 +15,8 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
+from pydantic import SecretStr
+
 from shared.lease import Lease
 from shared.settings import Settings
 from shared.stream.kafka_source import KafkaSource
@@ -28,6 +30,7 @@ from tests.simulation.clients import Client
 from tests.simulation.domain import BOOKS, COUNT, FACT, PARTITIONS, SERVICE, STREAM, TALLY, THANK
 from tests.simulation.driver import Engine
 from tests.simulation.faults import Faults
+from tests.simulation.forger import Forger
 from tests.simulation.harm import Harm
 from tests.simulation.loop import OUTSIDE, Loop, Process
 from tests.simulation.oracle import Oracle, Violation
@@ -51,11 +54,12 @@ class World:
         self.loop = loop
         self.random = Random(seed)
         self.faults = Faults(Random(seed + 1))
+        self.forger = Forger(self, f"forger of {seed}")
         self.thinking = self.random.choice([0.2, 0.5, 1.0])
         self.unlucky = self.random.choice([0.0, 0.0, 0.05])
         self.grouped = self.random.random() < 0.5
         self.duration = self.random.uniform(8, 20)
-        self.settings = Settings(partitions=PARTITIONS, kafka="simulated")
+        self.settings = Settings(partitions=PARTITIONS, kafka="simulated", record_secret=SecretStr("simulated"))
         self.busy = self.patient = True
         self.processes: list[Process] = []
         """All that there ever were."""
@@ -149,9 +153,13 @@ class World:
         clients = [asyncio.create_task(Client(self, n).run()) for n in range(3)]
         harm = Harm(self)
         harming = asyncio.create_task(harm.run())
+        forging = asyncio.create_task(self.forger.run())
         watch = asyncio.create_task(self._watch())
         await self._or_failed(asyncio.sleep(self.duration))
         harming.cancel()
+        forging.cancel()
+        if forging.done():
+            forging.result()  # it ends by itself only where it does not forge, or has failed
         await self._or_failed(harm.last())
         await self._heal()
         await self._or_failed(self._converge_and_check(clients))
@@ -220,7 +228,9 @@ class World:
         if topic is None:
             return "the topic is missing"
         for partition, head in heads.items():
-            found = {kafka.position(record.value) for record in topic.partitions[partition]}
+            found = {
+                kafka.position(record.value) for record in self.oracle.genuine(partition, topic.partitions[partition])
+            }
             if not found.issuperset(range(1, head + 1)):
                 return f"topic partition {partition} lacks positions of {head}"
         for database, views in ((self.ledger, (BOOKS, THANK)), (self.projection, (BOOKS, COUNT))):

@@ -119,6 +119,7 @@ CASES: dict[str, Case] = {
         "guildhall_lease_epoch", f'{WHERE},lease="relay"', "1+1x30", "7x30", {**CONTENT, "lease": "relay"}
     ),
     "GuildhallConsumersFail": _one("guildhall_stream_rebuilt_total", WHERE, "0+1x30", "3x30", _INSTANCE),
+    "GuildhallForeignRecords": _one("guildhall_stream_foreign_total", WHERE, "0x10 1x20", "3x30", CONTENT),
     "GuildhallWorkerRestarts": _one(
         "guildhall_worker_restarts_total", f'{WHERE},part="relay"', "0+1x30", "3x30", {**_INSTANCE, "part": "relay"}
     ),

@@ -17,6 +17,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import sqlalchemy as sa
 from aiokafka.admin import AIOKafkaAdminClient
+from pydantic import SecretStr
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
 from shared.commands import Act, Commands
@@ -153,7 +154,11 @@ class Hall:
 async def running_hall(stack: Stack) -> AsyncIterator[Hall]:
     prefix = f"test_{uuid4().hex}"
     admin = await asyncpg.connect(stack.postgres_dsn)
-    settings = Settings(database_url=f"{stack.postgres_dsn.rpartition('/')[0]}/{prefix}_{{service}}", kafka=stack.kafka)
+    settings = Settings(
+        database_url=f"{stack.postgres_dsn.rpartition('/')[0]}/{prefix}_{{service}}",
+        kafka=stack.kafka,
+        record_secret=SecretStr("hall"),
+    )
     hall = Hall(settings)
     try:
         for service in SERVICES:

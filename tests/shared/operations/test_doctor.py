@@ -6,16 +6,20 @@ import asyncio
 import time
 
 import asyncpg
+import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from pydantic import SecretStr
 
 from services.feedback.app import SERVICE as FEEDBACK
+from shared.event import to_wire
 from shared.migrate import migrate
 from shared.operations import check_database, check_log
 from shared.operations.doctor import examine
 from shared.operations.findings import State
+from shared.operations.topics import topics
 from shared.relay.producer import Producer
 from shared.service.service import create_app
 from shared.stream.topics import ensure_topics, topic_of
@@ -203,8 +207,34 @@ async def test_a_topic_that_is_lost_or_holds_what_it_should_not_is_found_and_fil
     assert "events that the log has not (partition 1: 59 of" in ahead["topic contents"].meaning
     assert filled == []
     assert foreign["topic contents"].state is State.BROKEN
-    assert "partition 2 is not one of ours" in foreign["topic contents"].meaning
+    assert f"{topic_of(OWNER)} is not the log's: partition 2 at offset" in foreign["topic contents"].meaning
     assert foreign["topic whole"].state is State.WARNING
+    assert await hall.ill(full=True) == []
+
+
+async def test_records_that_the_log_did_not_write_are_found_by_topic_partition_and_offset(hall: Hall) -> None:
+    async with topics(hall.settings, [OWNER]) as found:
+        offset = (await found.ends(OWNER))[4]
+    value = to_wire(msgspec.structs.replace(RECORD, service=OWNER, partition=4, position=offset + 1))
+    async with AIOKafkaProducer(bootstrap_servers=hall.settings.kafka) as stranger:
+        await stranger.send_and_wait(topic_of(OWNER), value, partition=4)
+    last = {f.check: f for f in await hall.ill()}
+    await _send(hall, 4, offset)  # as the relay does behind what others wrote
+    hidden = {full: await hall.ill(full=full) for full in (False, True)}
+    unkeyed = await examine(hall.settings.model_copy(update={"record_secret": SecretStr("")}), SERVICES)
+    await hall.delete_topic()
+    await ensure_topics(hall.settings, [OWNER])
+    await hall.work()
+
+    where = f"partition 4 at offset {offset}"
+    assert last["topic contents"].state is State.BROKEN
+    assert where in last["topic contents"].meaning
+    assert where in last["topic records"].meaning
+    for full, check in ((False, "topic records"), (True, "topic whole")):
+        assert [(f.check, f.state) for f in hidden[full]] == [(check, State.WARNING)]
+        assert f"1 records on {topic_of(OWNER)} are not the log's ({where})" in hidden[full][0].meaning
+        assert "take the right away" in hidden[full][0].action
+    assert any("GUILDHALL_RECORD_SECRET" in part for part in unkeyed.not_looked_at)
     assert await hall.ill(full=True) == []
 
 

@@ -1,0 +1,62 @@
+"""Somebody who reached the broker: records that the log did not write, where they would do the most harm."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import msgspec
+
+from shared.event import Recorded, encode_data, from_wire, to_wire, wire_name
+from shared.stream.topics import topic_of
+from tests.simulation.broker import Record
+from tests.simulation.domain import PARTITIONS, SERVICE, Deposited
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+
+class Forger:
+    """At work in half of the seeds, with chance of its own."""
+
+    def __init__(self, world: World, seed: str) -> None:
+        self._world = world
+        self._draw = Random(seed)
+
+    async def run(self) -> None:
+        every = self._draw.choice([0.0, 0.0, 0.7, 3.0])
+        while every:
+            await asyncio.sleep(self._draw.expovariate(1 / every))
+            topic = self._world.broker.topics.get(topic_of(SERVICE))
+            partition = self._draw.randrange(PARTITIONS)
+            if topic is not None and not self._world.broker.away and topic.partitions[partition]:
+                self._forge(partition, self._draw.choice(topic.partitions[partition]))
+
+    def _forge(self, partition: int, model: Record) -> None:
+        """Like that record: at the position that comes next, without a signature or with a stolen one, or elsewhere."""
+        kind = self._draw.choice(["unsigned", "signature stolen", "copied"])
+        value = model.value
+        if kind == "copied":
+            partition = (partition + 1) % PARTITIONS
+        else:
+            value = to_wire(self._next(partition, from_wire(model.value)))
+        self._world.oracle.forged.add((partition, value))
+        self._world.faults.done["forged"] += 1
+        self._world.trace("FAULT", "forged", kind, partition)
+        headers = () if kind == "unsigned" else model.headers
+        self._world.broker.append(
+            topic_of(SERVICE), partition, self._world.broker.number(), 1, [(model.key, value, model.timestamp, headers)]
+        )
+
+    def _next(self, partition: int, model: Recorded) -> Recorded:
+        head: int = self._world.ledger.table("log_partition")[partition]
+        made = UUID(int=self._draw.getrandbits(128))
+        return msgspec.structs.replace(
+            model,
+            position=head + 1,
+            id=made,
+            type=wire_name(Deposited),
+            data=encode_data(Deposited(fact=made, member=made, amount=5)),
+        )
