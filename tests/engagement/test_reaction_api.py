@@ -149,3 +149,20 @@ async def test_a_kind_that_members_do_not_give_is_refused(town: Town, kind: str)
     place, thread = await town.asked()
     await town.send("bob", "PUT", f"{place.path}/reactions/{thread['id']}/{kind}", 422)
     await town.send("bob", "POST", f"{place.path}/reactions", 422, {"target_id": thread["id"], "kind": kind})
+
+
+async def test_counts_and_items_of_one_answer_are_of_one_moment(town: Town) -> None:
+    place, thread = await town.asked("carol")
+    path, kinds = f"{place.path}/reactions", ("like", "dislike")
+    await town.send("carol", "PUT", f"{path}/{thread['id']}/like", 204)
+    await town.look("carol", f"{path}?target={thread['id']}")
+
+    async def change() -> None:
+        for n in range(30):
+            await town.send("carol", "PUT", f"{path}/{thread['id']}/{kinds[n % 2]}", 204)
+
+    changing = asyncio.create_task(change())
+    while not changing.done():
+        seen = (await town.by("carol").get(f"{path}?target={thread['id']}")).json()
+        assert seen["counts"] == dict.fromkeys(seen["mine"], 1) == {item["kind"]: 1 for item in seen["items"]}
+    await changing

@@ -53,13 +53,13 @@ async def list_reactions(
 ) -> ReactionsAnswer:
     """With the counts of each kind, and which kinds the caller has given. What is not there has no reactions."""
     at = here.community.id
-    counts = await db.execute(
+    counting = (
         sa.select(counted.kind, counted.reactions)
         .where(counted.community == at, counted.target == target, counted.reactions > 0)
         .order_by(counted.kind)
     )
     standing = sa.and_(present(reaction_list), listed.community == at, listed.target == target)
-    mine = await db.execute(sa.select(listed.kind).where(standing, listed.actor == here.id).order_by(listed.kind))
+    own = sa.select(listed.kind).where(standing, listed.actor == here.id).order_by(listed.kind)
     select = sa.select(
         listed.reaction.label("id"),
         listed.target.label("target_id"),
@@ -68,7 +68,9 @@ async def list_reactions(
         listed.positive,
         listed.reacted_at,
     ).where(standing)
-    rows, following = await page(db, select, NEWEST, paging)
+    async with db.at_once() as now:  # one sign at a time, also of what is counted and of what is listed
+        counts, mine = await now.execute(counting), await now.execute(own)
+        rows, following = await page(now, select, NEWEST, paging)
     return ReactionsAnswer(
         target_id=target,
         counts={row.kind: row.reactions for row in counts},
