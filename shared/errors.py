@@ -96,6 +96,10 @@ class Conflict(Problem):
     status, code, title = 409, "conflict", "In conflict with the current state"
 
 
+class Taken(Conflict):
+    """A name that is in use: the answer says so of what the caller may not see, so whoever probes is charged for it."""
+
+
 class PreconditionFailed(Problem):
     status, code, title = 412, "precondition-failed", "The resource has changed"
 

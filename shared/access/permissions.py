@@ -19,6 +19,7 @@ from shared.identity import Caller, community_id, member_id
 
 __all__ = [
     "ROLE_PERMISSIONS",
+    "Acquainted",
     "Administrator",
     "Authenticated",
     "Caller",
@@ -47,7 +48,10 @@ _TOKEN = Requirement(Permission.AUTHENTICATED)
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """The caller in the community of the path. `id` is the member id, which outsiders have too."""
+    """The caller in the community of the path. `id` is the member id, which outsiders have too.
+
+    `asked` is what the route asks, and found true a moment ago; what writes about rights asks it again of the log.
+    """
 
     caller: Caller
     community: Community
@@ -55,6 +59,7 @@ class Here:
     status: str  # as in `Standing`
     roles: frozenset[str]
     permissions: frozenset[Permission]
+    asked: Requirement
 
     @property
     def reads(self) -> bool:
@@ -118,7 +123,8 @@ class Requires:
             raise refused
         assert known is not None
         member = caller.member_in(known.id)
-        here = Here(caller, known, member, standing.status, standing.roles, permissions_of(standing))
+        permitted = permissions_of(standing)
+        here = Here(caller, known, member, standing.status, standing.roles, permitted, self.requirement)
         asked.here = here
         return here
 
@@ -147,6 +153,8 @@ class RequiresToken:
 Authenticated = Annotated[Caller, Depends(RequiresToken())]
 Operator = Annotated[Caller, Depends(RequiresToken(Requirement(Permission.OPERATE)))]
 Newcomer = Annotated[Here, Depends(requires(Permission.JOIN))]
+Acquainted = Annotated[Here, Depends(requires(Permission.ACQUAINTED))]
+"""Applicants and those who have left look at themselves and go also where only members may read."""
 Participant = Annotated[Here, Depends(requires(Permission.WITHDRAW, even_archived=True))]
 """For taking away what is one's own: an archived community stands still, and still keeps nobody's words from them."""
 Reader = Annotated[Here, Depends(requires(Permission.READ))]

@@ -18,6 +18,7 @@ from shared.errors import Conflict, Forbidden, InsufficientScope, NotFound, Prob
 class Permission(StrEnum):
     """What an operation asks of its caller. The first three ask nothing of a membership.
 
+    `ACQUAINTED` is for looking at oneself and leaving: to read here, or to be known here as anything, be it declined.
     `WITHDRAW` is for taking away what is one's own, which who has left, was removed or has applied may, too; whose a
     thing is, the decision asks.
     """
@@ -25,6 +26,7 @@ class Permission(StrEnum):
     AUTHENTICATED = "authenticated"  # a token, no community
     JOIN = "join"  # a token and a community that exists, be it one for members only
     OPERATE = "operate"  # a token of the installation's operator, no community
+    ACQUAINTED = "acquainted"
     WITHDRAW = "withdraw"
     READ = "read"
     CONTRIBUTE = "contribute"
@@ -54,7 +56,8 @@ TOLD: Final = (
     "What an operation asks of its caller is its `x-permission`. `who` is the least that passes: `anyone` with a "
     "token; a `reader`, who is anyone in a public community and a member in one for members; a role, of which "
     "`member`, `moderator`, `administrator` and `owner` each permit what those before them do; a `participant`, who is "
-    "a member, was one or has applied, and takes away what is their own; or the `operator`, who "
+    "a member, was one or has applied, and takes away what is their own; who is `acquainted`, a reader or a "
+    "participant; or the `operator`, who "
     "besides reads everywhere and backfills. `in` is `community` where the one of the path is meant, `scope` is one "
     "the token must have, and `even_archived` says that an archived community takes it, too. Whose a thing is may "
     "count besides."
@@ -91,6 +94,8 @@ class Requirement:
                 told = {"who": "participant", "in": "community"}
             case Permission.READ:
                 return {"who": "reader", "in": "community", "even_archived": True}
+            case Permission.ACQUAINTED:
+                return {"who": "acquainted", "in": "community", "even_archived": True}
             case Permission.BACKFILL:
                 told = {"who": _roles(Permission.ADMINISTER)[0], "in": "community", "scope": BACKFILL_SCOPE}
             case _:
@@ -133,8 +138,11 @@ def refusal(
     if community is None:
         return _hidden()
     permitted = permissions_of(standing)
+    known = standing != NOBODY or reads(scopes, community, permitted)
     if wanted is Permission.READ:
         return None if reads(scopes, community, permitted) else _hidden()
+    if wanted is Permission.ACQUAINTED:
+        return None if known else _hidden()
     if wanted is Permission.BACKFILL:
         refused = _backfill_refusal(scopes, community, permitted)
     elif wanted is Permission.JOIN or wanted in permitted or (wanted is Permission.WITHDRAW and standing != NOBODY):
@@ -142,7 +150,7 @@ def refusal(
     else:
         refused = _membership_refusal(wanted, community, standing)
     if refused is None and community.archived and not asked.even_archived:
-        return Conflict("The community is archived and takes no more changes.")
+        return Conflict("The community is archived and takes no more changes.") if known else _hidden()
     return refused
 
 

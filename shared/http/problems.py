@@ -27,6 +27,7 @@ from shared.errors import (
     NotFound,
     PreconditionFailed,
     Problem,
+    Taken,
     TooLarge,
     Unauthenticated,
     Unavailable,
@@ -143,6 +144,8 @@ async def _handle(request: Request, error: Exception) -> Response:
         return Response(body_of(problem, known.id), problem.status, {**headers_of(problem), **allow})
     if isinstance(problem, NotFound) and _must_exist(request):
         problem = PreconditionFailed(f"{problem.detail} `If-Match` asks for one.", header="If-Match")
+    if isinstance(problem, Taken):
+        known.refused = True
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _logger.warning("not available", reason=type(cause_of(error)).__name__)
     return answer(problem, known.id)

@@ -46,7 +46,7 @@ def something(die: Random, community: UUID) -> Steps:
         lambda state: membership.apply(state, who, None),
         lambda state: membership.accept(state, who),
         lambda state: membership.decline(state, who, words(number)),
-        lambda state: membership.leave(state, who, owns=False),
+        lambda state: membership.leave(state, who),
         lambda state: roles.remove(state, roles.Holder(who, state.roles), None, OWNER),
         lambda state: membership.mark_robot(state, who),
         lambda state: membership.unmark_robot(state, who),

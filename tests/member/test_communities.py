@@ -58,11 +58,9 @@ def test_an_archived_community_is_not_described_any_more() -> None:
         describe(COMMUNITY.fold([FOUNDED, CommunityArchived()]), NEW)
 
 
-def test_a_community_admits_by_its_description_until_it_is_archived() -> None:
+def test_a_community_admits_by_its_description() -> None:
     assert admits(COMMUNITY.fold([FOUNDED])) == "open"
     assert admits(COMMUNITY.fold([FOUNDED, DESCRIBED])) == "application"
-    with pytest.raises(Conflict):
-        admits(COMMUNITY.fold([FOUNDED, CommunityArchived()]))
     with pytest.raises(NotFound):
         admits(Community())
 

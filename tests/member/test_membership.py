@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
+import msgspec
 import pytest
 
+from services.member.communities.domain import COMMUNITY
 from services.member.events import (
     ApplicationAccepted,
     ApplicationDeclined,
@@ -23,7 +28,9 @@ from services.member.membership.domain import (
     MembershipEvent,
     accept,
     apply,
+    ask,
     bring_in,
+    come,
     decline,
     join,
     join_as_founder,
@@ -32,7 +39,7 @@ from services.member.membership.domain import (
     unmark_robot,
 )
 from shared.errors import Conflict, NotFound
-from tests.member.people import ALICE, BOB, BOB_JOINED, words
+from tests.member.people import ALICE, BOB, BOB_JOINED, FOUNDED, words
 
 ANSWERS, OTHER_ANSWERS, REASON, OTHER_REASON = words(1), words(2), words(3), words(4)
 APPLIED = ApplicationSubmitted(BOB, ANSWERS)
@@ -121,25 +128,35 @@ def test_a_decision_to_decline_is_not_given_another_reason_later() -> None:
 def test_the_roles_of_a_member_who_leaves_end_before_he_is_gone() -> None:
     before: list[MembershipEvent] = [BOB_JOINED, RoleGranted(BOB, "moderator"), RoleGranted(BOB, "administrator")]
 
-    events = leave(MEMBERSHIP.fold(before), BOB, owns=False)
+    events = leave(MEMBERSHIP.fold(before), BOB)
 
     assert events == [RoleRevoked(BOB, "administrator"), RoleRevoked(BOB, "moderator"), LEFT]
     assert MEMBERSHIP.fold([*before, *events]) == Membership("left", times_joined=1)
 
 
-def test_an_owner_hands_over_before_he_leaves() -> None:
-    with pytest.raises(Conflict):
-        leave(MEMBERSHIP.fold([BOB_JOINED]), BOB, owns=True)
+@pytest.mark.parametrize(("admission", "can"), [("open", come), ("application", partial(ask, answers=ANSWERS))])
+def test_one_comes_as_the_community_admits(admission: str, can: Callable[..., list[MembershipEvent]]) -> None:
+    community = COMMUNITY.fold([msgspec.structs.replace(FOUNDED, admission=admission)])
+    assert can(Membership(), community, BOB)
+    other = partial(ask, answers=ANSWERS) if can is come else come
+    with pytest.raises(Conflict, match="changed at the same moment"):
+        other(Membership(), community, BOB)
+    assert can(MEMBERSHIP.fold([BOB_JOINED]), community, BOB) == other(MEMBERSHIP.fold([BOB_JOINED]), community, BOB)
+
+
+def test_who_was_removed_asks_also_where_everybody_joins() -> None:
+    state = MEMBERSHIP.fold([BOB_JOINED, REMOVED])
+    assert ask(state, COMMUNITY.fold([FOUNDED]), BOB, ANSWERS) == [APPLIED]
 
 
 def test_leaving_twice_or_without_having_been_there_changes_nothing() -> None:
-    assert leave(MEMBERSHIP.fold([BOB_JOINED, LEFT]), BOB, owns=False) == []
-    assert leave(Membership(), BOB, owns=False) == []
+    assert leave(MEMBERSHIP.fold([BOB_JOINED, LEFT]), BOB) == []
+    assert leave(Membership(), BOB) == []
 
 
 def test_an_applicant_takes_the_application_back_once() -> None:
-    assert leave(MEMBERSHIP.fold([APPLIED]), BOB, owns=False) == [WITHDRAWN]
-    assert leave(MEMBERSHIP.fold([APPLIED, WITHDRAWN]), BOB, owns=False) == []
+    assert leave(MEMBERSHIP.fold([APPLIED]), BOB) == [WITHDRAWN]
+    assert leave(MEMBERSHIP.fold([APPLIED, WITHDRAWN]), BOB) == []
     assert MEMBERSHIP.fold([APPLIED, WITHDRAWN]) == Membership("withdrawn", answers=ANSWERS)
 
 
@@ -164,7 +181,7 @@ def test_who_was_removed_comes_back_by_an_accepted_application_only() -> None:
 
 
 def test_leaving_after_a_removal_changes_nothing() -> None:
-    assert leave(MEMBERSHIP.fold([BOB_JOINED, REMOVED]), BOB, owns=False) == []
+    assert leave(MEMBERSHIP.fold([BOB_JOINED, REMOVED]), BOB) == []
 
 
 def test_a_robot_is_marked_and_unmarked_once_whatever_its_status() -> None:

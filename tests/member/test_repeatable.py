@@ -31,11 +31,16 @@ holders = st.builds(Holder, people, st.frozensets(st.sampled_from(["owner", "adm
 members = st.sampled_from([membership.Membership(), membership.Membership("member", 1)])
 
 of_community: st.SearchStrategy[Command] = st.one_of(
-    st.builds(lambda d, who: lambda s: communities.found(s, "garden", d, who), descriptions, people),
+    st.builds(
+        lambda d, who: lambda s: communities.found(s, "garden", d, who, here=True),
+        descriptions,
+        people,
+    ),
     st.builds(lambda d: lambda s: communities.describe(s, d), descriptions),
     st.just(communities.archive),
     st.builds(lambda who, m, by: lambda s: roles.grant_ownership(s, who, m, by), people, members, holders),
     st.builds(lambda who, by: lambda s: roles.revoke_ownership(s, who, by), people, holders),
+    st.builds(lambda who: lambda s: communities.without_ownership(s, who), people),
 )
 of_membership: st.SearchStrategy[Command] = st.one_of(
     st.just(lambda s: membership.join_as_founder(s, BOB)),
@@ -43,7 +48,7 @@ of_membership: st.SearchStrategy[Command] = st.one_of(
     st.builds(lambda answers: lambda s: membership.apply(s, BOB, answers), maybe_texts),
     st.just(lambda s: membership.accept(s, BOB)),
     st.builds(lambda reason: lambda s: membership.decline(s, BOB, reason), maybe_texts),
-    st.builds(lambda owns: lambda s: membership.leave(s, BOB, owns=owns), st.booleans()),
+    st.just(lambda s: membership.leave(s, BOB)),
     st.just(lambda s: membership.mark_robot(s, BOB)),
     st.just(lambda s: membership.unmark_robot(s, BOB)),
     st.builds(lambda robot: lambda s: membership.bring_in(s, BOB, robot=robot), st.booleans()),

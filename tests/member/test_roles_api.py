@@ -69,11 +69,38 @@ async def test_the_last_owner_stays_until_another_has_taken_over(api: Api) -> No
     assert (await alice.delete(f"{path}/members/me")).status_code == 409
     assert (await alice.delete(f"{path}/roles/owner/members/me")).status_code == 409
     await grant(api, path, "owner", bob["id"])
-    assert (await alice.delete(f"{path}/members/me")).status_code == 409
     assert (await alice.delete(f"{path}/roles/owner/members/me")).status_code == 204
     assert (await alice.delete(f"{path}/roles/owner/members/me")).status_code == 204
     assert (await alice.delete(f"{path}/members/me")).status_code == 204
     assert (await api.by("bob").get(f"{path}/members/me")).json()["roles"] == ["owner", "member"]
+
+
+async def test_an_ownership_ends_with_leaving_and_does_not_come_back(api: Api) -> None:
+    path = await found(api)
+    alice, bob = api.by("alice"), await join(api, path, "bob")
+    await grant(api, path, "owner", bob["id"])
+
+    assert (await alice.delete(f"{path}/members/me")).status_code == 204
+    assert (await join(api, path, "alice"))["roles"] == ["member"]
+    assert (await alice.put(f"{path}/roles/owner/members/me")).status_code == 403
+    assert (await api.by("bob").delete(f"{path}/members/me")).status_code == 409  # now the last
+
+
+async def test_a_repeated_founding_shows_a_community_for_members_to_members_only(api: Api) -> None:
+    body = founding(visibility="members")
+    path, alice = f"/v1/communities/{body['slug']}", api.by("alice")
+    assert (await alice.post("/v1/communities", json=body)).status_code == 201
+    assert (await alice.post("/v1/communities", json=body)).status_code == 201
+    bob = await join(api, path, "bob")
+    await grant(api, path, "owner", bob["id"])
+    assert (await alice.delete(f"{path}/members/me")).status_code == 204
+
+    again = await alice.post("/v1/communities", json=body)
+    taken = await api.by("stranger").post("/v1/communities", json=body)
+
+    assert (again.status_code, taken.status_code) == (409, 409)
+    assert {**again.json(), "request_id": ""} == {**taken.json(), "request_id": ""}
+    assert not {"etag", "location", "guildhall-position"} & again.headers.keys()
 
 
 async def test_a_founder_who_left_does_not_come_back_by_founding_again(api: Api) -> None:

@@ -19,6 +19,7 @@ class Needs(Enum):
 
     TOKEN = "any token"
     KNOWN = "any token, and a community that exists"
+    ACQUAINTED = "a public community, or to be known in it as anything"
     WITHDRAW = "to be a member, to have been one, or to have applied"
     READ = "a public community, or membership"
     CONTRIBUTE = "membership"
@@ -57,7 +58,7 @@ class Rule:
     elsewhere: Literal["not found", "nothing"] = "not found"
 
 
-ANY, K, W, R, C, M, A, TOP, B = Needs
+ANY, K, Q, W, R, C, M, A, TOP, B = Needs
 OWN, MODERATED = Whose.OWN, Whose.OWN_OR_MODERATED
 
 POLICY: dict[str, Rule] = {
@@ -69,8 +70,8 @@ POLICY: dict[str, Rule] = {
     "archive_community": Rule(TOP),
     "list_members": Rule(R),
     "join_community": Rule(K),
-    "get_own_membership": Rule(K),
-    "leave_community": Rule(K),
+    "get_own_membership": Rule(Q),
+    "leave_community": Rule(Q),
     "get_member": Rule(R, "member"),
     "accept_member": Rule(M, "applicant"),
     "decline_member": Rule(M, "applicant"),
@@ -153,6 +154,7 @@ STILL_TAKEN_WHEN_ARCHIVED = {"archive_community", "leave_community", "get_own_me
 TOLD: dict[Needs, dict[str, object]] = {
     ANY: {"who": "anyone"},
     K: {"who": "anyone", "in": "community"},
+    Q: {"who": "acquainted", "in": "community"},
     W: {"who": "participant", "in": "community"},
     R: {"who": "reader", "in": "community", "even_archived": True},
     C: {"who": "member", "in": "community"},
@@ -198,8 +200,10 @@ def _at_the_door(needs: Needs, caller: str, *, public: bool) -> Outcome:
         return "unauthenticated"
     if needs in (Needs.TOKEN, Needs.KNOWN):
         return "allowed"
-    if caller == "operator" and needs in (Needs.READ, Needs.BACKFILL):
+    if caller == "operator" and needs in (Needs.READ, Needs.ACQUAINTED, Needs.BACKFILL):
         return "allowed"
+    if needs is Needs.ACQUAINTED:
+        return "allowed" if public or caller not in ("nobody", "stranger") else "not found"
     if needs is Needs.READ:
         return "allowed" if public or caller in RANKS else "not found"
     if needs is Needs.WITHDRAW and caller in (*RANKS, "left", "declined", "applicant"):

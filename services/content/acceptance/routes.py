@@ -32,10 +32,14 @@ async def accept_answer(
     thread_id: ThreadPath, body: Acceptance, here: Contributor, store: Commanding, expect: IfMatch
 ) -> None:
     """By the thread's author or a moderator. It takes the place of another that was accepted before."""
-    reply = (await store.load(REPLY, body.reply_id)).state
     given = (await store.load(THREAD, thread_id)).history.last_occasion(AnswerAccepted)
     await store.execute(
-        THREAD, thread_id, lambda state: accept(state, reply, actor(here), given), expect=expect, there=_answered
+        THREAD,
+        thread_id,
+        lambda state, reply: accept(state, reply, actor(here), given),
+        on=[(REPLY, body.reply_id)],
+        expect=expect,
+        there=_answered,
     )
 
 

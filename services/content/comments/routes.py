@@ -12,7 +12,7 @@ from services.content.actors import actor
 from services.content.channels.domain import CHANNEL
 from services.content.comments.comment import EXAMPLE, CommentAnswer, show, show_rows
 from services.content.comments.domain import COMMENT, Place, delete, edit, existing, post
-from services.content.replies.domain import REPLY, Reply
+from services.content.replies.domain import REPLY
 from services.content.replies.domain import existing as existing_reply
 from services.content.replies.routes import ReplyPath
 from services.content.threads.domain import THREAD
@@ -21,6 +21,7 @@ from services.content.threads.routes import Prose, ProseChange, ThreadPath
 from services.content.views.discussion import DISCUSSION, comment_list
 from services.content.wording import Wording, edit_of, words_for
 from shared.access.permissions import Contributor, Here, Participant, Reader
+from shared.commands import Basis
 from shared.http.dependencies import Commanding, Db, IfMatch, Store, fresh
 from shared.http.paging import Listing, Order, Page, PageRequest, page
 from shared.http.reading import Reading
@@ -94,7 +95,7 @@ async def comment_on_thread(
     thread_id: ThreadPath, body: NewComment, here: Contributor, store: Commanding
 ) -> CommentAnswer:
     """With an `Idempotency-Key`, a repetition finds what the first try posted."""
-    return await _comment(await _place(store, thread_id, None), body, here, store)
+    return await _comment(thread_id, None, body, here, store)
 
 
 @router.post(
@@ -105,21 +106,22 @@ async def comment_on_reply(
 ) -> CommentAnswer:
     """With an `Idempotency-Key`, a repetition finds what the first try posted."""
     reply = (await store.load(REPLY, reply_id)).state
-    return await _comment(await _place(store, existing_reply(reply).thread_id, reply), body, here, store)
+    return await _comment(existing_reply(reply).thread_id, reply_id, body, here, store)
 
 
-async def _place(store: Store, thread_id: UUID, reply: Reply | None) -> Place:
-    """What is commented on, as it is now."""
-    thread = (await store.load(THREAD, thread_id)).state
-    channel = (await store.load(CHANNEL, existing_thread(thread).channel_id)).state
-    return Place(channel, thread, reply)
-
-
-async def _comment(place: Place, body: NewComment, here: Here, store: Store) -> CommentAnswer:
-    comment_id = store.new_id()
+async def _comment(thread_id: UUID, reply_id: UUID | None, body: NewComment, here: Here, store: Store) -> CommentAnswer:
+    comment_id, thread = store.new_id(), (await store.load(THREAD, thread_id)).state
     sent = words_for(here.community.id, here.id, comment_id, Wording(body=body.body))
+    on: list[Basis] = [(CHANNEL, existing_thread(thread).channel_id), (THREAD, thread_id)]
+    if reply_id is not None:
+        on.append((REPLY, reply_id))
     posted = await begin(
-        store, COMMENT, comment_id, lambda state: post(state, comment_id, place, actor(here), sent.text), sent
+        store,
+        COMMENT,
+        comment_id,
+        lambda state, *place: post(state, comment_id, Place(*place), actor(here), sent.text),
+        sent,
+        on=on,
     )
     shown = await show(posted, store)
     store.created("comments", comment_id)

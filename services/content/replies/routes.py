@@ -73,10 +73,14 @@ async def post_reply(
     """While thread and channel take it. With an `Idempotency-Key`, a repetition finds what the first try posted."""
     at, reply_id = here.community.id, store.new_id()
     thread = (await store.load(THREAD, thread_id)).state
-    channel = (await store.load(CHANNEL, existing_thread(thread).channel_id)).state
     sent = words_for(at, here.id, reply_id, Wording(body=body.body))
     posted = await begin(
-        store, REPLY, reply_id, lambda state: post(state, reply_id, thread, channel, actor(here), sent.text), sent
+        store,
+        REPLY,
+        reply_id,
+        lambda state, thread, channel: post(state, reply_id, thread, channel, actor(here), sent.text),
+        sent,
+        on=[(THREAD, thread_id), (CHANNEL, existing_thread(thread).channel_id)],
     )
     shown = await show(posted, thread.accepted, store, db)
     store.created("replies", reply_id)

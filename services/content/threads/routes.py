@@ -76,14 +76,14 @@ class ThreadChange(Body):
 async def post_thread(body: NewThread, here: Contributor, store: Commanding, db: Db) -> ThreadAnswer:
     """In a channel that is not archived. With an `Idempotency-Key`, a repetition finds what the first try opened."""
     at, thread_id = here.community.id, store.new_id()
-    channel = (await store.load(CHANNEL, body.channel_id)).state
     sent = words_for(at, here.id, thread_id, Wording(body.title, body.body))
     opened = await begin(
         store,
         THREAD,
         thread_id,
-        lambda state: open_thread(state, thread_id, channel, actor(here), sent.text, tuple(body.tags)),
+        lambda state, channel: open_thread(state, thread_id, channel, actor(here), sent.text, tuple(body.tags)),
         sent,
+        on=[(CHANNEL, body.channel_id)],
     )
     shown = await show(opened, store, db)
     store.created("threads", thread_id)

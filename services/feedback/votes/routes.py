@@ -17,18 +17,27 @@ router = APIRouter(prefix="/suggestions/{suggestion_id}/votes", tags=["suggestio
 @router.put("/me", status_code=204, operation_id="vote_for_suggestion", summary="Vote for a suggestion")
 async def vote_for_suggestion(suggestion_id: SuggestionPath, here: Contributor, store: Commanding) -> None:
     """While it is open or planned. One vote per member; its author may vote, too."""
-    suggestion = (await store.load(SUGGESTION, suggestion_id)).state
     await store.execute(
-        VOTE, vote_id(suggestion_id, here.id), lambda state: vote(state, suggestion, here.id), there=_cast
+        VOTE,
+        vote_id(suggestion_id, here.id),
+        lambda state, suggestion: vote(state, suggestion, here.id),
+        on=[(SUGGESTION, suggestion_id)],
+        there=_cast,
     )
 
 
 @router.delete("/me", status_code=204, operation_id="withdraw_vote", summary="Take one's vote back")
 async def withdraw_vote(suggestion_id: SuggestionPath, here: Participant, store: Commanding) -> None:
     """While the suggestion is open or planned; also by who has left, and in an archived community."""
-    suggestion, stream = (await store.load(SUGGESTION, suggestion_id)).state, vote_id(suggestion_id, here.id)
+    stream = vote_id(suggestion_id, here.id)
     given = (await store.load(VOTE, stream)).history.last_occasion(SuggestionVoted)
-    await store.execute(VOTE, stream, lambda state: withdraw(state, suggestion, actor(here), given), there=_cast)
+    await store.execute(
+        VOTE,
+        stream,
+        lambda state, suggestion: withdraw(state, suggestion, actor(here), given),
+        on=[(SUGGESTION, suggestion_id)],
+        there=_cast,
+    )
 
 
 def _cast(state: Vote) -> bool:

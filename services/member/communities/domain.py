@@ -17,7 +17,7 @@ from services.member.events import (
     RoleRevoked,
 )
 from shared.decider import Decider
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, NotFound, Taken
 
 OWNER = "owner"
 
@@ -68,17 +68,22 @@ def evolve(state: Community, event: CommunityEvent) -> Community:
 COMMUNITY: Decider[Community, CommunityEvent] = Decider("community", Community(), evolve)
 
 
-def found(state: Community, slug: str, description: Description, founder_id: UUID) -> list[CommunityEvent]:
-    """Found a community; its founder owns it."""
+def found(
+    state: Community, slug: str, description: Description, founder_id: UUID, *, here: bool = False
+) -> list[CommunityEvent]:
+    """Found a community; its founder owns it. `here` is whether the founder is a member of it: a repetition is told how
+    it is today, and one for members only is that to a founder who has left, too.
+    """
     if state.description is None:
         d = description
         return [
             CommunityFounded(slug, d.name, d.purpose, d.language, d.time_zone, d.visibility, d.admission, founder_id),
             RoleGranted(founder_id, OWNER),
         ]
-    if state.founder_id == founder_id and state.founded_as == description:
+    known = here or state.description.visibility == "public"
+    if known and state.founder_id == founder_id and state.founded_as == description:
         return []
-    raise Conflict(f"A community {slug!r} exists already. Choose another slug.", pointer="/slug")
+    raise Taken(f"A community {slug!r} exists already. Choose another slug.", pointer="/slug")
 
 
 def describe(state: Community, description: Description) -> list[CommunityEvent]:
@@ -91,10 +96,8 @@ def describe(state: Community, description: Description) -> list[CommunityEvent]
 
 
 def admits(state: Community) -> str:
-    """How one gets in now, `open` or `application`."""
-    description = standing(state)
-    _writable(state)
-    return description.admission
+    """How one gets in, `open` or `application`."""
+    return standing(state).admission
 
 
 def archive(state: Community) -> list[CommunityEvent]:
@@ -116,6 +119,15 @@ def remove_owner(state: Community, member_id: UUID) -> list[CommunityEvent]:
         return []
     if len(state.owners) == 1:
         raise Conflict("A community needs an owner, and this is its last. Make somebody else an owner first.")
+    return [RoleRevoked(member_id, OWNER)]
+
+
+def without_ownership(state: Community, member_id: UUID) -> list[CommunityEvent]:
+    """The end of the ownership of a member who goes; the last owner stays."""
+    if member_id not in state.owners:
+        return []
+    if len(state.owners) == 1:
+        raise Conflict("The last owner cannot leave. Make somebody else an owner first.")
     return [RoleRevoked(member_id, OWNER)]
 
 

@@ -22,7 +22,8 @@ from services.member.communities.domain import (
     found,
     standing,
 )
-from services.member.membership.domain import MEMBERSHIP, join_as_founder, membership_id
+from services.member.membership.domain import MEMBERSHIP, Membership, join_as_founder, membership_id
+from services.member.rights import bases, permitted
 from shared.access.permissions import Administrator, Authenticated, Here, Permission, Reader, requires
 from shared.access.standing import Admission, Visibility
 from shared.commands import Outcome, Step
@@ -114,12 +115,17 @@ async def found_community(body: Founding, caller: Authenticated, store: Commandi
     assert community is not None, "a slug that was checked has an id"
     founder = caller.member_in(community)
     description = Description(**body.model_dump(exclude={"slug"}))
-    there = store.within(community)
+    there, own = store.within(community), membership_id(community, founder)
+
+    def founded_by(state: Community, membership: Membership) -> list[CommunityEvent]:
+        return found(state, body.slug, description, founder, here=membership.status == "member")
+
     founded, _ = await there.execute_together(
         [
-            Step(COMMUNITY, community, lambda state: found(state, body.slug, description, founder)),
-            Step(MEMBERSHIP, membership_id(community, founder), lambda state: join_as_founder(state, founder)),
-        ]
+            Step(COMMUNITY, community, founded_by),
+            Step(MEMBERSHIP, own, lambda state, _: join_as_founder(state, founder)),
+        ],
+        on=[(MEMBERSHIP, own)],
     )
     there.created()
     return show(community, founded, there)
@@ -138,7 +144,10 @@ async def describe_community(body: Changes, here: Administrator, store: Commandi
     def changed(state: Community) -> list[CommunityEvent]:
         return describe(state, replace(state.description, **changes)) if state.description else []
 
-    return show(here.community.id, await store.execute(COMMUNITY, here.community.id, changed, expect=expect), store)
+    described = await store.execute(
+        COMMUNITY, here.community.id, permitted(here, changed), on=bases(here), expect=expect
+    )
+    return show(here.community.id, described, store)
 
 
 @router.post("/archive", operation_id="archive_community", summary="Archive a community")
@@ -146,4 +155,7 @@ async def archive_community(
     here: Annotated[Here, Depends(requires(Permission.OWN, even_archived=True))], store: Commanding, expect: IfMatch
 ) -> CommunityAnswer:
     """From then on it can only be read. Its slug stays taken."""
-    return show(here.community.id, await store.execute(COMMUNITY, here.community.id, archive, expect=expect), store)
+    archived = await store.execute(
+        COMMUNITY, here.community.id, permitted(here, archive), on=bases(here), expect=expect
+    )
+    return show(here.community.id, archived, store)

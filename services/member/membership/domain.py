@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 from uuid import UUID
 
+from services.member.communities.domain import Community, admits
 from services.member.events import (
     ApplicationAccepted,
     ApplicationDeclined,
@@ -103,6 +104,20 @@ def join_as_founder(state: Membership, member_id: UUID) -> list[MembershipEvent]
     return [] if state.times_joined else [MemberJoined(member_id, "founding", 1)]
 
 
+def come(state: Membership, community: Community, member_id: UUID) -> list[MembershipEvent]:
+    """Join, where admission is open."""
+    if state.status != "member" and admits(community) != "open":
+        raise Conflict("How one gets in here was changed at the same moment. Try again.", retry_after=1)
+    return join(state, member_id)
+
+
+def ask(state: Membership, community: Community, member_id: UUID, answers: Text | None) -> list[MembershipEvent]:
+    """Apply, where one cannot simply join."""
+    if state.status != "member" and admits(community) == "open" and not state.barred:
+        raise Conflict("How one gets in here was changed at the same moment. Try again.", retry_after=1)
+    return apply(state, member_id, answers)
+
+
 def join(state: Membership, member_id: UUID) -> list[MembershipEvent]:
     """Join a community that is open to everybody; a waiting application is thereby settled."""
     if state.status == "member":
@@ -145,14 +160,12 @@ def decline(state: Membership, member_id: UUID, reason: Text | None) -> list[Mem
     return [ApplicationDeclined(member_id, reason)]
 
 
-def leave(state: Membership, member_id: UUID, *, owns: bool) -> list[MembershipEvent]:
-    """Go, or take one's application back. The roles end with it; an owner hands over first: there is always one."""
+def leave(state: Membership, member_id: UUID) -> list[MembershipEvent]:
+    """Go, or take one's application back. The roles end with it, an ownership on the community's stream."""
     if state.status == "applicant":
         return [ApplicationWithdrawn(member_id)]
     if state.status != "member":
         return []
-    if owns:
-        raise Conflict("An owner cannot leave. Make somebody else an owner and give up the role first.")
     return [*without_roles(state, member_id), MemberLeft(member_id)]
 
 

@@ -5,31 +5,30 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import ConfigDict, Field
 
-from services.member.communities.domain import COMMUNITY, admits
+from services.member.communities.domain import COMMUNITY, Community, CommunityEvent, admits, without_ownership
 from services.member.membership.domain import (
     MEMBERSHIP,
     Membership,
     MembershipEvent,
     accept,
-    apply,
+    ask,
+    come,
     decline,
-    join,
     leave,
     membership_id,
 )
 from services.member.membership.member import MemberAnswer, MemberPath, look_up, show, whom
-from shared.access.permissions import Here, Moderator, Newcomer, Permission, Reader, requires
+from services.member.rights import bases, confirmed, permitted
+from shared.access.permissions import Acquainted, Moderator, Newcomer, Reader
+from shared.commands import Step
 from shared.http.dependencies import Commanding, IfMatch
 from shared.http.wording import refer
 from shared.http.words import Body, name, words
 
 router = APIRouter(prefix="/members", tags=["members"])
-
-Anybody = Annotated[Here, Depends(requires(Permission.JOIN, even_archived=True))]
-"""Applicants and those who have left look at themselves, too, where only members may read; and one may always go."""
 
 
 class QuestionAnswered(Body):
@@ -66,7 +65,12 @@ async def join_community(here: Newcomer, store: Commanding, body: Joining | None
     community = await store.load(COMMUNITY, at)
     before = await store.load(MEMBERSHIP, stream)
     if admits(community.state) == "open" and not before.state.barred:
-        found = await store.execute(MEMBERSHIP, stream, lambda state: join(state, here.id))
+
+        def joined(state: Membership, at: Community, own: Membership) -> list[MembershipEvent]:
+            confirmed(here, at, own)
+            return come(state, at, here.id)
+
+        found = await store.execute(MEMBERSHIP, stream, joined, on=bases(here))
     else:
         given = [answer.model_dump() for answer in body.answers] if body and body.answers else None
         text, secrets = await refer(
@@ -77,28 +81,37 @@ async def join_community(here: Newcomer, store: Commanding, body: Joining | None
             sum(len(answer["answer"]) for answer in given or ()),
             before.state.answers,
         )
-        found = await store.execute(MEMBERSHIP, stream, lambda state: apply(state, here.id, text), secrets=secrets)
+
+        def applied(state: Membership, at: Community, own: Membership) -> list[MembershipEvent]:
+            confirmed(here, at, own)
+            return ask(state, at, here.id, text)
+
+        found = await store.execute(MEMBERSHIP, stream, applied, on=bases(here), secrets=secrets)
     shown = await show(here.id, found, here, store)
     store.created("members", here.id)
     return shown
 
 
 @router.get("/me", operation_id="get_own_membership", summary="Show what one is here oneself")
-async def get_own_membership(here: Anybody, store: Commanding) -> MemberAnswer:
+async def get_own_membership(here: Acquainted, store: Commanding) -> MemberAnswer:
     """For applicants and former members, too; 404 for who never came."""
     return await look_up(here.id, here, store)
 
 
 @router.delete("/me", status_code=204, operation_id="leave_community", summary="Leave, or take one's application back")
-async def leave_community(here: Anybody, store: Commanding, expect: IfMatch) -> None:
-    """The caller's roles end with it; an owner hands over first. An applicant may apply again later."""
-    community = await store.load(COMMUNITY, here.community.id)
-    owns = here.id in community.state.owners
-    await store.execute(
-        MEMBERSHIP,
-        membership_id(here.community.id, here.id),
-        lambda state: leave(state, here.id, owns=owns),
-        expect=expect,
+async def leave_community(here: Acquainted, store: Commanding, expect: IfMatch) -> None:
+    """The caller's roles end with it, an ownership too; the last owner cannot leave. An applicant may apply again."""
+
+    def ownership(state: Community, _: Community, own: Membership) -> list[CommunityEvent]:
+        return without_ownership(state, here.id) if own.status == "member" else []
+
+    own = membership_id(here.community.id, here.id)
+    await store.execute_together(
+        [
+            Step(MEMBERSHIP, own, lambda state, *_: leave(state, here.id), expect),
+            Step(COMMUNITY, here.community.id, ownership),
+        ],
+        on=bases(here),
     )
 
 
@@ -111,7 +124,8 @@ async def get_member(member: MemberPath, here: Reader, store: Commanding) -> Mem
 @router.post("/{member}/acceptance", operation_id="accept_member", summary="Accept an application")
 async def accept_member(member: UUID, here: Moderator, store: Commanding, expect: IfMatch) -> MemberAnswer:
     stream = membership_id(here.community.id, member)
-    found = await store.execute(MEMBERSHIP, stream, lambda state: accept(state, member), expect=expect)
+    accepted = permitted(here, lambda state: accept(state, member))
+    found = await store.execute(MEMBERSHIP, stream, accepted, on=bases(here), expect=expect)
     return await show(member, found, here, store)
 
 
@@ -133,8 +147,6 @@ async def decline_member(
         before.state.reason,
     )
 
-    def decided(state: Membership) -> list[MembershipEvent]:
-        return decline(state, member, text)
-
-    found = await store.execute(MEMBERSHIP, stream, decided, secrets=secrets, expect=expect)
+    declined = permitted(here, lambda state: decline(state, member, text))
+    found = await store.execute(MEMBERSHIP, stream, declined, on=bases(here), secrets=secrets, expect=expect)
     return await show(member, found, here, store)

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path
 from pydantic import ConfigDict
 
-from services.member.communities.domain import COMMUNITY
+from services.member.communities.domain import Community
 from services.member.membership.domain import (
     MEMBERSHIP,
     Membership,
@@ -18,10 +18,9 @@ from services.member.membership.domain import (
     unmark_robot,
 )
 from services.member.membership.member import MEMBER_EXAMPLE, MemberPath, whom
-from services.member.moderation.look import Look
+from services.member.rights import bases, confirmed, permitted
 from services.member.roles.domain import holder, remove
 from shared.access.permissions import Administrator, Moderator
-from shared.commands import Step
 from shared.errors import Forbidden
 from shared.http.dependencies import Commanding, IfMatch
 from shared.http.wording import refer
@@ -55,31 +54,24 @@ async def remove_member(
     text, secrets = await refer(
         store.vault, at, member, {"reason": reason} if reason else None, len(reason or ""), None
     )
-    community, sender = Look(COMMUNITY, at), Look(MEMBERSHIP, membership_id(at, here.id))
 
-    def decided(state: Membership) -> list[MembershipEvent]:
-        of, by = holder(member, community.state, state), holder(here.id, community.state, sender.state)
-        return remove(state, of, text, by)
+    def removed(state: Membership, community: Community, own: Membership) -> list[MembershipEvent]:
+        return remove(state, holder(member, community, state), text, confirmed(here, community, own))
 
-    *_, removed = await store.execute_together(
-        [community.step, sender.step, Step(MEMBERSHIP, membership_id(at, member), decided, expect)], secrets=secrets
-    )
-    store.tag(removed.version)
+    await store.execute(MEMBERSHIP, membership_id(at, member), removed, on=bases(here), secrets=secrets, expect=expect)
 
 
 @router.put("/{member}/robot", status_code=204, operation_id="mark_robot", summary="Mark a member as a robot")
 async def put_robot(member: MemberPath, here: Administrator, store: Commanding, expect: IfMatch) -> None:
     """The account is a program's, also for the time before: it is in no ranking, no active members, no reach."""
     of = whom(member, here)
-    await store.execute(
-        MEMBERSHIP, membership_id(here.community.id, of), lambda state: mark_robot(state, of), expect=expect
-    )
+    marked = permitted(here, lambda state: mark_robot(state, of))
+    await store.execute(MEMBERSHIP, membership_id(here.community.id, of), marked, on=bases(here), expect=expect)
 
 
 @router.delete("/{member}/robot", status_code=204, operation_id="unmark_robot", summary="Take the mark of a robot away")
 async def delete_robot(member: MemberPath, here: Administrator, store: Commanding, expect: IfMatch) -> None:
     """The mark was an error, also for the time before."""
     of = whom(member, here)
-    await store.execute(
-        MEMBERSHIP, membership_id(here.community.id, of), lambda state: unmark_robot(state, of), expect=expect
-    )
+    unmarked = permitted(here, lambda state: unmark_robot(state, of))
+    await store.execute(MEMBERSHIP, membership_id(here.community.id, of), unmarked, on=bases(here), expect=expect)

@@ -15,15 +15,17 @@ from services.member.membership.domain import MEMBERSHIP, membership_id
 from services.member.membership.listing import holders_names
 from services.member.membership.member import MemberPath, knows, whom
 from services.member.profiles.domain import PROFILE, Profile, empty, profile_id, told_apart, update
-from shared.access.permissions import Here, Participant, Permission, Reader, requires
+from services.member.rights import bases, permitted
+from shared.access.permissions import Here, Participant, Permission, Reader, Requirement, requires
 from shared.errors import Forbidden, NotFound
 from shared.http.dependencies import Commanding, Db, IfMatch, Store
 from shared.http.wording import read, refer
 from shared.http.words import Answer, Body, name, words
 
 CONTRIBUTING = requires(Permission.CONTRIBUTE)
-MODERATING = requires(Permission.MODERATE, even_archived=True)
-"""What some of what a route takes asks besides."""
+"""What words in a profile ask besides."""
+MODERATING = Requirement(Permission.MODERATE, even_archived=True)
+"""What emptying another's asks besides."""
 
 router = APIRouter(prefix="/members/{member}/profile", tags=["profiles"])
 
@@ -119,31 +121,28 @@ async def replace_profile(
     # Emptying a profile is a change; leaving one empty that never had words is none.
     words_now = content if content or before.state.words else None
     text, secrets = await refer(store.vault, at, here.id, words_now, _length(content), before.state.words)
-    changed = await store.execute(
-        PROFILE, stream, lambda state: update(state, here.id, text, list(content)), secrets=secrets, expect=expect
+    replaced = permitted(
+        here, lambda state: update(state, here.id, text, list(content)), CONTRIBUTING.requirement if content else None
     )
+    changed = await store.execute(PROFILE, stream, replaced, on=bases(here), secrets=secrets, expect=expect)
     await store.vault.forget(at, changed.state.replaced)
     return ProfileAnswer(**content)
 
 
 @router.delete("", status_code=204, operation_id="empty_profile", summary="Empty a profile")
-async def empty_profile(
-    member: MemberPath, here: Participant, store: Commanding, expect: IfMatch, request: Request
-) -> None:
+async def empty_profile(member: MemberPath, here: Participant, store: Commanding, expect: IfMatch) -> None:
     """One's own, also after one has left, or anybody's by a moderator. The words are gone for good."""
     about, at = whom(member, here), here.community.id
     if about != here.id and not here.reads:
         raise _no_such_member()
     await _status(about, here, store)
-    if about != here.id:
-        await MODERATING(request, here.caller, str(at))
     stream = profile_id(at, about)
     before = await store.load(PROFILE, stream)
     text, secrets = await refer(store.vault, at, about, {}, 0, before.state.words)
     assert text is not None, "an empty profile has a reference, too"
-    emptied = await store.execute(
-        PROFILE, stream, lambda state: empty(state, about, text), secrets=secrets, expect=expect
-    )
+    asked = None if about == here.id else MODERATING
+    taken_out = permitted(here, lambda state: empty(state, about, text), asked)
+    emptied = await store.execute(PROFILE, stream, taken_out, on=bases(here), secrets=secrets, expect=expect)
     await store.vault.forget(at, emptied.state.replaced)
 
 

@@ -57,7 +57,7 @@ def revoke(state: Membership, role: str, member_id: UUID, by: Holder) -> list[Me
 
 
 def grant_ownership(state: Community, member_id: UUID, member: Membership, by: Holder) -> list[CommunityEvent]:
-    """Make a member an owner. `member` is the other stream's state, so the caller reads it just before."""
+    """Make a member an owner; `member` is their membership."""
     _granter(OWNER, by)
     _present(member)
     return add_owner(state, member_id)

@@ -13,18 +13,17 @@ from services.member.communities.domain import COMMUNITY, OWNER
 from services.member.membership.domain import MEMBERSHIP, membership_id
 from services.member.membership.listing import display_names
 from services.member.membership.member import MEMBER_EXAMPLE, MemberPath, whom
+from services.member.rights import bases, confirmed
 from services.member.roles.domain import (
     GRANTERS,
-    Holder,
     grant,
     grant_ownership,
-    holder,
     revoke,
     revoke_ownership,
 )
 from services.member.views.roster import ROSTER, profile_words, role_holder, roster
-from shared.access.permissions import ROLE_PERMISSIONS, Administrator, Contributor, Here, Permission, Reader
-from shared.http.dependencies import Commanding, Db, Store, fresh
+from shared.access.permissions import ROLE_PERMISSIONS, Administrator, Contributor, Permission, Reader
+from shared.http.dependencies import Commanding, Db, fresh
 from shared.http.words import Answer
 from shared.views.freshness import Freshness
 from shared.views.view import present
@@ -104,19 +103,21 @@ async def list_roles(
 async def grant_role(role: Grantable, member: MemberPath, here: Administrator, store: Commanding) -> None:
     """Owners make owners and administrators; owners and administrators make moderators."""
     at, to = here.community.id, whom(member, here)
-    by = await _holder(store, here)
-    stream = membership_id(at, to)
     if role == OWNER:
-        present_now = (await store.load(MEMBERSHIP, stream)).state
         await store.execute(
             COMMUNITY,
             at,
-            lambda state: grant_ownership(state, to, present_now, by),
+            lambda state, _, own, member: grant_ownership(state, to, member, confirmed(here, state, own)),
+            on=bases(here, to),
             there=lambda state: to in state.owners,
         )
     else:
         await store.execute(
-            MEMBERSHIP, stream, lambda state: grant(state, role, to, by), there=lambda state: role in state.roles
+            MEMBERSHIP,
+            membership_id(at, to),
+            lambda state, *own: grant(state, role, to, confirmed(here, *own)),
+            on=bases(here),
+            there=lambda state: role in state.roles,
         )
 
 
@@ -124,25 +125,22 @@ async def grant_role(role: Grantable, member: MemberPath, here: Administrator, s
 async def revoke_role(role: Grantable, member: MemberPath, here: Contributor, store: Commanding) -> None:
     """By whoever may grant it, or by its holder. The last owner stays one."""
     at, of = here.community.id, whom(member, here)
-    by = await _holder(store, here)
     if role == OWNER:
         await store.execute(
-            COMMUNITY, at, lambda state: revoke_ownership(state, of, by), there=lambda state: of in state.owners
+            COMMUNITY,
+            at,
+            lambda state, *own: revoke_ownership(state, of, confirmed(here, *own)),
+            on=bases(here),
+            there=lambda state: of in state.owners,
         )
     else:
         await store.execute(
             MEMBERSHIP,
             membership_id(at, of),
-            lambda state: revoke(state, role, of, by),
+            lambda state, *own: revoke(state, role, of, confirmed(here, *own)),
+            on=bases(here),
             there=lambda state: role in state.roles,
         )
-
-
-async def _holder(store: Store, here: Here) -> Holder:
-    """The caller's roles as the log has them now: the directory may be two seconds behind a revocation."""
-    community = await store.load(COMMUNITY, here.community.id)
-    membership = await store.load(MEMBERSHIP, membership_id(here.community.id, here.id))
-    return holder(here.id, community.state, membership.state)
 
 
 def _role(role: str, holders: int, held_by: list[HolderAnswer]) -> RoleAnswer:

@@ -33,45 +33,45 @@ STANDINGS = {
     "importing administrator": Standing("member", frozenset({"administrator"})),
 }
 
-# The columns are the permissions as the enumeration has them: authenticated, join, operate, withdraw, read, contribute,
-# moderate, administer, own, backfill. 200 stands for allowed.
+# The columns are the permissions as the enumeration has them: authenticated, join, operate, acquainted, withdraw, read,
+# contribute, moderate, administer, own, backfill. 200 stands for allowed.
 PUBLIC: dict[str, tuple[int, ...]] = {
-    "anonymous": (401, 401, 401, 401, 401, 401, 401, 401, 401, 401),
-    "stranger": (200, 200, 403, 403, 200, 403, 403, 403, 403, 403),
-    "applicant": (200, 200, 403, 200, 200, 403, 403, 403, 403, 403),
-    "withdrawn": (200, 200, 403, 200, 200, 403, 403, 403, 403, 403),
-    "declined": (200, 200, 403, 200, 200, 403, 403, 403, 403, 403),
-    "removed": (200, 200, 403, 200, 200, 403, 403, 403, 403, 403),
-    "left": (200, 200, 403, 200, 200, 403, 403, 403, 403, 403),
-    "owner who left": (200, 200, 403, 200, 200, 403, 403, 403, 403, 403),
-    "member": (200, 200, 403, 200, 200, 200, 403, 403, 403, 403),
-    "juggler": (200, 200, 403, 200, 200, 200, 403, 403, 403, 403),
-    "moderator": (200, 200, 403, 200, 200, 200, 200, 403, 403, 403),
-    "administrator": (200, 200, 403, 200, 200, 200, 200, 200, 403, 403),
-    "owner": (200, 200, 403, 200, 200, 200, 200, 200, 200, 403),
-    "importer": (200, 200, 403, 403, 200, 403, 403, 403, 403, 403),
-    "importing moderator": (200, 200, 403, 200, 200, 200, 200, 403, 403, 403),
-    "importing administrator": (200, 200, 403, 200, 200, 200, 200, 200, 403, 200),
-    "operator": (200, 200, 200, 403, 200, 403, 403, 403, 403, 200),
+    "anonymous": (401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401),
+    "stranger": (200, 200, 403, 200, 403, 200, 403, 403, 403, 403, 403),
+    "applicant": (200, 200, 403, 200, 200, 200, 403, 403, 403, 403, 403),
+    "withdrawn": (200, 200, 403, 200, 200, 200, 403, 403, 403, 403, 403),
+    "declined": (200, 200, 403, 200, 200, 200, 403, 403, 403, 403, 403),
+    "removed": (200, 200, 403, 200, 200, 200, 403, 403, 403, 403, 403),
+    "left": (200, 200, 403, 200, 200, 200, 403, 403, 403, 403, 403),
+    "owner who left": (200, 200, 403, 200, 200, 200, 403, 403, 403, 403, 403),
+    "member": (200, 200, 403, 200, 200, 200, 200, 403, 403, 403, 403),
+    "juggler": (200, 200, 403, 200, 200, 200, 200, 403, 403, 403, 403),
+    "moderator": (200, 200, 403, 200, 200, 200, 200, 200, 403, 403, 403),
+    "administrator": (200, 200, 403, 200, 200, 200, 200, 200, 200, 403, 403),
+    "owner": (200, 200, 403, 200, 200, 200, 200, 200, 200, 200, 403),
+    "importer": (200, 200, 403, 200, 403, 200, 403, 403, 403, 403, 403),
+    "importing moderator": (200, 200, 403, 200, 200, 200, 200, 200, 403, 403, 403),
+    "importing administrator": (200, 200, 403, 200, 200, 200, 200, 200, 200, 403, 200),
+    "operator": (200, 200, 200, 200, 403, 200, 403, 403, 403, 403, 200),
 }
 FOR_MEMBERS: dict[str, tuple[int, ...]] = {
-    "anonymous": (401, 401, 401, 401, 401, 401, 401, 401, 401, 401),
-    "stranger": (200, 200, 403, 404, 404, 404, 404, 404, 404, 404),
-    "applicant": (200, 200, 403, 200, 404, 403, 403, 403, 403, 404),
-    "withdrawn": (200, 200, 403, 200, 404, 404, 404, 404, 404, 404),
-    "declined": (200, 200, 403, 200, 404, 404, 404, 404, 404, 404),
-    "removed": (200, 200, 403, 200, 404, 404, 404, 404, 404, 404),
-    "left": (200, 200, 403, 200, 404, 404, 404, 404, 404, 404),
-    "owner who left": (200, 200, 403, 200, 404, 404, 404, 404, 404, 404),
-    "member": (200, 200, 403, 200, 200, 200, 403, 403, 403, 403),
-    "juggler": (200, 200, 403, 200, 200, 200, 403, 403, 403, 403),
-    "moderator": (200, 200, 403, 200, 200, 200, 200, 403, 403, 403),
-    "administrator": (200, 200, 403, 200, 200, 200, 200, 200, 403, 403),
-    "owner": (200, 200, 403, 200, 200, 200, 200, 200, 200, 403),
-    "importer": (200, 200, 403, 404, 404, 404, 404, 404, 404, 404),
-    "importing moderator": (200, 200, 403, 200, 200, 200, 200, 403, 403, 403),
-    "importing administrator": (200, 200, 403, 200, 200, 200, 200, 200, 403, 200),
-    "operator": (200, 200, 200, 404, 200, 404, 404, 404, 404, 200),
+    "anonymous": (401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401),
+    "stranger": (200, 200, 403, 404, 404, 404, 404, 404, 404, 404, 404),
+    "applicant": (200, 200, 403, 200, 200, 404, 403, 403, 403, 403, 404),
+    "withdrawn": (200, 200, 403, 200, 200, 404, 404, 404, 404, 404, 404),
+    "declined": (200, 200, 403, 200, 200, 404, 404, 404, 404, 404, 404),
+    "removed": (200, 200, 403, 200, 200, 404, 404, 404, 404, 404, 404),
+    "left": (200, 200, 403, 200, 200, 404, 404, 404, 404, 404, 404),
+    "owner who left": (200, 200, 403, 200, 200, 404, 404, 404, 404, 404, 404),
+    "member": (200, 200, 403, 200, 200, 200, 200, 403, 403, 403, 403),
+    "juggler": (200, 200, 403, 200, 200, 200, 200, 403, 403, 403, 403),
+    "moderator": (200, 200, 403, 200, 200, 200, 200, 200, 403, 403, 403),
+    "administrator": (200, 200, 403, 200, 200, 200, 200, 200, 200, 403, 403),
+    "owner": (200, 200, 403, 200, 200, 200, 200, 200, 200, 200, 403),
+    "importer": (200, 200, 403, 404, 404, 404, 404, 404, 404, 404, 404),
+    "importing moderator": (200, 200, 403, 200, 200, 200, 200, 200, 403, 403, 403),
+    "importing administrator": (200, 200, 403, 200, 200, 200, 200, 200, 200, 403, 200),
+    "operator": (200, 200, 200, 200, 404, 200, 404, 404, 404, 404, 200),
 }
 OUTSIDE = (Permission.AUTHENTICATED, Permission.OPERATE)
 
@@ -104,11 +104,13 @@ def test_a_community_for_members_is_not_there_for_outsiders(who: str, expected: 
 @pytest.mark.parametrize("who", PUBLIC)
 def test_an_archived_community_refuses_the_same_and_takes_no_changes(who: str, visibility: Visibility) -> None:
     open_, archived = community(visibility), community(visibility, archived=True)
-    changes = set(Permission) - {*OUTSIDE, Permission.READ}
+    changes = set(Permission) - {*OUTSIDE, Permission.READ, Permission.ACQUAINTED}
     expected = [
         409 if status == 200 and permission in changes else status
         for permission, status in zip(Permission, answers(who, open_), strict=True)
     ]
+    if visibility == "members" and who in ("stranger", "importer"):
+        expected[list(Permission).index(Permission.JOIN)] = 404  # that it is archived tells that it is there
 
     assert answers(who, archived) == tuple(expected)
     assert answers(who, archived, even_archived=True) == answers(who, open_)
@@ -131,7 +133,7 @@ def test_what_is_hidden_is_refused_in_the_words_for_what_is_not_there(asked: Per
     ]
 
     assert all(body == bodies[0] for body in bodies)
-    assert len(bodies) == (1 if asked is Permission.JOIN else 3)
+    assert len(bodies) == (2 if asked is Permission.JOIN else 3)
 
 
 def test_who_is_refused_is_told_what_to_do() -> None:
@@ -186,6 +188,7 @@ def test_what_is_told_of_a_requirement_is_what_is_decided(permission: Permission
     for where in (community("public"), community("members")):
         reader = "stranger" if where.visibility == "public" else "member"
         least = {"anyone": "stranger", "operator": "stranger", "reader": reader, "participant": "left"}
+        least["acquainted"] = min(reader, "left", key=LADDER.index)
         rank = LADDER.index(least.get(who := str(told["who"]), who))
         assert [passes(who, where) for who in LADDER] == [at >= rank for at in range(len(LADDER))]
     if "scope" in told:
