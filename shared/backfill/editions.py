@@ -1,7 +1,9 @@
 """The next edition of what was brought in before: whether its words are newer than those that stand. Pure.
 
 The later edit stands, wherever it was made. A line without a time is an edit made just now; but where an edit was made
-here, or under a time, what such a line says is the older, and so are words that stood before (`earlier`).
+here, or under a time, what such a line says is the older. Of several editions of one time, or of none, the first to say
+something else is the newer (a source may change words and tags without a new time), and words that stood before are the
+older (`earlier`).
 """
 
 from __future__ import annotations
@@ -9,8 +11,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 from uuid import UUID
-
-from uuid_utils.compat import uuid7
 
 from shared.commands import Outcome
 from shared.event import Event, Text
@@ -30,29 +30,28 @@ def newer(
     `by` is the event of an edit, `first` the time at which the words that it began with had been edited.
     """
     last = found.history.last_occasion(by)
-    if edited_at is not None:
-        stands_since = last.at if last else first
+    stands_since = last.at if last else first
+    if edited_at is not None and edited_at != stands_since:
         return stands_since is None or edited_at > stands_since
     if last is None:
-        return first is None
-    return text is not None and text.ref == _undated(stream, last.number)
+        return edited_at == first
+    return text is not None and text.ref == _nth(stream, last.number, edited_at)
 
 
 def reference(edited_at: datetime | None, stream: UUID, found: Outcome[Any], by: type[Event]) -> UUID:
-    """The reference for the words of an edition; that of one without a time tells it again from edits made here."""
-    if edited_at is not None:
-        return uuid7()
+    """The reference for the words of an edition, which tells it from an edit made here."""
     last = found.history.last_occasion(by)
-    return _undated(stream, last.number + 1 if last else 1)
+    return _nth(stream, last.number + 1 if last else 1, edited_at)
 
 
 def earlier(edited_at: datetime | None, stream: UUID, found: Outcome[Any], by: type[Event]) -> list[UUID]:
-    """The references of words that stood before those that stand: without a time, they are an older edition."""
+    """The references of words of that time, or of none, that stood before those that stand: an older edition's."""
     last = found.history.last_occasion(by)
-    if edited_at is not None or last is None:
+    if last is None or edited_at not in (None, last.at):
         return []
-    return [derived_id("text", stream), *(_undated(stream, number) for number in range(1, last.number))]
+    return [derived_id("text", stream), *(_nth(stream, number, edited_at) for number in range(1, last.number))]
 
 
-def _undated(stream: UUID, number: int) -> UUID:
-    return derived_id("edition", stream, number)
+def _nth(stream: UUID, number: int, edited_at: datetime | None) -> UUID:
+    """The reference of the words that the stream's edit of that number brought in, under that time."""
+    return derived_id("edition", stream, number, *([edited_at.isoformat()] if edited_at else []))

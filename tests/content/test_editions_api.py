@@ -98,6 +98,38 @@ async def test_three_editions_end_with_the_third_and_older_ones_change_nothing(
     assert (await shown(town, path, REPLY, answers))["body"] == "Three."
 
 
+@pytest.mark.parametrize("kind", [THREAD, REPLY, COMMENT], ids=["thread", "reply", "comment"])
+@pytest.mark.parametrize("first", [EDITED, None], ids=["from the first", "since an edit"])
+async def test_other_words_of_the_same_time_come_in_and_those_before_them_are_older(
+    town: Town, kind: Json, first: str | None
+) -> None:
+    path = await community(town)
+    answers = await town.backfill(path, *(one | {"edited_at": first} if one == kind else one for one in BASE))
+    editions = [kind | {"body": body, "edited_at": EDITED} for body in ("Two.", "2wo.", "Three.")]
+    for edition in editions:
+        assert statuses(await town.backfill(path, edition, edition)) == ["edited", "repeated"]
+    assert statuses(await town.backfill(path, *editions, kind, kind | {"edited_at": first})) == ["repeated"] * 5
+    after = await shown(town, path, kind, answers)
+    assert (after["body"], datetime.fromisoformat(after["edited_at"])) == ("Three.", datetime.fromisoformat(EDITED))
+
+    id_ = next(answer["id"] for answer in answers if answer["source"] == kind["source"])
+    await town.send("alice", "PATCH", f"{path}/{WHERE[kind['command']]}/{id_}", 200, {"body": "Mine."})
+    assert statuses(await town.backfill(path, editions[0])) == ["repeated"]
+    assert (await shown(town, path, kind, answers))["body"] == "Mine."
+
+
+async def test_other_tags_and_words_that_were_missing_come_in_under_the_same_time(town: Town) -> None:
+    path = await community(town)
+    dated = THREAD | {"edited_at": EDITED}
+    bare = {name: value for name, value in dated.items() if name not in ("title", "body", "tags")}
+    answers = await town.backfill(path, CHANNEL, bare, *BASE[2:])
+    assert statuses(await town.backfill(path, dated, dated)) == ["edited", "repeated"]
+    retagged = dated | {"tags": ["roses"]}
+    assert statuses(await town.backfill(path, retagged, retagged)) == ["edited", "repeated"]
+    thread = await shown(town, path, THREAD, answers)
+    assert (thread["title"], thread["tags"]) == (THREAD["title"], ["roses"])
+
+
 async def test_without_times_tags_may_change_again_and_again_and_words_that_stood_before_are_older(town: Town) -> None:
     path = await community(town)
     answers = await town.backfill(path, *BASE)

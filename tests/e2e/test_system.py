@@ -27,6 +27,7 @@ from tests.otlp import Receiver, receiving
 SAMPLE_DATES = (date(2011, 8, 17), date(2011, 9, 30), date(2012, 8, 24), date(2016, 2, 29), date(2021, 8, 24))
 SAMPLE_LINES = 1_703 + 274 + 487 + 1_305 + 86 + 3_990
 TREND = timedelta(30)
+ROBOTS = frozenset({"-1"})  # the site's own account
 
 
 @dataclass
@@ -95,12 +96,12 @@ def bring_in(system: LocalSystem, folder: Path, community: str, scratch: Path) -
     with map_file.open() as file:
         members = {row["row"]: row["id"] for row in csv.DictReader(file) if row["kind"] == "member"}
     system.settle(community)
-    return Imported(system, community, folder, output, Oracle(folder, members))
+    return Imported(system, community, folder, output, Oracle(folder, members, ROBOTS))
 
 
 def reported(output: str) -> dict[str, tuple[int, ...]]:
-    """The report's table: rows read, applied, repeated, left out and rejected of each table."""
-    found = re.findall(r"(Users|Posts|Comments|Votes|Badges|all) +" + r"│ +([\d,]+) +" * 5, output)
+    """The report's table: rows read, applied, edited, repeated, left out and rejected of each table."""
+    found = re.findall(r"(Users|Posts|Comments|Votes|Badges|all) +" + r"│ +([\d,]+) +" * 6, output)
     return {name: tuple(int(number.replace(",", "")) for number in numbers) for name, *numbers in found}
 
 
@@ -137,7 +138,7 @@ def sample(system: LocalSystem, tmp_path_factory: pytest.TempPathFactory) -> Imp
 
 def test_every_row_of_a_dump_is_accounted_for(small: Imported) -> None:
     left_out = {table: sum(reasons.values()) for table, reasons in LEFT_OUT.items()}
-    rows = {table: (read, read - left_out[table], 0, left_out[table], 0) for table, read in ROWS.items()}
+    rows = {table: (read, read - left_out[table], 0, 0, left_out[table], 0) for table, read in ROWS.items()}
     whole = tuple(sum(counts) for counts in zip(*rows.values(), strict=True))
     assert reported(small.output) == {**rows, "all": whole}
     for table, reasons in LEFT_OUT.items():
@@ -170,14 +171,14 @@ def test_the_same_dump_again_is_repeated_and_changes_nothing(small: Imported) ->
     output = small.system.bring_in(small.folder, small.community)
     small.system.settle(small.community)
     counts = reported(small.output)
-    assert reported(output) == {name: (row[0], 0, row[1], *row[3:]) for name, row in counts.items()}
+    assert reported(output) == {name: (row[0], 0, 0, row[1], *row[4:]) for name, row in counts.items()}
     assert small.activity() == small.expected_activity()
     last = small.oracle.days()[-1]
     assert small.ranking(last) == small.expected_ranking(last)
 
 
 def test_ten_years_of_a_real_community_have_the_oracles_activity_on_every_day(sample: Imported) -> None:
-    assert reported(sample.output)["all"][1:3] == (SAMPLE_LINES, 0)
+    assert reported(sample.output)["all"][1:4] == (SAMPLE_LINES, 0, 0)
     assert sample.activity() == sample.expected_activity()
 
 
@@ -195,7 +196,7 @@ def test_what_is_odd_in_a_dump_concerns_its_row_and_the_rest_comes_in_in_its_ord
     counts = {table: (read, read - left_out[table]) for table, read in odd_dump.ROWS.items()}
     found = reported(output)
     assert {name: row[:2] for name, row in found.items() if name != "all"} == counts
-    assert found["all"][2] == found["all"][4] == 0
+    assert found["all"][2] == found["all"][3] == found["all"][5] == 0
     for table, reasons in odd_dump.LEFT_OUT.items():
         for reason, count in reasons.items():
             assert f"Left out: {count} of {table}, {reason}." in output
@@ -212,7 +213,7 @@ def test_what_is_odd_in_a_dump_concerns_its_row_and_the_rest_comes_in_in_its_ord
     assert [one["body"] for one in comments] == [f"Comment {n}" for n in range(odd_dump.SEVERAL)]
 
     again = reported(system.bring_in(folder, "odd"))
-    assert again == {name: (row[0], 0, row[1], *row[3:]) for name, row in found.items()}
+    assert again == {name: (row[0], 0, 0, row[1], *row[4:]) for name, row in found.items()}
 
 
 def test_two_sites_in_one_community_are_kept_apart_and_told(system: LocalSystem, tmp_path: Path) -> None:
@@ -288,8 +289,8 @@ def test_kill_9_of_everything_in_the_middle_of_an_import_leaves_nothing_that_imp
     assert written(system) == 0
     system.up()
     again = bring_in(system, SAMPLE, "crash", tmp_path)
-    _, applied, repeated, _, rejected = reported(again.output)["all"]
-    assert (applied + repeated, rejected) == (SAMPLE_LINES, 0)
+    _, applied, edited, repeated, _, rejected = reported(again.output)["all"]
+    assert (applied + repeated, edited, rejected) == (SAMPLE_LINES, 0, 0)
     assert min(applied, repeated) > 0
     assert again.activity() == again.expected_activity()
     last = again.oracle.days()[-1]

@@ -28,7 +28,7 @@ BAD_DATES = {
 }
 
 
-@pytest.mark.parametrize(("date", "reason"), BAD_DATES.items())
+@pytest.mark.parametrize(("date", "reason"), BAD_DATES.items(), ids=range(len(BAD_DATES)))
 def test_a_user_without_a_usable_date_is_left_out_and_what_they_did_is_nobodys(
     tmp_path: Path, date: str, reason: str
 ) -> None:
@@ -40,7 +40,7 @@ def test_a_user_without_a_usable_date_is_left_out_and_what_they_did_is_nobodys(
     assert dict(census.notes) == {se.STRANGER: 3}
 
 
-@pytest.mark.parametrize(("date", "reason"), BAD_DATES.items())
+@pytest.mark.parametrize(("date", "reason"), BAD_DATES.items(), ids=range(len(BAD_DATES)))
 def test_a_question_without_a_usable_date_is_left_out_with_all_that_hangs_on_it(
     tmp_path: Path, date: str, reason: str
 ) -> None:
