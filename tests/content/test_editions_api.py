@@ -248,6 +248,17 @@ async def test_what_was_moved_there_stays_where_it_is(town: Town) -> None:
     assert statuses(await town.backfill(path, *moved)) == ["repeated"] * 6
 
 
+async def test_an_accepted_answer_that_was_moved_there_keeps_its_acceptance_here(town: Town) -> None:
+    path = await community(town)
+    accepted = line("accept-answer", "se:v9", 8, thread="se:1", reply="se:2")
+    await town.backfill(path, *BASE, THREAD | {"source": "se:9"}, accepted)
+
+    moved = [REPLY | {"thread": "se:9"}, accepted | {"thread": "se:9"}]
+    assert statuses(await town.backfill(path, *moved)) == ["repeated"] * 2
+    (unknown,) = await town.backfill(path, accepted | {"thread": "se:9", "occurred_at": "2019-01-01T00:00:00Z"})
+    assert unknown["problem"]["status"] == 404
+
+
 @pytest.mark.parametrize(
     "edited_at",
     ["2999-01-01T00:00:00Z", "2015-03-01T11:59:59Z", "0001-01-01T00:00:00+14:00", "2016-01-01T00:00:00", "soon", 1],
