@@ -86,6 +86,12 @@ class Settings(BaseSettings):
     database_timeout: float = Field(4.0, gt=0, description="A statement that takes longer is given up.")
     lock_timeout: float = Field(2.0, gt=0, description="A lock that takes longer is given up.")
     directory_wait: float = Field(2.0, ge=0, description="How long a service waits for a directory that is behind.")
+    permit_age: float = Field(
+        600.0, gt=0, description="A directory that is further behind permits nothing: 503 until it has caught up."
+    )
+    key_age: float = Field(
+        600.0, gt=0, description="How long the issuer's keys are believed, also while it does not answer; then 503."
+    )
     body_limit: int = Field(1_000_000, ge=1_000, description="Largest request body, except a backfill's.")
     refusal_share: float = Field(
         0.05, gt=0, le=1, description="Share of a process's time for refusing, then those most refused wait; 1: none."

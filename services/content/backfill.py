@@ -196,10 +196,13 @@ def _accepting_thread_id(context: LineContext, line: AcceptanceLine) -> UUID:
 async def _accept(context: LineContext, line: AcceptanceLine) -> Outcome[Thread]:
     thread_id, reply_id = _accepting_thread_id(context, line), context.id("reply", line.reply)
     stands = (await context.load(REPLY, reply_id)).state.posted
-    if stands is not None and stands.thread_id != thread_id:
+    if (
+        stands is not None
+        and stands.thread_id != thread_id
+        and any(event.reply_id == reply_id for event in await context.happened(stands.thread_id, AnswerAccepted))
+    ):
         # A later edition moved the answer under another question; here it stays where it is, with its acceptance.
-        if any(event.reply_id == reply_id for event in await context.happened(stands.thread_id, AnswerAccepted)):
-            return await context.load(THREAD, stands.thread_id)
+        return await context.load(THREAD, stands.thread_id)
     thread = await context.load(THREAD, thread_id)
     existing(thread.state)
     if not await _is_settled(context, thread, thread_id, reply_id):

@@ -29,8 +29,8 @@ ALGORITHMS: Final[Mapping[tuple[str, str | None], frozenset[str]]] = {
 }
 """What a key of that type and curve may verify; nothing else is accepted, whatever a token says."""
 
-LIFETIME = 3600.0
-"""Seconds after which the keys are read again, the old ones serving meanwhile, and on where that fails."""
+AGE = 600.0
+"""Seconds for which keys are believed; after half of that they are read again, the old ones serving meanwhile."""
 REFRESH = 60.0
 """Seconds between two refreshes for unknown key ids."""
 FETCH_TIME = 3.0
@@ -50,10 +50,11 @@ class VerifyingKey:
 
 
 class Keys:
-    """The keys behind `settings.jwks`, by key id."""
+    """The keys behind `settings.jwks`, by key id. None is believed longer than `age`, also while the issuer is away."""
 
-    def __init__(self, location: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, location: str, *, age: float = AGE, clock: Callable[[], float] = time.monotonic) -> None:
         self._location = location
+        self._age = age
         self._clock = clock
         self._keys: Mapping[str, VerifyingKey] = {}
         self._read_at = float("-inf")
@@ -62,21 +63,26 @@ class Keys:
         self._renewing: asyncio.Task[None] | None = None
 
     async def find(self, kid: str) -> VerifyingKey | None:
-        """The key of that id, or None. Raises `Unavailable` when no keys could be had so far.
+        """The key of that id, or None. Raises `Unavailable` where no keys could be had that may be believed.
 
-        A known key is never waited for: where it has grown old the keys are read again beside it.
+        A known key that may be is not waited for: in the second half of that time the keys are read again beside it.
         """
-        if kid not in self._keys:
+        if kid not in self._keys or self.left <= 0:
             await self._refresh()
-        elif self._clock() - self._read_at > LIFETIME and (self._renewing is None or self._renewing.done()):
+        elif self.left < self._age / 2 and (self._renewing is None or self._renewing.done()):
             self._renewing = asyncio.create_task(self._refresh(), name="renew-keys")
+        if self.left <= 0:
+            raise _unreadable()
         return self._keys.get(kid)
+
+    @property
+    def left(self) -> float:
+        """Seconds for which the keys are still believed."""
+        return self._read_at + self._age - self._clock()
 
     async def _refresh(self) -> None:
         async with self._reading:
-            if self._clock() - self._tried_at < (REFRESH if self._keys else 1.0):
-                if not self._keys:
-                    raise Unavailable("The issuer's keys cannot be read.", retry_after=2)
+            if self._clock() - self._tried_at < (REFRESH if self.left > 0 else 1.0):
                 return
             self._tried_at = self._clock()
             try:
@@ -84,10 +90,12 @@ class Keys:
                 keys = read_keys(document)
             except (OSError, ValueError, httpx.HTTPError, TimeoutError) as error:
                 _logger.warning("keys of the issuer not read", error=type(error).__name__)
-                if not self._keys:
-                    raise Unavailable("The issuer's keys cannot be read.", retry_after=2) from error
                 return
-            self._keys, self._read_at = keys, self._clock()
+            self._keys, self._read_at = keys, self._tried_at
+
+
+def _unreadable() -> Unavailable:
+    return Unavailable("The issuer's keys cannot be read.", retry_after=2)
 
 
 def _is_address(location: str) -> bool:

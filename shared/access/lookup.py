@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.access.directory import SOURCE, VIEW
 from shared.access.standing import NOBODY, Community, Standing
 from shared.db import driver
+from shared.errors import Unavailable
 from shared.views.lookup import NEVER_SEEN, held_all_at, look_until_known
 from shared.views.progress import Progress
 
@@ -22,6 +23,8 @@ BELIEVED = 2.0
 """Seconds for which a look-up that permits is believed."""
 RELAY_LATENCY = 0.1
 """Seconds after which an event of the member service can be expected on its topic."""
+AGE = 600.0
+"""Seconds by which a directory that was caught up with may be behind and still permit something."""
 REMEMBERED = 50_000
 """Look-ups kept in memory."""
 
@@ -63,8 +66,10 @@ class Directory:
         delay: float = RELAY_LATENCY,
         seen: Callable[[], float] = lambda: NEVER_SEEN,
         progress: Progress | None = None,
+        age: float = AGE,
     ) -> None:
         self._engine = engine
+        self._age = age
         self._partitions = partitions
         self._wait = wait
         self._delay = delay
@@ -84,22 +89,34 @@ class Directory:
         """The community and what the member is there; None where there is no such community.
 
         What is not `enough` is looked up anew until it is, until the directory holds everything recorded before
-        `arrived` (monotonic time; default now), or until the wait is over.
+        `arrived` (monotonic time; default now), or until the wait is over. Raises `Unavailable` where what permits is
+        older than the most that is believed.
         """
         now = time.monotonic()
         key = (community, member)
         known = self._permitted.get(key)
         if known is not None and known[0] > now and enough(*known[1]):
             return known[1]
+        held = NEVER_SEEN
+
+        async def look() -> Found:
+            nonlocal held
+            entry, held = await self._read(key)
+            return entry, held
+
         entry, _ = await look_until_known(
-            lambda: self._read(key),
+            look,
             lambda found: found is not None and enough(*found),
             self._pause,
             due=(now if arrived is None else arrived) + self._delay,
             patience=self._wait,
         )
         if entry is not None and enough(*entry):
-            self._remember(key, entry)
+            oldest = time.monotonic() - self._age
+            if NEVER_SEEN < held < oldest:
+                raise Unavailable("Who may do what has not been heard of for too long here.", retry_after=2)
+            until = BELIEVED if held == NEVER_SEEN else min(BELIEVED, held - oldest)
+            self._remember(key, entry, until)
         return entry
 
     async def _pause(self, looks: int) -> None:
@@ -127,8 +144,8 @@ class Directory:
             return None, seen
         return _entry(community, row), max(seen, held_all_at(asked, row["age"]))
 
-    def _remember(self, key: tuple[UUID, UUID], entry: Entry) -> None:
-        self._permitted[key] = (time.monotonic() + BELIEVED, entry)
+    def _remember(self, key: tuple[UUID, UUID], entry: Entry, seconds: float) -> None:
+        self._permitted[key] = (time.monotonic() + seconds, entry)
         self._permitted.move_to_end(key)
         if len(self._permitted) > REMEMBERED:
             self._permitted.popitem(last=False)

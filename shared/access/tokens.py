@@ -64,7 +64,7 @@ class Tokens:
         except InvalidToken as error:
             _logger.info("token not accepted", reason=error.reason)
             raise
-        self._verified[digest] = (min(claims["exp"], now + BELIEVED), caller)
+        self._verified[digest] = (min(claims["exp"], now + min(BELIEVED, self._keys.left)), caller)
         if len(self._verified) > REMEMBERED:
             self._verified.popitem(last=False)
         return caller

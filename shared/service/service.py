@@ -156,7 +156,7 @@ async def _running(service: Service, settings: Settings, only: Only | None) -> A
             settings=settings,
             engine=engine,
             tokens=Tokens(
-                Keys(settings.jwks),
+                Keys(settings.jwks, age=settings.key_age),
                 issuer=settings.issuer,
                 audience=settings.audience,
                 member_secret=secret,
@@ -165,6 +165,7 @@ async def _running(service: Service, settings: Settings, only: Only | None) -> A
                 engine,
                 partitions=settings.partitions,
                 wait=settings.directory_wait,
+                age=settings.permit_age,
                 delay=0.0 if service.name == SOURCE else RELAY_LATENCY,
                 progress=progress,
             ),

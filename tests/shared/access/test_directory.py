@@ -27,9 +27,10 @@ from shared.access.directory import (
     RoleRevoked,
     directory_view,
 )
-from shared.access.lookup import Directory
+from shared.access.lookup import AGE, Directory
 from shared.access.standing import Admission, Community, Standing
 from shared.db import create_engine
+from shared.errors import Unavailable
 from shared.event import Event, Recorded, wire_name
 from shared.views.view import Put
 from tests.conftest import FreshDatabase
@@ -201,6 +202,17 @@ async def test_joinings_and_leavings_come_in_the_order_of_time_however_they_were
     _, standing, _ = await desk.ask()
     assert standing is not None
     assert standing.turns == ((day(1), True), (day(5), False), (day(9), True))
+
+
+async def test_a_directory_that_is_too_far_behind_permits_nothing(desk: Desk) -> None:
+    await desk.found()
+    await desk.join()
+    desk.directory.seen = lambda: time.monotonic() - AGE - 1
+
+    with pytest.raises(Unavailable):
+        await desk.ask()
+    desk.caught_up()
+    assert (await desk.ask())[1] == Standing("member", frozenset())
 
 
 async def test_what_permits_is_believed_for_a_while_and_what_refuses_is_not(desk: Desk) -> None:
