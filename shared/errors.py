@@ -92,6 +92,12 @@ class NotAcceptable(Problem):
     status, code, title = 406, "not-acceptable", "Not acceptable"
 
 
+class TooSlow(Problem):
+    """What was announced did not arrive in the time that is given for it."""
+
+    status, code, title = 408, "request-timeout", "The request did not arrive in time"
+
+
 class Conflict(Problem):
     status, code, title = 409, "conflict", "In conflict with the current state"
 

@@ -57,13 +57,13 @@ def documents() -> Documents:
     for name in SERVICES:
         openapi = create_app(load(name), Settings(_env_file=None)).openapi()
         files[f"contracts/openapi/{name}.yaml"] = _yaml(openapi)
-        routes[name] = sorted(path for path in openapi["paths"] if path.startswith("/v1/"))
+        routes[name] = gateway.described(openapi)
     files["contracts/gateway.json"] = _json(routes)
     files["deploy/docker/caddy.json"] = _json(_composed(routes))
     return files
 
 
-def _composed(paths: dict[str, list[str]]) -> dict[str, Any]:
+def _composed(paths: gateway.Paths) -> dict[str, Any]:
     """The gateway of docker-compose.yml: every replica that answers to a service's name."""
     upstreams = {name: gateway.named(f"{name}-api", 8000) for name in SERVICES}
     made = gateway.routes(upstreams, paths, Places("/srv/page", "/srv"))

@@ -21,7 +21,7 @@ class Gateway(Component):
     stop_deadline = 8.0
 
     def __init__(
-        self, home: Home, port: int, services: Mapping[str, int], templates: Mapping[str, list[str]] | None = None
+        self, home: Home, port: int, services: Mapping[str, int], templates: routes.Paths | None = None
     ) -> None:
         super().__init__(home)
         self.port = port
@@ -52,6 +52,7 @@ class Gateway(Component):
         self.prepare()
         folder = self.home.root / "gateway"
         own = {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "XDG_DATA_HOME": str(folder)}
+        own |= {"GOMEMLIMIT": "128MiB"}  # what bursts have left behind is given back
         own |= {"GUILDHALL_ORIGIN": self.origin, "GUILDHALL_LOCAL": "true"}
         return Launch([str(paths.caddy()), "run", "--config", str(folder / "caddy.json")], own)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,18 @@ from typing import Any
 from deploy.local import page
 
 Route = dict[str, Any]
+KEPT = 64 * 1024
+"""Bytes of a request that are kept to be sent anew; a larger one is passed on as it comes, and sent once."""
 BODY_LIMIT = 2_000_000
-"""Bytes of a request that are kept to be sent anew; more than any service takes."""
+"""Bytes of a request, unless it streams; more than any service takes."""
+EARLY = [401, 405, 408, 413, 415, 417, 429]
+"""Statuses of answers that need no body to be read."""
+STREAMED = "x-streamed"
+"""In the description of an operation that is answered while its request is still being sent."""
+HEAD_IN, REQUEST_IN, ANSWER_IN, IDLE = "10s", "60s", "90s", "30s"
+"""For a head, a whole request, all up to its answer's end, also of a backfill; and between two requests."""
+LARGEST_HEAD = 32 * 1024
+"""Bytes; the services take less, and say so as problems."""
 REPEATABLE: list[Route] = [
     {"method": ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]},
     {"header": {"Idempotency-Key": ["*"]}},
@@ -22,6 +32,8 @@ REPEATABLE: list[Route] = [
 CONTRACT = Path(__file__).parents[2] / "contracts" / "gateway.json"
 
 
+UNREADABLE = "malformed chunked encoding|invalid byte in chunk length|http chunk length too large|unexpected EOF"
+"""Of a request's body, as Go says it."""
 ADDRESS = r"(\d{1,3}\.){3}\d{1,3}(:\d+)?|\[[0-9a-fA-F:.%]+\](:\d+)?"
 LOGS: Route = {
     "default": {
@@ -52,12 +64,25 @@ Two loggers say the caller's address in the message itself, which no filter reac
 """
 
 
-def contract(path: Path = CONTRACT) -> dict[str, list[str]]:
-    """{service: [path templates]}, as `make contracts` writes it; empty when it was never written."""
+Paths = Mapping[str, Mapping[str, list[str]]]
+"""{service: {path template: the methods that stream there}}"""
+
+
+def contract(path: Path = CONTRACT) -> dict[str, dict[str, list[str]]]:
+    """As `make contracts` writes it; empty when it was never written."""
     if not path.exists():
         return {}
-    found: dict[str, list[str]] = json.loads(path.read_text())
+    found: dict[str, dict[str, list[str]]] = json.loads(path.read_text())
     return found
+
+
+def described(document: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The same of one service, from its OpenAPI document."""
+    return {
+        path: sorted(method.upper() for method, operation in item.items() if operation.get(STREAMED))
+        for path, item in sorted(document["paths"].items())
+        if path.startswith("/v1/")
+    }
 
 
 def pattern(template: str) -> str:
@@ -77,7 +102,7 @@ def specificity(template: str) -> tuple[tuple[int, ...], str]:
     return (*ranks,), template
 
 
-def owners(paths: Mapping[str, list[str]]) -> list[tuple[str, list[str]]]:
+def owners(paths: Mapping[str, Iterable[str]]) -> list[tuple[str, list[str]]]:
     """Neighbouring templates of one service together, in the order in which they must be tried."""
     ordered = sorted(
         ((template, service) for service, templates in paths.items() for template in templates),
@@ -96,12 +121,7 @@ def named(host: str, port: int) -> Route:
     return {"dynamic_upstreams": {"source": "a", "name": host, "port": str(port), "refresh": "2s"}}
 
 
-def streams(template: str) -> bool:
-    """Whether requests to a path are answered while they are still being sent."""
-    return template.endswith("/backfill")
-
-
-def _proxy(upstream: Route, *, streaming: bool = False) -> Route:
+def _proxy(upstream: Route, *, streaming: bool = False) -> list[Route]:
     proxy: Route = {
         "handler": "reverse_proxy",
         **upstream,
@@ -112,11 +132,16 @@ def _proxy(upstream: Route, *, streaming: bool = False) -> Route:
         # Shorter than a service keeps idle connections, or a request meets a closing door.
         "transport": {"protocol": "http", "keep_alive": {"idle_timeout": "5s"}},
     }
-    if not streaming:
-        # Read whole first: else a body that is still being read while its service ends breaks the caller's connection
-        # (Go panics with "invalid concurrent Body.Read call"), and nothing could be sent anew.
-        proxy["request_buffers"] = BODY_LIMIT
-    return proxy
+    # What is answered before it was read to its end ends the connection, or the rest would be taken for a request.
+    early = {"status_code": [4, 5] if streaming else EARLY}
+    proxy["headers"] = {"response": {"set": {"Connection": ["close"]}, "require": early}}
+    if streaming:
+        return [proxy]
+    # Read whole first, as nearly all are: a body that is still being read while its service ends breaks the caller's
+    # connection (Go panics with "invalid concurrent Body.Read call"), and could not be sent anew. Not for large ones:
+    # eighty of them held 244 MB.
+    proxy["request_buffers"] = KEPT
+    return [{"handler": "request_body", "max_size": BODY_LIMIT}, proxy]
 
 
 def _answer(body: str, kind: str, status: int = 200) -> Route:
@@ -157,12 +182,12 @@ NOT_FOUND = problem(404, "not-found", "Not found", "No service owns this path.")
 
 def _service_documents(service: str, upstream: Route) -> Route:
     paths = [f"/docs/{service}", f"/docs/{service}/*", f"/openapi/{service}.json"]
-    return {"match": [{"path": paths}], "handle": [_proxy(upstream)], "terminal": True}
+    return {"match": [{"path": paths}], "handle": _proxy(upstream), "terminal": True}
 
 
 def routes(
     upstreams: Mapping[str, Route],
-    paths: Mapping[str, list[str]],
+    paths: Paths,
     places: page.Places = page.INSTALLED,
     local: page.Local | None = None,
     issuer: tuple[dict[str, Any], dict[str, Any]] | None = None,
@@ -178,10 +203,12 @@ def routes(
     made = [route for page_route in made for route in _read_only(page_route)]
     made += [_service_documents(service, upstreams[service]) for service in sorted(upstreams)]
     for service, templates in owners(paths):
-        for streaming, some in groupby(templates, key=streams):
+        for streaming, some in groupby(templates, key=lambda template: tuple(paths[service][template])):
             matchers = [{"path_regexp": {"pattern": pattern(template)}} for template in some]
-            proxy = _proxy(upstreams[service], streaming=streaming)
-            made.append({"match": matchers, "handle": [proxy], "terminal": True})
+            if streaming:
+                matched = [{**matcher, "method": list(streaming)} for matcher in matchers]
+                made.append({"match": matched, "handle": _proxy(upstreams[service], streaming=True), "terminal": True})
+            made.append({"match": matchers, "handle": _proxy(upstreams[service]), "terminal": True})
     made.append({"handle": [NOT_FOUND]})
     return made
 
@@ -190,15 +217,33 @@ def config(listen: str, folder: Path, route_list: list[Route]) -> dict[str, Any]
     """Caddy's whole configuration: no administration port, no certificates, nothing kept outside `folder`."""
     unavailable = problem(503, "service-unavailable", "Service unavailable", "The service does not answer; try again.")
     unavailable["headers"]["Retry-After"] = ["1"]
+    large = problem(413, "too-large", "Too large", f"The request is larger than {BODY_LIMIT:,} bytes.")
+    broken = problem(400, "bad-request", "Bad request", "The request's body ended early, or is not what its head says.")
+    for refusal in (large, broken):
+        refusal["headers"]["Connection"] = ["close"]
+    too_large = {"expression": "{http.error.status_code} == 413"}
+    no_body = {"expression": f'{{http.error.message}}.matches("{UNREADABLE}")'}
     missing = {"expression": "{http.error.status_code} == 404"}  # a file; what a service does not have, it says itself
     server = {
         "listen": [listen],
         "automatic_https": {"disable": True},
         "protocols": ["h1", "h2c"],
+        "read_header_timeout": HEAD_IN,
+        "read_timeout": REQUEST_IN,
+        "write_timeout": ANSWER_IN,
+        "idle_timeout": IDLE,
+        "max_header_bytes": LARGEST_HEAD,
         # A backfill answers line by line while its request is still being sent.
         "enable_full_duplex": True,
         "routes": route_list,
-        "errors": {"routes": [{"match": [missing], "handle": [NOT_FOUND]}, {"handle": [unavailable]}]},
+        "errors": {
+            "routes": [
+                {"match": [missing], "handle": [NOT_FOUND]},
+                {"match": [too_large], "handle": [large]},
+                {"match": [no_body], "handle": [broken]},
+                {"handle": [unavailable]},
+            ]
+        },
     }
     return {
         "admin": {"disabled": True, "config": {"persist": False}},

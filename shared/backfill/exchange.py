@@ -1,29 +1,41 @@
 """NDJSON both ways at once, in bounded memory: a window of lines is under way, and answers leave in line order.
 
 The response begins while the request is still being read. When the caller stops reading answers, reading its lines
-stops too; when it goes away, what is under way is finished and nothing more is begun.
+stops too; when it goes away, or brings no whole line for long, what is under way is finished and nothing more is begun.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 from fastapi import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from shared.backfill.clerk import Clerk, Job
-from shared.http import context
+from shared.errors import TooManyRequests
+from shared.http import context, problems
 from shared.http.context import RequestContext
 from shared.http.metering import Metered
+from shared.http.room import Room
+from shared.identity import Caller
 
 WINDOW = 64
 """Lines under way at once."""
 LONGEST_LINE = 256 * 1024
 PATIENCE = 60.0
 """Seconds a caller may leave its answers unread before the connection is cut."""
+SILENCE = 30.0
+"""Seconds in which a caller brings its next line, whole; else that was all. Time it is kept waiting does not count."""
+UNDER_WAY = 8 << 20
+"""Bytes of all backfills' lines under way in one process; each may have one line under way in any case."""
+MOST_AT_ONCE, MOST_OF_ONE = 32, 8
+"""Backfills under way in one process, and of one caller."""
+OVERHEAD = 16 * 1024
+"""What a line under way takes at most besides its bytes: its values, its task and its answer."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -61,31 +73,73 @@ class Lines:
             self._rest += piece
 
 
+class Desk:
+    """What all backfills of a process share: how many there are, and how much of them is under way."""
+
+    def __init__(self) -> None:
+        self.room = Room(UNDER_WAY)
+        self._seated: Counter[tuple[str, str]] = Counter()
+
+    @contextmanager
+    def seat(self, caller: Caller) -> Iterator[bool]:
+        """Whether there is a place for one more backfill of this caller, which is theirs meanwhile."""
+        who = (caller.issuer, caller.subject)
+        free = self._seated.total() < MOST_AT_ONCE and self._seated[who] < MOST_OF_ONE
+        self._seated[who] += free
+        try:
+            yield free
+        finally:
+            self._seated[who] -= free
+            if not self._seated[who]:
+                del self._seated[who]
+
+
 class Exchange(Response):
     """The response to a backfill; it reads the request's body itself."""
 
-    def __init__(self, clerk: Clerk, *, stop: Callable[[], bool] = lambda: False, patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        clerk: Clerk,
+        *,
+        desk: Desk,
+        stop: Callable[[], bool] = lambda: False,
+        patience: float = PATIENCE,
+    ) -> None:
         super().__init__(media_type="application/x-ndjson")
         self._clerk = clerk
         self._stop = stop
         self._patience = patience
-        self._jobs: deque[Job] = deque()
-        self._arrived = asyncio.Event()
-        self._room = asyncio.Semaphore(WINDOW)
+        self._jobs: deque[tuple[Job, int]] = deque()
+        """Each with the room it takes."""
+        self._arrived, self._answered = asyncio.Event(), asyncio.Event()
+        self._window = asyncio.Semaphore(WINDOW)
+        self._desk = desk
         self._complete = False
         self._rejected = self._taken = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = context.in_scope(scope)
+        with self._desk.seat(self._clerk.here.caller) as seated:
+            if seated:
+                await self._exchange(scope, receive, send)
+                return
+        busy = TooManyRequests("Too many backfills are under way. Finish one, or come back shortly.", retry_after=1)
+        await problems.answer(busy, request.id)(scope, receive, send)
+
+    async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = [(name, value) for name, value in self.raw_headers if name != b"content-length"]
         await self._send(send, {"type": "http.response.start", "status": 200, "headers": headers})
         request = context.in_scope(scope)
+        request.stream()
         reader = asyncio.create_task(self._read(receive, request), name="backfill-reader")
         try:
             await self._answer(send)
             await self._send(send, {"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             reader.cancel()
-            await asyncio.wait([reader, *(job.task for job in self._jobs if job.task is not None)])
+            await asyncio.wait([reader, *(job.task for job, _ in self._jobs if job.task is not None)])
+            for _, size in self._jobs:
+                self._desk.room.give(size)
             request.refused = self._rejected > self._taken
         reader.cancelled() or reader.result()
 
@@ -93,14 +147,20 @@ class Exchange(Response):
         await Metered(self._read_on(receive), request)
 
     async def _read_on(self, receive: Receive) -> None:
-        lines = Lines()
+        loop = asyncio.get_running_loop()
+        lines, heard = Lines(), loop.time()
         try:
             while not self._stop():
-                message = await receive()
+                try:
+                    async with asyncio.timeout_at(heard + SILENCE):
+                        message = await receive()
+                except TimeoutError:
+                    return
                 if message["type"] == "http.disconnect":
                     return
                 for number, raw in lines.feed(message.get("body", b"")):
                     await self._take(number, raw)
+                    heard = loop.time()
                 if not message.get("more_body", False):
                     for number, raw in lines.end():
                         await self._take(number, raw)
@@ -110,8 +170,15 @@ class Exchange(Response):
             self._arrived.set()
 
     async def _take(self, number: int, raw: bytes | None) -> None:
-        await self._room.acquire()
-        self._jobs.append(self._clerk.take(number, raw))
+        await self._window.acquire()
+        size = OVERHEAD + len(raw or b"")
+        while not self._desk.room.try_take(size):
+            if not self._jobs:  # one goes on in any case, so none waits for others for ever
+                size = 0
+                break
+            self._answered.clear()
+            await self._answered.wait()
+        self._jobs.append((self._clerk.take(number, raw), size))
         self._arrived.set()
 
     async def _answer(self, send: Send) -> None:
@@ -123,16 +190,19 @@ class Exchange(Response):
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
-            first = self._jobs[0].task
+            first = self._jobs[0][0].task
             if first is not None and not first.done():
                 await asyncio.wait([first])
             ready = bytearray()
-            while self._jobs and ((task := self._jobs[0].task) is None or task.done()):
-                answer = self._jobs.popleft().answer
+            while self._jobs and ((task := self._jobs[0][0].task) is None or task.done()):
+                job, size = self._jobs.popleft()
+                answer = job.answer
                 ready += _encode(answer) + b"\n"
                 rejected = answer["status"] == "rejected"
                 self._rejected, self._taken = self._rejected + rejected, self._taken + (not rejected)
-                self._room.release()
+                self._window.release()
+                self._desk.room.give(size)
+            self._answered.set()
             await self._send(send, {"type": "http.response.body", "body": bytes(ready), "more_body": True})
 
     async def _send(self, send: Send, message: Message) -> None:

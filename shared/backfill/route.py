@@ -10,9 +10,10 @@ from fastapi import APIRouter, Depends, Request, Response
 from shared.access.permissions import Here, Permission, requires
 from shared.backfill.clerk import Clerk
 from shared.backfill.command import BackfillCommand, LineAnswer
-from shared.backfill.exchange import Exchange
+from shared.backfill.exchange import Desk, Exchange
 from shared.errors import UnsupportedMedia
 from shared.http import context
+from shared.http.bodies import STREAMED
 from shared.http.dependencies import add_to_list
 
 MEDIA_TYPES = {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-lines"}
@@ -32,14 +33,16 @@ Lines of one request that happened at one instant are listed in their order, eac
 
 Answers come line by line, in order, while the request is still being sent: read them while you write, or send at
 most 1,000 lines at a time. Fewer answers than lines mean that the service had to stop: send the rest again. A line
-rejected with status 503 may be sent again; other rejections are final. A line is at most 256 KiB. Times are not in the
-future. Needs the scope `guildhall:backfill` and the role owner or administrator, or `guildhall:operate`.
+rejected with status 503 may be sent again; other rejections are final. A line is at most 256 KiB, and the next one is
+there within 30 seconds, or the request is taken to have ended; eight requests of one caller go on at once. Times are
+not in the future. Needs the scope `guildhall:backfill` and the role owner or administrator, or `guildhall:operate`.
 """
 
 
 def backfill_router(service: str, commands: Sequence[BackfillCommand[Any]]) -> APIRouter:
     """The route `POST /<service>/backfill`, below a community."""
     router = APIRouter(tags=["backfill"])
+    desk = Desk()
     by_name = {command.name: command for command in commands}
     example = '{"command": "%s", "source": "origin:1", "subject": "origin:7", "occurred_at": "2020-02-02T20:20:02Z"}'
     lines = {"oneOf": [{"$ref": f"#/components/schemas/{command.model.__name__}"} for command in commands]}
@@ -53,10 +56,11 @@ def backfill_router(service: str, commands: Sequence[BackfillCommand[Any]]) -> A
         response_class=Response,
         responses={200: {"description": "An answer per line.", "content": answers}},
         openapi_extra={
+            STREAMED: True,
             "requestBody": {
                 "required": True,
                 "content": {"application/x-ndjson": {"schema": lines, "example": example % commands[0].name}},
-            }
+            },
         },
     )
     async def backfill(
@@ -66,6 +70,6 @@ def backfill_router(service: str, commands: Sequence[BackfillCommand[Any]]) -> A
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in MEDIA_TYPES:
             raise UnsupportedMedia("Send lines of JSON, as `Content-Type: application/x-ndjson`.")
         runtime = context.runtime_of(request)
-        return Exchange(Clerk(runtime, here, by_name), stop=runtime.draining.is_set)
+        return Exchange(Clerk(runtime, here, by_name), desk=desk, stop=runtime.draining.is_set)
 
     return router

@@ -1,11 +1,19 @@
-"""No body passes that would harm what follows: bounded in bytes, values and depth, JSON that everything can hold."""
+"""No body passes that would harm what follows: bounded in bytes, values, depth and time, JSON that everything can hold.
+
+What holds for a body hangs on the route that takes it. Nobody's is read before it is known who sends it, and where no
+route takes one it is not read at all.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
+from fastapi import FastAPI
+from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,9 +25,13 @@ from shared.errors import (
     Problem,
     TargetTooLong,
     TooLarge,
+    TooSlow,
+    Unavailable,
     UnsupportedMedia,
 )
 from shared.http import context, problems
+from shared.http.context import RequestContext
+from shared.http.room import Room
 
 MOST_VALUES = 1_000
 """Values in one body, of all its lists and objects together; no operation takes more than some hundred."""
@@ -30,6 +42,15 @@ LARGEST_HEAD = 16 * 1024
 """Bytes of a request's address and headers together."""
 MOST_HEADERS = 100
 
+ARRIVES_IN = 10.0
+"""Seconds in which a body is there, from its head on."""
+SMALL = 64 * 1024
+"""Bytes of a body for which there is always room."""
+FOR_LARGE = 8 << 20
+"""Bytes of all larger bodies together that one process holds."""
+STREAMED = "x-streamed"
+"""In a route's `openapi_extra`: its body is of any length, and is answered while it is still being sent."""
+
 _WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 _NUL = rb"\u0000"
 _AS_ZEROS = bytes(ord("0") if chr(byte).isdecimal() and byte < 128 else ord(" ") for byte in range(256))
@@ -39,45 +60,77 @@ _STRING = re.compile(rb'"[^"]*+"?')
 _NO_BRACKETS = bytes(sorted(set(range(256)) - set(b"[]{}")))
 
 
-def streamed(path: str) -> bool:
-    """Whether a path takes a body of any length, line by line, and any time."""
-    return path.endswith("/backfill")
-
-
 class JsonBodies:
-    """Lets through JSON bodies that every part behind can hold, and refuses the rest with what is wrong with them.
+    """Has `authenticate` say who sends a body, or raise, before it reads any of it. Routes that stream read their own.
+
+    Lets through JSON bodies that every part behind can hold, and refuses the rest with what is wrong with them.
 
     Beyond the grammar (no NaN, no broken UTF-8, no half surrogates) it refuses NUL characters, numbers beyond 64 bits,
     and more values or deeper ones than any operation takes.
     """
 
-    def __init__(self, app: ASGIApp, *, limit: int) -> None:
+    def __init__(self, app: ASGIApp, *, limit: int, authenticate: Callable[[Request], Awaitable[object]]) -> None:
         self._app = app
         self._limit = limit
+        self._authenticate = authenticate
+        self._room = Room(FOR_LARGE)
+        self._routes: list[tuple[str, re.Pattern[str], bool]] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        request, given = context.in_scope(scope), receive
+        large = _Large(self._room)
         try:
-            _check_head(scope)
-            headers = Request(scope).headers
-            if headers.get("content-encoding", "identity").lower() != "identity":
-                raise UnsupportedMedia("Send the body without Content-Encoding.")
-            if scope["method"] in _WRITES and not streamed(scope["path"]):
-                body = await self._body(headers.get("content-length"), receive)
-                if body:
-                    _check_type(headers.get("content-type", ""))
-                    check_json(body)
-                receive = _replay(body, receive)
-        except Problem as problem:
-            await problems.answer(problem, context.in_scope(scope).id)(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
+            try:
+                _check_head(scope)
+                headers = Request(scope).headers
+                if headers.get("content-encoding", "identity").lower() != "identity":
+                    raise UnsupportedMedia("Send the body without Content-Encoding.")
+                if request.arriving and (streams := self._streams(scope)) is not None:
+                    await self._authenticate(Request(scope))
+                    if not streams:
+                        body = await self._in_time(headers.get("content-length"), receive, large, request)
+                        if body:
+                            _check_type(headers.get("content-type", ""))
+                            check_json(body)
+                        given = _replay(body, receive)
+            except Problem as problem:
+                await problems.answer(problem, request.id)(scope, receive, send)
+                return
+            await self._app(scope, given, send)
+        finally:
+            large.end()
 
-    async def _body(self, length: str | None, receive: Receive) -> bytes:
+    def _streams(self, scope: Scope) -> bool | None:
+        """Whether the route that takes a body here streams it; None where none does."""
+        if scope["method"] not in _WRITES:
+            return None
+        if self._routes is None:
+            self._routes = _taking(scope["app"])
+        path, wanted = scope["path"], scope["method"]
+        return next((streams for method, at, streams in self._routes if method == wanted and at.match(path)), None)
+
+    async def _in_time(self, length: str | None, receive: Receive, large: _Large, request: RequestContext) -> bytes:
+        """The body, and for what is done with it as much time as if it had been there."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        request.allow(ARRIVES_IN)
+        try:
+            async with asyncio.timeout(ARRIVES_IN):
+                return await self._body(length, receive, large, request)
+        except TimeoutError:
+            if large.waits:
+                raise Unavailable("Too many large bodies arrive at the moment. Try again.", retry_after=1) from None
+            raise TooSlow(f"The body did not arrive within {ARRIVES_IN:.0f} seconds.") from None
+        finally:
+            request.allow(loop.time() - began - ARRIVES_IN)
+
+    async def _body(self, length: str | None, receive: Receive, large: _Large, request: RequestContext) -> bytes:
         too_large = TooLarge(f"The body is larger than {self._limit} bytes.")
-        if length is not None and length.isdecimal() and int(length[:20]) > self._limit:
+        announced = int(length[:20]) if length is not None and length.isdecimal() else None
+        if announced is not None and announced > self._limit:
             raise too_large
         parts, size = [], 0
         while True:
@@ -90,7 +143,39 @@ class JsonBodies:
                 raise too_large
             parts.append(part)
             if not message.get("more_body", False):
+                request.arriving = False
                 return b"".join(parts)
+            if size > SMALL:
+                await large.begin(self._limit if announced is None else announced)
+
+
+class _Large:
+    """The place of one large body among all, from when it turns out to be one."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._taken = 0
+        self.waits = False
+
+    async def begin(self, size: int) -> None:
+        if not self._taken:
+            self.waits = True
+            await self._room.take(size)
+            self.waits, self._taken = False, size
+
+    def end(self) -> None:
+        if self._taken:
+            self._room.give(self._taken)
+
+
+def _taking(app: FastAPI) -> list[tuple[str, re.Pattern[str], bool]]:
+    """Method and path of every route that may take a body, in the order in which they are tried, and if it streams."""
+    return [
+        (method, found.path_regex, bool((route.openapi_extra or {}).get(STREAMED)))
+        for found in iter_route_contexts(app.routes)
+        if isinstance(route := found.original_route, APIRoute)
+        for method in sorted(_WRITES & (found.methods or set()))
+    ]
 
 
 def _check_head(scope: Scope) -> None:

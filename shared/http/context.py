@@ -34,6 +34,8 @@ class RequestContext:
     reads: bool = False
     """Whether it is a GET or a HEAD."""
     deadline: asyncio.Timeout | None = None
+    arriving: bool = False
+    """Whether a body was announced that has not been read to its end."""
     caller: Caller | None = None
     here: Here | None = None
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
@@ -57,8 +59,15 @@ class RequestContext:
 
     def allow(self, seconds: float) -> None:
         """Give the request so much more time, since its caller asked it to wait."""
-        if self.deadline is not None and (when := self.deadline.when()) is not None:
+        if self.deadline is None or self.deadline.expired():
+            return
+        if (when := self.deadline.when()) is not None:
             self.deadline.reschedule(when + seconds)
+
+    def stream(self) -> None:
+        """Lift the deadline: from here on each step has one of its own."""
+        if self.deadline is not None and not self.deadline.expired():
+            self.deadline.reschedule(None)
 
 
 def of(connection: HTTPConnection) -> RequestContext:

@@ -21,6 +21,7 @@ EVERYWHERE = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _ABSOLUTE = re.compile(r"https?://[^/?#]+", re.IGNORECASE)
+_ANNOUNCES = frozenset((b"content-length", b"transfer-encoding"))
 _READ = frozenset(
     (b"accept", b"expect", b"idempotency-key", b"if-match", b"if-none-match", b"x-request-id"),
 )
@@ -32,6 +33,8 @@ def read(scope: Scope, request: RequestContext) -> None:
     for name, value in scope["headers"]:
         if name in _READ:  # a list may come in several lines
             found[name] = value if name not in found else found[name] + b", " + value
+        elif name in _ANNOUNCES and value != b"0":
+            request.arriving = True
     if found:
         _note(found, request)
     if scope["path"][:1] != "/":

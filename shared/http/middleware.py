@@ -16,7 +16,6 @@ from uuid_utils.compat import uuid7
 
 from shared.errors import MethodNotAllowed, Problem, Unavailable
 from shared.http import answers, context, heads, problems
-from shared.http.bodies import streamed
 from shared.http.context import QUIET, RequestContext
 from shared.observability import REQUESTS
 
@@ -32,7 +31,7 @@ _access = structlog.get_logger("guildhall.access")
 
 
 class Around:
-    """The outermost layer. `deadline` bounds a request in seconds, except those that stream."""
+    """The outermost layer. `deadline` bounds a request in seconds, until it says that it streams."""
 
     def __init__(self, app: ASGIApp, *, service: str, deadline: float) -> None:
         self._app = app
@@ -91,7 +90,7 @@ class Around:
     async def _run(self, scope: Scope, receive: Receive, send: Send, request: RequestContext) -> Exception | None:
         """Run the application; what it raised, if anything."""
         try:
-            async with asyncio.timeout(None if streamed(scope["path"]) else self._deadline) as request.deadline:
+            async with asyncio.timeout(self._deadline) as request.deadline:
                 await self._app(scope, receive, send)
         except Exception as error:
             return error
@@ -107,6 +106,8 @@ class Around:
         if (runtime := getattr(scope["app"].state, "runtime", None)) is not None and runtime.draining.is_set():
             headers.append((b"connection", b"close"))
         if status >= HTTPStatus.BAD_REQUEST:
+            if request.arriving:  # the rest of its body is not worth having; connection.py sees to it
+                headers.append((b"connection", b"close"))
             return headers
         if request.tag is not None:
             headers.append((b"etag", f'"{request.tag}"'.encode()))

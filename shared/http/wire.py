@@ -20,6 +20,13 @@ class Wire(Connection):
     """uvicorn's protocol on h11, answering as problem details (RFC 9457). It closes the connection afterwards."""
 
     def send_400_response(self, msg: str) -> None:
+        self._broken = True
+        if self.cycle is not None and not self.cycle.response_complete:  # the request is over for whoever answers it
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            if self.cycle.response_started:
+                self.transport.abort()
+                return
         refusal = self._refusal()
         body = problems.body_of(refusal, None)
         headers = {**problems.headers_of(refusal), "content-length": str(len(body)), "connection": "close"}

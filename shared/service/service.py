@@ -130,7 +130,7 @@ def create_app(service: Service, settings: Settings, *, only: Only | None = None
         documentation.install(app, service.name)
         openapi.complete(app, access.told, sent=lines, answered=[LineAnswer] if lines else [])
     problems.install(app)
-    app.add_middleware(JsonBodies, limit=settings.body_limit)
+    app.add_middleware(JsonBodies, limit=settings.body_limit, authenticate=access.authenticate)
     app.add_middleware(Turns, service=service.name, budget=settings.refusal_share)
     app.add_middleware(Around, service=service.name, deadline=settings.database_timeout + 0.8)
     return app

@@ -75,6 +75,13 @@ class Answer:
         return self._json[0]
 
 
+def _announced(request: Request) -> list[tuple[bytes, bytes]]:
+    """The headers, with the length of a body that has none: no server hands on a body that was not announced."""
+    if not request.body or request.header(b"content-length") or request.header(b"transfer-encoding"):
+        return list(request.headers)
+    return [*request.headers, (b"content-length", str(len(request.body)).encode())]
+
+
 async def send(app: FastAPI, request: Request) -> Answer:
     """Call the application with that request and collect what it answers."""
     path, _, query = request.target.partition("?")
@@ -88,7 +95,7 @@ async def send(app: FastAPI, request: Request) -> Answer:
         "raw_path": path.encode("ascii"),
         "query_string": query.encode("ascii"),
         "root_path": "",
-        "headers": list(request.headers),
+        "headers": _announced(request),
         "client": ("192.0.2.1", 4711),
         "server": ("guildhall", 80),
         "state": {},

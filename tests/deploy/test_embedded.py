@@ -103,7 +103,7 @@ def test_the_gateway_serves_a_service_the_issuer_and_clear_errors(tmp_path: Path
         home,
         given["origin"],
         {"member": member.port, "content": given["nobody"]},
-        {"member": ["/v1/communities"], "content": ["/v1/communities/{community}/threads"]},
+        {"member": {"/v1/communities": []}, "content": {"/v1/communities/{community}/threads": []}},
     )
     try:
         member.start()
@@ -141,7 +141,9 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["GUILDHALL_PORT"]))
 def test_an_answer_streams_while_its_request_is_still_being_sent(tmp_path: Path) -> None:
     home = Home(tmp_path).open()
     member = service(home, LINES)
-    gateway = Gateway(home, some_ports("o")["o"], {"member": member.port}, {"member": ["/v1/communities/backfill"]})
+    gateway = Gateway(
+        home, some_ports("o")["o"], {"member": member.port}, {"member": {"/v1/communities/backfill": ["POST"]}}
+    )
     try:
         member.start()
         gateway.start()
@@ -187,7 +189,7 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["GUILDHALL_PORT"]))
 def test_a_request_that_may_be_repeated_is_sent_anew_when_its_service_ends_under_it(tmp_path: Path) -> None:
     home = Home(tmp_path).open()
     member = service(home, BREAKS)
-    gateway = Gateway(home, some_ports("o")["o"], {"member": member.port}, {"member": ["/v1/communities"]})
+    gateway = Gateway(home, some_ports("o")["o"], {"member": member.port}, {"member": {"/v1/communities": []}})
     address = f"{gateway.origin}/v1/communities"
     try:
         member.start()

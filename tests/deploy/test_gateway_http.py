@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import socket
 from collections.abc import AsyncIterator
-from contextlib import suppress
 
 import pytest
 
-from deploy.local import paths, routes
 from tests.conftest import FreshDatabase
 from tests.shared.http.square import SQUARE
 from tests.shared.issuer import bearer, write_key_set
-from tests.shared.live import listening
+from tests.shared.live import gateway_to, listening
 from tests.shared.toy_api import toy_api
 from tests.shared.toy_service import SERVICE
 
-TEMPLATES = {"toy": ["/v1/communities/{community}/accounts", "/v1/communities/{community}/accounts/{account}"]}
+ACCOUNTS = "/v1/communities/{community}/accounts"
+TEMPLATES: dict[str, list[str]] = {
+    ACCOUNTS: [],
+    f"{ACCOUNTS}/{{account}}": [],
+}
 
 
 @pytest.fixture(scope="module")
@@ -29,30 +30,11 @@ async def gateway(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPa
     async with fresh_database(SERVICE.metadata) as settings, toy_api(settings, jwks) as api:
         await api.community("square")
         await api.standing("square", "alice")
-        async with listening(api.app) as port:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                own = int(free.getsockname()[1])
-            made = routes.routes({"toy": routes.local(port)}, TEMPLATES, issuer=({"issuer": "o"}, {"keys": []}))
-            (folder / "caddy.json").write_text(json.dumps(routes.config(f"127.0.0.1:{own}", folder, made)))
-            caddy = await asyncio.create_subprocess_exec(
-                str(paths.caddy()), "run", "--config", str(folder / "caddy.json"), env={"HOME": str(folder)}
-            )
-            try:
-                await _until_up(own)
-                yield own
-            finally:
-                caddy.terminate()
-                await caddy.wait()
-
-
-async def _until_up(port: int) -> None:
-    for _ in range(200):
-        with suppress(OSError):
-            (await asyncio.open_connection("127.0.0.1", port))[1].close()
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("the gateway did not come up")
+        async with (
+            listening(api.app) as port,
+            gateway_to(port, TEMPLATES, folder, issuer=({"issuer": "o"}, {"keys": []})) as own,
+        ):
+            yield own
 
 
 async def ask(port: int, method: str, target: str, *headers: str) -> tuple[int, dict[str, str], bytes]:

@@ -47,7 +47,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, 
     home = Home(tmp_path_factory.mktemp("home")).open()
     one = service(home, BREAKS)
     gateway = Gateway(
-        home, some_ports("origin")["origin"], dict.fromkeys(SERVICES, one.port), {"member": ["/v1/communities"]}
+        home, some_ports("origin")["origin"], dict.fromkeys(SERVICES, one.port), {"member": {"/v1/communities": []}}
     )
     visitor.renew(home)
     try:

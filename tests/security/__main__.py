@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import re
 import sys
 import tempfile
@@ -76,7 +77,7 @@ async def serve() -> None:
                 tokens += [value.decode() for _, value in village.bearer(f"abuser {number}")]
             settle_memory()
             raw = [_as_bytes(request).hex() for request in (good, *bad)]
-            print(json.dumps({"port": port, "requests": raw, "tokens": tokens}), flush=True)
+            print(json.dumps({"port": port, "pid": os.getpid(), "requests": raw, "tokens": tokens}), flush=True)
             await asyncio.to_thread(sys.stdin.read)
 
 
@@ -169,10 +170,12 @@ async def abuse(console: Console) -> None:
 
 
 @asynccontextmanager
-async def _beside(*arguments: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+async def _beside(
+    *arguments: str, module: str = "tests.security"
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """Another process of this module's; it ends when its standard input does."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.security", *arguments, stdin=-1, stdout=-1, cwd=ROOT, limit=2**27
+        sys.executable, "-m", module, *arguments, stdin=-1, stdout=-1, cwd=ROOT, limit=2**27
     )
     assert process.stdout is not None
     assert process.stdin is not None

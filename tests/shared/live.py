@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+import json
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import uvicorn
 from fastapi import FastAPI
 
+from deploy.local import paths, routes
 from shared.http.bodies import LARGEST_HEAD
 from shared.http.wire import Wire
 from tests.shared.issuer import bearer
@@ -45,6 +49,31 @@ async def listening(app: FastAPI) -> AsyncIterator[int]:
     finally:
         server.should_exit = True
         await task
+
+
+@asynccontextmanager
+async def gateway_to(
+    port: int, templates: Mapping[str, list[str]], folder: Path, issuer: tuple[Any, Any] | None = None
+) -> AsyncIterator[int]:
+    """The port of the real gateway in front of the toy service at `port`."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        own = int(free.getsockname()[1])
+    made = routes.routes({"toy": routes.local(port)}, {"toy": templates}, issuer=issuer)
+    (folder / "caddy.json").write_text(json.dumps(routes.config(f"127.0.0.1:{own}", folder, made)))
+    caddy = await asyncio.create_subprocess_exec(
+        str(paths.caddy()), "run", "--config", str(folder / "caddy.json"), env={"HOME": str(folder)}
+    )
+    try:
+        for _ in range(600):
+            with suppress(OSError):
+                (await asyncio.open_connection("127.0.0.1", own))[1].close()
+                break
+            await asyncio.sleep(0.05)
+        yield own
+    finally:
+        caddy.terminate()
+        await caddy.wait()
 
 
 class Conversation:
