@@ -15,6 +15,7 @@ from fastapi import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from shared.backfill.clerk import Clerk, Job
+from shared.backfill.quota import Quota
 from shared.http import context
 from shared.http.context import RequestContext
 from shared.http.metering import Metered
@@ -64,9 +65,12 @@ class Lines:
 class Exchange(Response):
     """The response to a backfill; it reads the request's body itself."""
 
-    def __init__(self, clerk: Clerk, *, stop: Callable[[], bool] = lambda: False, patience: float = PATIENCE) -> None:
+    def __init__(
+        self, clerk: Clerk, quota: Quota, *, stop: Callable[[], bool] = lambda: False, patience: float = PATIENCE
+    ) -> None:
         super().__init__(media_type="application/x-ndjson")
         self._clerk = clerk
+        self._quota = quota
         self._stop = stop
         self._patience = patience
         self._jobs: deque[Job] = deque()
@@ -95,23 +99,24 @@ class Exchange(Response):
     async def _read_on(self, receive: Receive) -> None:
         lines = Lines()
         try:
-            while not self._stop():
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    return
-                for number, raw in lines.feed(message.get("body", b"")):
-                    await self._take(number, raw)
-                if not message.get("more_body", False):
-                    for number, raw in lines.end():
+            async with self._quota:
+                while not self._stop():
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return
+                    for number, raw in lines.feed(message.get("body", b"")):
                         await self._take(number, raw)
-                    return
+                    if not message.get("more_body", False):
+                        for number, raw in lines.end():
+                            await self._take(number, raw)
+                        return
         finally:
             self._complete = True
             self._arrived.set()
 
     async def _take(self, number: int, raw: bytes | None) -> None:
         await self._room.acquire()
-        self._jobs.append(self._clerk.take(number, raw))
+        self._jobs.append(self._clerk.take(number, raw, within_quota=await self._quota.spend()))
         self._arrived.set()
 
     async def _answer(self, send: Send) -> None:

@@ -67,6 +67,7 @@ async def list_reactions(
         listed.kind,
         listed.positive,
         listed.reacted_at,
+        listed.imported_by,
     ).where(standing)
     rows, following = await page(db, select, NEWEST, paging)
     return ReactionsAnswer(
