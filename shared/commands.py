@@ -21,8 +21,8 @@ from uuid_utils.compat import uuid7
 
 from shared.decider import Decider
 from shared.errors import Conflict, NotFound, PreconditionFailed, Problem, TooLarge
-from shared.event import Catalogue, Event, encode_data, wire_name
-from shared.history import History
+from shared.event import Catalogue, Event, Recorded, encode_data, wire_name
+from shared.history import Done, History
 from shared.identity import derived_id
 from shared.log.port import LARGEST_EVENT, Append, Guard, Log, NewEvent, Position, Secret, VersionConflict, Write
 from shared.preconditions import Precondition, Tags
@@ -39,12 +39,18 @@ ATTEMPTS = 8
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Who does it, in which community, when it happened, and which event caused it, if one did."""
+    """Who does it, in which community, when it happened, which event caused it, and who brings it in, if so."""
 
     community: UUID
     actor: UUID | None
     occurred_at: datetime
     causation: UUID | None = None
+    imported_by: UUID | None = None
+
+    @property
+    def done(self) -> Done:
+        """What of it the history of a stream keeps."""
+        return Done(self.occurred_at, self.actor, self.imported_by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +246,15 @@ class Commands:
             nobodys = act.actor is None and act.causation is None
             with nullcontext() if nobodys else appending(self.log.service) as trace:
                 request = Append(
-                    act.community, act.actor, act.occurred_at, act.causation, writes, tuple(secrets), trace, guards
+                    act.community,
+                    act.actor,
+                    act.occurred_at,
+                    act.causation,
+                    writes,
+                    tuple(secrets),
+                    trace,
+                    guards,
+                    act.imported_by,
                 )
                 positions = iter(await self.log.append(request))
         except BaseException:
@@ -254,7 +268,7 @@ class Commands:
             state, position = step.decider.fold(events, known.state, times), known.position
             for _ in events:
                 position = next(positions)
-            history = known.history.then(zip(events, times, strict=True))
+            history = known.history.then((event, act.done) for event in events)
             after = _Known(step.decider.name, act.community, state, position, history)
             self._remember(step.stream, after)
             outcomes.append(after.outcome(tuple(events)))
@@ -286,7 +300,7 @@ class Commands:
                 last.community,
                 decider.fold(events, known.state, times),
                 Position(last.partition, last.position),
-                known.history.then(zip(events, times, strict=True)),
+                known.history.then(zip(events, map(_done, records), strict=True)),
             )
             _check(known, decider, community)
         if known.version:
@@ -300,6 +314,10 @@ class Commands:
         self._cache.move_to_end(stream)
         if len(self._cache) > self._capacity:
             self._cache.popitem(last=False)
+
+
+def _done(record: Recorded) -> Done:
+    return Done(record.occurred_at, record.actor, record.imported_by)
 
 
 def _moved_on(steps: Sequence[Step[Any, Any]], before: Sequence[_Known]) -> tuple[PreconditionFailed | None, bool]:

@@ -51,6 +51,8 @@ class Recorded(msgspec.Struct, frozen=True):
     data: bytes
     traceparent: str | None = None
     """Where the append stands in a trace (W3C Trace Context); None for all that nobody traces."""
+    imported_by: UUID | None = None
+    """The member who brought it in by a backfill; None for what was done here."""
 
 
 class UnknownType(LookupError):
@@ -149,6 +151,7 @@ class Envelope(msgspec.Struct, frozen=True, omit_defaults=True):
     actor: UUID | None = None
     causationid: UUID | None = None
     traceparent: str | None = None
+    importedby: UUID | None = None
 
 
 _envelopes = msgspec.json.Decoder(Envelope)
@@ -174,6 +177,7 @@ def to_wire(record: Recorded) -> bytes:
             recordedtime=record.recorded_at,
             causationid=record.causation,
             traceparent=record.traceparent,
+            importedby=record.imported_by,
             data=msgspec.Raw(record.data),
         )
     )
@@ -200,4 +204,5 @@ def from_wire(value: bytes) -> Recorded:
         causation=envelope.causationid,
         data=bytes(envelope.data),
         traceparent=envelope.traceparent,
+        imported_by=envelope.importedby,
     )

@@ -96,6 +96,9 @@ class Settings(BaseSettings):
     refusal_share: float = Field(
         0.05, gt=0, le=1, description="Share of a process's time for refusing, then those most refused wait; 1: none."
     )
+    import_lines: int = Field(
+        2_000_000, ge=1, description="Lines that a caller may bring in on a day, to each service; operators any number."
+    )
     proxies: str = Field(
         "127.0.0.1", description="Addresses whose `X-Forwarded-For` is believed, comma-separated; `*` for all."
     )

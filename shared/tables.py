@@ -52,6 +52,7 @@ def _log(metadata: sa.MetaData) -> None:
         sa.Column("causation", UUID),
         sa.Column("data", BYTEA, nullable=False),
         sa.Column("traceparent", sa.Text),
+        sa.Column("imported_by", UUID),
         sa.UniqueConstraint("stream", "version"),
     )
     sa.Table(
@@ -64,6 +65,13 @@ def _log(metadata: sa.MetaData) -> None:
         _time("recorded_at", default=True),
         sa.PrimaryKeyConstraint("community", "ref"),
         sa.Index("ix_vault_subject", "subject"),
+    )
+    sa.Table(
+        "import_count",
+        metadata,
+        sa.Column("caller", UUID, primary_key=True),
+        sa.Column("day", sa.Date, primary_key=True),
+        sa.Column("lines", sa.BigInteger, nullable=False),
     )
     sa.Table(
         "relay_checkpoint",

@@ -109,7 +109,9 @@ def _start(folder: Path, settings: dict[str, str]) -> Stack:
     # It ends after the session, when what the others covered is being added up, so it takes no part in that.
     with log.open("ab") as output:
         holder = subprocess.Popen(
-            [sys.executable, __file__, str(folder), json.dumps(settings)],
+            # By its module: by its file, `shared` would be the folder beside it.
+            [sys.executable, "-m", "tests.stack", str(folder), json.dumps(settings)],
+            cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from datetime import datetime
+from typing import TypedDict, TypeVar
 from uuid import UUID
 
 from services.content.texts import Revision
 from shared.errors import Invalid, KeyReused
-from shared.event import Event, Text
+from shared.event import Event, Recorded, Text
+from shared.history import Done
 from shared.http.wording import Content, Draft, draft, first_draft
 from shared.log.port import Secret
 from shared.vault import Vault
@@ -105,6 +107,23 @@ async def read(vault: Vault, community: UUID, refs: Iterable[UUID | None]) -> Ma
     """The words behind those references, in one query; what was erased is left out."""
     rows = await vault.read(community, {ref for ref in refs if ref is not None})
     return {ref: Wording(row["title"], row["body"]) for ref, row in rows.items()}
+
+
+class Edited(TypedDict):
+    """When the words were edited last, and by whom."""
+
+    edited_at: datetime | None
+    edited_by: UUID | None
+
+
+def edited(last: Done | None, elsewhere: datetime | None) -> Edited:
+    """What an answer says of the `last` edit, or of the one `elsewhere` before it was brought in."""
+    return Edited(edited_at=last.at if last else elsewhere, edited_by=editor(last) if last else None)
+
+
+def editor(edit: Done | Recorded) -> UUID | None:
+    """Who edited; of an edit that was brought in, only whose words they are is known."""
+    return None if edit.imported_by else edit.actor
 
 
 async def words_of(vault: Vault, community: UUID, text: Text | None) -> Wording:

@@ -20,11 +20,11 @@ from shared.access.standing import Standing
 from shared.backfill.command import BackfillCommand, DatedLine, Line, LineContext
 from shared.backfill.order import Order
 from shared.backfill.ornaments import LeftOut
+from shared.backfill.quota import used_up
 from shared.commands import Act, Outcome
 from shared.errors import BadRequest, Conflict, Forbidden, Invalid, NotFound, Problem, TooLarge
 from shared.http.bodies import check_json
 from shared.http.problems import Violations, as_problem
-from shared.identity import member_id
 from shared.runtime import Runtime
 
 LEEWAY = timedelta(seconds=60)
@@ -67,11 +67,13 @@ class Clerk:
     _last: dict[UUID, Job] = field(default_factory=dict)
     _order: Order = field(default_factory=Order)
 
-    def take(self, number: int, raw: bytes | None) -> Job:
+    def take(self, number: int, raw: bytes | None, *, within_quota: bool = True) -> Job:
         """Begin with a line; None stands for one that was too long to be kept."""
         job = Job(number, {"line": number, "source": None, "status": "rejected", "id": None})
         try:
             ready = self._understand(raw, job)
+            if not within_quota:
+                raise used_up(self.runtime.settings.import_lines)
         except Exception as error:
             self._reject(job, error)
             return job
@@ -99,17 +101,14 @@ class Clerk:
         if command.listed is not None:
             at = self._order.after_those_before((command.name, command.listed(line)), at)
         context = self._context(line, at)
-        job.answer["member"] = context.member
         if left_out.parts:
             job.answer["left_out"] = left_out.parts
         return _Ready(command, line, context, command.key(context, line))
 
     def _context(self, line: Line, at: datetime) -> LineContext:
         caller, community = self.here.caller, self.here.community
-        member = None
-        if line.subject is not None:
-            member = member_id(caller.secret, community.id, caller.issuer, line.subject)
-        act = Act(community.id, member, at)
+        member = None if line.subject is None else caller.imported_in(community.id, line.subject)
+        act = Act(community.id, member, at, imported_by=self.here.id)
         return LineContext(self.runtime, caller, community, member, act)
 
     async def _work(self, job: Job, ready: _Ready, before: Job | None) -> None:
@@ -126,7 +125,7 @@ class Clerk:
                 outcome = await self._decide(ready)
             parts = outcome if isinstance(outcome, Sequence) else [outcome]
             status = ready.command.status([event for part in parts for event in part.events])
-            job.answer.update(status=status, id=ready.stream)
+            job.answer.update(status=status, id=ready.stream, member=ready.context.member)
         except Exception as error:
             self._reject(job, error)
         finally:

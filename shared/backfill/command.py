@@ -43,7 +43,8 @@ def _as_text(value: object) -> object:
 class Line(Body):
     """What every line has; a command's own model adds its arguments.
 
-    `subject` is who acted, as the issuer of the caller's token names them; null for nobody or somebody unknown.
+    `subject` is who acted, as the source names them; null for nobody or somebody unknown. Subjects are members of their
+    own, never somebody who signs in, whatever a token calls them.
     """
 
     command: str
@@ -199,7 +200,7 @@ class LeftOutPart(Answer):
 
 
 class LineAnswer(Answer):
-    """What became of a line. `id` is what it made or changed, `member` who acted."""
+    """What became of a line. `id` is what it made or changed, `member` who acted, unless it was rejected."""
 
     line: int = Field(description="Number of the line in the request, from 1.")
     source: str | None

@@ -16,6 +16,7 @@ from fastapi import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from shared.backfill.clerk import Clerk, Job
+from shared.backfill.quota import Quota
 from shared.errors import TooManyRequests
 from shared.http import context, problems
 from shared.http.context import RequestContext
@@ -100,6 +101,7 @@ class Exchange(Response):
     def __init__(
         self,
         clerk: Clerk,
+        quota: Quota,
         *,
         desk: Desk,
         stop: Callable[[], bool] = lambda: False,
@@ -107,6 +109,7 @@ class Exchange(Response):
     ) -> None:
         super().__init__(media_type="application/x-ndjson")
         self._clerk = clerk
+        self._quota = quota
         self._stop = stop
         self._patience = patience
         self._jobs: deque[tuple[Job, int]] = deque()
@@ -150,21 +153,22 @@ class Exchange(Response):
         loop = asyncio.get_running_loop()
         lines, heard = Lines(), loop.time()
         try:
-            while not self._stop():
-                try:
-                    async with asyncio.timeout_at(heard + SILENCE):
-                        message = await receive()
-                except TimeoutError:
-                    return
-                if message["type"] == "http.disconnect":
-                    return
-                for number, raw in lines.feed(message.get("body", b"")):
-                    await self._take(number, raw)
-                    heard = loop.time()
-                if not message.get("more_body", False):
-                    for number, raw in lines.end():
+            async with self._quota:
+                while not self._stop():
+                    try:
+                        async with asyncio.timeout_at(heard + SILENCE):
+                            message = await receive()
+                    except TimeoutError:
+                        return
+                    if message["type"] == "http.disconnect":
+                        return
+                    for number, raw in lines.feed(message.get("body", b"")):
                         await self._take(number, raw)
-                    return
+                        heard = loop.time()
+                    if not message.get("more_body", False):
+                        for number, raw in lines.end():
+                            await self._take(number, raw)
+                        return
         finally:
             self._complete = True
             self._arrived.set()
@@ -178,7 +182,7 @@ class Exchange(Response):
                 break
             self._answered.clear()
             await self._answered.wait()
-        self._jobs.append((self._clerk.take(number, raw), size))
+        self._jobs.append((self._clerk.take(number, raw, within_quota=await self._quota.spend()), size))
         self._arrived.set()
 
     async def _answer(self, send: Send) -> None:

@@ -11,6 +11,7 @@ from shared.access.permissions import Here, Permission, requires
 from shared.backfill.clerk import Clerk
 from shared.backfill.command import BackfillCommand, LineAnswer
 from shared.backfill.exchange import Desk, Exchange
+from shared.backfill.quota import Quota
 from shared.errors import UnsupportedMedia
 from shared.http import context
 from shared.http.bodies import STREAMED
@@ -23,6 +24,9 @@ One command per line, each decided as its REST operation would be, at `occurred_
 asked as of then: who was a member then, and what was not yet archived, deleted or settled. In an archived community
 nothing new is taken.
 
+Subjects are members of their own, who never sign in: nobody is spoken for who does, by whatever name. Whatever a line
+writes says for ever who brought it in (`imported_by`).
+
 Ids follow from `source`, so a line that is sent again is answered as repeated and changes nothing, whatever became of
 it since. With other words than stand it is the next edition: an edit at `edited_at` (without it, now), answered as
 edited. An older edition than what stands is repeated; what was deleted or erased here is not brought back, what a line
@@ -33,9 +37,10 @@ Lines of one request that happened at one instant are listed in their order, eac
 
 Answers come line by line, in order, while the request is still being sent: read them while you write, or send at
 most 1,000 lines at a time. Fewer answers than lines mean that the service had to stop: send the rest again. A line
-rejected with status 503 may be sent again; other rejections are final. A line is at most 256 KiB, and the next one is
-there within 30 seconds, or the request is taken to have ended; eight requests of one caller go on at once. Times are
-not in the future. Needs the scope `guildhall:backfill` and the role owner or administrator, or `guildhall:operate`.
+rejected with status 503 may be sent again, one with 429 (beyond what a caller may bring in a day) tomorrow; other
+rejections are final. A line is at most 256 KiB, and the next one is there within 30 seconds, or the request is taken to
+have ended; eight requests of one caller go on at once. Times are not in the future. Needs the scope
+`guildhall:backfill` and the role owner or administrator, or `guildhall:operate`.
 """
 
 
@@ -70,6 +75,7 @@ def backfill_router(service: str, commands: Sequence[BackfillCommand[Any]]) -> A
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in MEDIA_TYPES:
             raise UnsupportedMedia("Send lines of JSON, as `Content-Type: application/x-ndjson`.")
         runtime = context.runtime_of(request)
-        return Exchange(Clerk(runtime, here, by_name), desk=desk, stop=runtime.draining.is_set)
+        quota = Quota(runtime.engine, here.caller, runtime.settings.import_lines)
+        return Exchange(Clerk(runtime, here, by_name), quota, desk=desk, stop=runtime.draining.is_set)
 
     return router

@@ -74,6 +74,7 @@ class MemoryLog:
             causation=request.causation,
             data=data,
             traceparent=request.traceparent,
+            imported_by=request.imported_by,
         )
         self.rows[partition].append(record)
         self.streams.setdefault(stream, []).append(record)

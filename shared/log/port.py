@@ -67,7 +67,8 @@ class Append:
     """One transaction's worth: all of it is written or none of it, and only while every guard holds.
 
     `guards` name none of the streams that are written. `traceparent` is kept with every event, for those who trace
-    what becomes of it; None where nobody does.
+    what becomes of it; None where nobody does. `imported_by` is the member who brings it in, None for what is
+    done here.
     """
 
     community: UUID
@@ -78,6 +79,7 @@ class Append:
     secrets: tuple[Secret, ...] = ()
     traceparent: str | None = None
     guards: tuple[Guard, ...] = ()
+    imported_by: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -17,12 +17,13 @@ with ticket as (
     update log_partition set position = position + 1 where id = $1 returning position
 ){kept}
 insert into log
-  (partition, position, stream, version, type, id, community, actor, occurred_at, causation, data, traceparent)
-select $1, position, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 from ticket
+  (partition, position, stream, version, type, id, community, actor, occurred_at, causation, data, traceparent,
+   imported_by)
+select $1, position, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 from ticket
 returning position
 """
 _KEPT = """, kept as (
-    insert into vault (community, ref, subject, content) values ($12, $13, $14, $15)
+    insert into vault (community, ref, subject, content) values ($13, $14, $15, $16)
     on conflict (community, ref) do nothing
 )"""
 ONE = _ONE.format(kept="")
@@ -32,8 +33,9 @@ MANY = """
 with wanted as (
     select *, row_number() over (partition by partition order by n) as k
     from unnest($1::smallint[], $2::uuid[], $3::int[], $4::text[], $5::uuid[], $6::uuid[], $7::uuid[],
-                $8::timestamptz[], $9::uuid[], $10::bytea[], $11::text[]) with ordinality
-      as u(partition, stream, version, type, id, community, actor, occurred_at, causation, data, traceparent, n)
+                $8::timestamptz[], $9::uuid[], $10::bytea[], $11::text[], $12::uuid[]) with ordinality
+      as u(partition, stream, version, type, id, community, actor, occurred_at, causation, data, traceparent,
+           imported_by, n)
 ), locked as (
     select p.id from log_partition p where p.id in (select partition from wanted) order by p.id for update
 ), ticket as (
@@ -44,13 +46,14 @@ with wanted as (
     returning p.id, p.position - w.events as base
 ), kept as (
     insert into vault (community, ref, subject, content)
-    select * from unnest($12::uuid[], $13::uuid[], $14::uuid[], $15::bytea[])
+    select * from unnest($13::uuid[], $14::uuid[], $15::uuid[], $16::bytea[])
     on conflict (community, ref) do nothing
 ), written as (
     insert into log
-      (partition, position, stream, version, type, id, community, actor, occurred_at, causation, data, traceparent)
+      (partition, position, stream, version, type, id, community, actor, occurred_at, causation, data, traceparent,
+       imported_by)
     select w.partition, t.base + w.k, w.stream, w.version, w.type, w.id, w.community, w.actor, w.occurred_at,
-           w.causation, w.data, w.traceparent
+           w.causation, w.data, w.traceparent, w.imported_by
     from wanted w join ticket t on t.id = w.partition
 )
 select id, base from ticket
@@ -67,7 +70,7 @@ WAIT = "select from log_partition where id = $1 for update"
 
 COLUMNS = (
     "partition, position, stream, version, type, id, community, actor, occurred_at, recorded_at, causation, data, "
-    "traceparent"
+    "traceparent, imported_by"
 )
 LOAD = f"select {COLUMNS} from log where stream = $1 and version > $2 order by version"  # noqa: S608 - our own words
 # Each stream by itself, so that however the planner guesses it goes by the index of streams.
@@ -127,6 +130,7 @@ async def insert(connection: Driver, requests: Sequence[tuple[Append, Sequence[i
                     request.causation,
                     event.data,
                     request.traceparent,
+                    request.imported_by,
                 )
                 for index, event in enumerate(write.events, 1)
             ]

@@ -123,11 +123,17 @@ def test_the_envelope_is_cloudevents() -> None:
     actor=st.none() | st.uuids(),
     causation=st.none() | st.uuids(),
     trace=st.none() | st.just("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+    importer=st.none() | st.uuids(),
     amount=st.integers(-(2**63), 2**63 - 1),
     occurred_at=st.datetimes(timezones=st.just(UTC)),
 )
 def test_a_record_survives_the_wire(
-    actor: UUID | None, causation: UUID | None, trace: str | None, amount: int, occurred_at: datetime
+    actor: UUID | None,
+    causation: UUID | None,
+    trace: str | None,
+    importer: UUID | None,
+    amount: int,
+    occurred_at: datetime,
 ) -> None:
     record = msgspec.structs.replace(
         RECORD,
@@ -136,6 +142,7 @@ def test_a_record_survives_the_wire(
         occurred_at=occurred_at,
         data=encode_data(Deposited(amount)),
         traceparent=trace,
+        imported_by=importer,
     )
 
     assert from_wire(to_wire(record)) == record

@@ -6,11 +6,16 @@ from datetime import timedelta, timezone
 
 import pytest
 
-from shared.history import History, Occasion
-from tests.shared.toy import ALICE, NOON, AccountClosed, AccountOpened, Deposited
+from shared.history import Done, History, Occasion
+from tests.shared.toy import ALICE, BOB, NOON, AccountClosed, AccountOpened, Deposited
 
 LATER, LAST = NOON + timedelta(hours=1), NOON + timedelta(hours=2)
-HAPPENED = [(AccountOpened(ALICE), NOON), (Deposited(1), LATER), (Deposited(2), LAST), (AccountClosed(), LATER)]
+HAPPENED = [
+    (AccountOpened(ALICE), Done(NOON, ALICE, BOB)),
+    (Deposited(1), Done(LATER)),
+    (Deposited(2), Done(LAST, BOB)),
+    (AccountClosed(), Done(LATER, ALICE)),
+]
 
 
 def test_a_history_knows_the_first_time_and_the_last_of_each_kind() -> None:
@@ -27,6 +32,14 @@ def test_the_last_of_several_kinds_is_the_last_in_the_stream_whatever_its_time()
     assert History().last_at(Deposited, AccountClosed) is None
 
 
+def test_a_history_knows_who_began_it_and_who_did_the_last_of_each_kind() -> None:
+    history = History().then(HAPPENED)
+
+    assert (history.imported_by, History().imported_by) == (BOB, None)
+    assert history.last(Deposited) == Done(LAST, BOB)
+    assert history.last(Deposited, AccountClosed) == Done(LATER, ALICE)
+
+
 def test_a_history_may_be_continued_event_by_event() -> None:
     history = History()
     for happened in HAPPENED:
@@ -38,7 +51,7 @@ def test_a_history_may_be_continued_event_by_event() -> None:
 def test_times_are_told_in_utc_as_the_log_tells_them() -> None:
     elsewhere = NOON.astimezone(timezone(timedelta(hours=5)))
 
-    assert History().then([(AccountOpened(ALICE), elsewhere)]).began_at.isoformat() == "2026-03-01T12:00:00+00:00"
+    assert History().then([(AccountOpened(ALICE), Done(elsewhere))]).began_at.isoformat() == "2026-03-01T12:00:00+00:00"
 
 
 def test_a_stream_without_events_did_not_begin() -> None:

@@ -22,7 +22,7 @@ from tests.simulation.rows import Row, columns, reads, row_type, says
 
 LOG_ROW = row_type(*log_sql.COLUMNS.split(", "))
 NUMBERED_ROW = row_type("n", *log_sql.COLUMNS.split(", "))
-GIVEN = 11
+GIVEN = 12
 """Parameters of an event's row: all columns but the position and when it was recorded."""
 POSITION = row_type("position")
 BASE = row_type("id", "base")
@@ -161,7 +161,7 @@ def log_statements(index: LogIndex) -> dict[str, Statement]:
 
 
 def _insert(transaction: Transaction, index: LogIndex, position: int, given: Sequence[Any]) -> Work:
-    partition, stream, version, kind, event_id, community, actor, occurred_at, causation, data, traceparent = given
+    partition, stream, version, kind, event_id, community, actor, occurred_at, causation, *rest = given
     yield Locks([("log.position", (partition, position)), ("log.version", (stream, version))])
     mine = any(
         table == "log" and row["stream"] == stream and row["version"] == version
@@ -172,7 +172,7 @@ def _insert(transaction: Transaction, index: LogIndex, position: int, given: Seq
     if position in index.rows[partition]:
         raise _violated("pk_log")
     row = (partition, position, stream, version, kind, event_id, community, actor, occurred_at, transaction.now)
-    transaction.put("log", (partition, position), LOG_ROW((*row, causation, data, traceparent)))
+    transaction.put("log", (partition, position), LOG_ROW((*row, causation, *rest)))
 
 
 def _violated(constraint: str) -> asyncpg.UniqueViolationError:

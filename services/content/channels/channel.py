@@ -24,6 +24,7 @@ EXAMPLE: JsonDict = {
     "archived": False,
     "threads": 42,
     "opened_at": "2026-03-01T09:00:00Z",
+    "imported_by": None,
 }
 
 
@@ -37,6 +38,7 @@ class ChannelAnswer(Answer):
     archived: bool
     threads: int
     opened_at: datetime
+    imported_by: UUID | None = Field(description="Who brought it in by a backfill; null where it was done here.")
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
@@ -55,6 +57,7 @@ async def show(found: Outcome[Channel], store: Store, db: Reading) -> ChannelAns
         archived=found.state.archived,
         threads=threads,
         opened_at=found.history.began_at,
+        imported_by=found.history.imported_by,
     )
 
 

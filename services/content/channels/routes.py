@@ -64,7 +64,7 @@ async def list_channels(
     return Listing(items=[ChannelAnswer.model_validate(row) for row in rows], next=following, freshness=freshness)
 
 
-_SHOWN = ("name", "purpose", "posting", "archived", "threads", "opened_at")
+_SHOWN = ("name", "purpose", "posting", "archived", "threads", "opened_at", "imported_by")
 
 
 @router.post("", status_code=201, operation_id="open_channel", summary="Open a channel")

@@ -13,7 +13,7 @@ from pydantic.config import JsonDict
 
 from services.content.comments.domain import Comment, existing
 from services.content.events import CommentEdited
-from services.content.wording import Wording, read, words_of
+from services.content.wording import Wording, edited, read, words_of
 from shared.commands import Outcome
 from shared.http.dependencies import Store
 from shared.http.words import Answer
@@ -29,6 +29,8 @@ EXAMPLE: JsonDict = {
     "deleted": False,
     "posted_at": "2026-03-02T08:15:30Z",
     "edited_at": None,
+    "edited_by": None,
+    "imported_by": None,
 }
 
 
@@ -44,6 +46,8 @@ class CommentAnswer(Answer):
     deleted: bool
     posted_at: datetime
     edited_at: datetime | None
+    edited_by: UUID | None = Field(description="Who edited it last here; null where that is nobody known.")
+    imported_by: UUID | None = Field(description="Who brought it in by a backfill; null where it was done here.")
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
@@ -63,7 +67,8 @@ async def show(found: Outcome[Comment], store: Store) -> CommentAnswer:
         body=wording.body,
         deleted=state.deleted,
         posted_at=found.history.began_at,
-        edited_at=found.history.last_at(CommentEdited) or posted.edited_at,
+        **edited(found.history.last(CommentEdited), posted.edited_at),
+        imported_by=found.history.imported_by,
     )
 
 
@@ -81,6 +86,8 @@ async def show_rows(rows: Sequence[sa.Row[Any]], community: UUID, vault: Vault) 
             deleted=False,
             posted_at=row.posted_at,
             edited_at=row.edited_at,
+            edited_by=row.edited_by,
+            imported_by=row.imported_by,
         )
         for row in rows
     ]

@@ -14,7 +14,7 @@ from pydantic.config import JsonDict
 from services.content.events import AnswerAccepted, ReplyEdited
 from services.content.replies.domain import Reply, existing
 from services.content.views.discussion import reply_list
-from services.content.wording import Wording, read, words_of
+from services.content.wording import Wording, edited, read, words_of
 from shared.commands import Outcome
 from shared.http.dependencies import Store
 from shared.http.reading import Reading
@@ -32,6 +32,8 @@ EXAMPLE: JsonDict = {
     "comments": 1,
     "posted_at": "2026-03-01T14:20:00Z",
     "edited_at": None,
+    "edited_by": None,
+    "imported_by": None,
 }
 
 
@@ -48,6 +50,8 @@ class ReplyAnswer(Answer):
     comments: int = Field(description="Comments on it, as the list has counted them.")
     posted_at: datetime
     edited_at: datetime | None
+    edited_by: UUID | None = Field(description="Who edited it last here; null where that is nobody known.")
+    imported_by: UUID | None = Field(description="Who brought it in by a backfill; null where it was done here.")
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
@@ -70,7 +74,8 @@ async def show(found: Outcome[Reply], accepted: AnswerAccepted | None, store: St
         accepted=is_accepted,
         comments=comments,
         posted_at=found.history.began_at,
-        edited_at=found.history.last_at(ReplyEdited) or posted.edited_at,
+        **edited(found.history.last(ReplyEdited), posted.edited_at),
+        imported_by=found.history.imported_by,
     )
 
 
@@ -98,6 +103,8 @@ async def show_rows(
             comments=row.comments,
             posted_at=row.posted_at,
             edited_at=row.edited_at,
+            edited_by=row.edited_by,
+            imported_by=row.imported_by,
         )
         for row in rows
     ]

@@ -14,7 +14,7 @@ from pydantic.config import JsonDict
 from services.content.events import ThreadEdited
 from services.content.threads.domain import Thread, existing
 from services.content.views.thread_list import thread_activity, thread_list
-from services.content.wording import Wording, read, words_of
+from services.content.wording import Wording, edited, read, words_of
 from shared.commands import Outcome
 from shared.history import History
 from shared.http.dependencies import Store
@@ -35,6 +35,8 @@ EXAMPLE: JsonDict = {
     "comments": 1,
     "opened_at": "2026-03-01T12:00:00Z",
     "edited_at": None,
+    "edited_by": None,
+    "imported_by": None,
     "active_at": "2026-03-02T08:15:30Z",
 }
 
@@ -57,6 +59,8 @@ class ThreadAnswer(Answer):
     comments: int = Field(description="Comments on the thread itself; those on a reply are counted there.")
     opened_at: datetime
     edited_at: datetime | None
+    edited_by: UUID | None = Field(description="Who edited it last here; null where that is nobody known.")
+    imported_by: UUID | None = Field(description="Who brought it in by a backfill; null where it was done here.")
     active_at: datetime = Field(description="When it was opened, replied to or commented in last.")
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
@@ -81,7 +85,8 @@ async def show(found: Outcome[Thread], store: Store, db: Reading) -> ThreadAnswe
         replies=counted.replies if counted else 0,
         comments=counted.comments if counted else 0,
         opened_at=history.began_at,
-        edited_at=history.last_at(ThreadEdited) or opened.edited_at,
+        **edited(history.last(ThreadEdited), opened.edited_at),
+        imported_by=history.imported_by,
         active_at=(counted.at if counted else None) or history.began_at,
     )
 
@@ -117,6 +122,8 @@ async def show_rows(rows: Sequence[sa.Row[Any]], community: UUID, vault: Vault) 
             comments=row.comments,
             opened_at=row.opened_at,
             edited_at=row.edited_at,
+            edited_by=row.edited_by,
+            imported_by=row.imported_by,
             active_at=row.at,
         )
         for row in rows

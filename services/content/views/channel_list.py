@@ -29,6 +29,7 @@ channel_list = view_table(
         sa.Column("purpose", sa.Text),
         sa.Column("opened_at", sa.DateTime(timezone=True)),
         sa.Column("archived", sa.Boolean),
+        sa.Column("imported_by", UUID),
     ],
     add=["threads"],
     indexes=[sa.Index("ix_channel_list_opened", "community", "opened_at", "channel")],
@@ -41,9 +42,16 @@ def fold(event: ChannelListEvent, record: Recorded) -> Iterator[Change]:
     key, version = (record.community, event.channel_id), record.version
     match event:
         case ChannelOpened(name=name, posting=posting, purpose=purpose):
-            at = record.occurred_at
             yield put(
-                channel_list, key, version, name=name, posting=posting, purpose=purpose, opened_at=at, archived=False
+                channel_list,
+                key,
+                version,
+                name=name,
+                posting=posting,
+                purpose=purpose,
+                opened_at=record.occurred_at,
+                archived=False,
+                imported_by=record.imported_by,
             )
         case ChannelRenamed(name=name):
             yield put(channel_list, key, version, name=name)

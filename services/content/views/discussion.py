@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ from services.content.events import (
     ReplyPosted,
 )
 from services.content.tables import metadata
+from services.content.wording import editor
 from shared.event import Recorded, Text
 from shared.views.view import Change, View, add, drop, put, view_table
 
@@ -30,6 +32,8 @@ reply_list = view_table(
         sa.Column("text_ref", PG_UUID),
         sa.Column("posted_at", sa.DateTime(timezone=True)),
         sa.Column("edited_at", sa.DateTime(timezone=True)),
+        sa.Column("edited_by", PG_UUID),
+        sa.Column("imported_by", PG_UUID),
     ],
     add=["comments"],
     indexes=[sa.Index("ix_reply_list_thread", "community", "thread", "posted_at", "reply")],
@@ -47,6 +51,8 @@ comment_list = view_table(
         sa.Column("text_ref", PG_UUID),
         sa.Column("posted_at", sa.DateTime(timezone=True)),
         sa.Column("edited_at", sa.DateTime(timezone=True)),
+        sa.Column("edited_by", PG_UUID),
+        sa.Column("imported_by", PG_UUID),
     ],
     indexes=[sa.Index("ix_comment_list_target", "community", "target", "posted_at", "comment")],
 )
@@ -58,10 +64,19 @@ def fold(event: DiscussionEvent, record: Recorded) -> Iterator[Change]:
     here, version, at = record.community, record.version, record.occurred_at
     match event:
         case ReplyPosted(reply_id=reply, thread_id=thread, author_id=author, text=text):
-            values = {"thread": thread, "author": author, "text_ref": _ref(text)}
-            yield put(reply_list, (here, reply), version, **values, posted_at=at, edited_at=event.edited_at)
+            yield put(
+                reply_list,
+                (here, reply),
+                version,
+                thread=thread,
+                author=author,
+                text_ref=_ref(text),
+                posted_at=at,
+                edited_at=event.edited_at,
+                imported_by=record.imported_by,
+            )
         case ReplyEdited(reply_id=reply, text=text):
-            yield put(reply_list, (here, reply), version, text_ref=_ref(text), edited_at=at)
+            yield put(reply_list, (here, reply), version, **_edited(text, record))
         case ReplyDeleted(reply_id=reply):
             yield drop(reply_list, (here, reply), version)
         case CommentPosted(comment_id=comment, thread_id=thread, target_kind=kind, author_id=author, text=text):
@@ -76,15 +91,20 @@ def fold(event: DiscussionEvent, record: Recorded) -> Iterator[Change]:
                 text_ref=_ref(text),
                 posted_at=at,
                 edited_at=event.edited_at,
+                imported_by=record.imported_by,
             )
             yield from _on_reply(event, here, 1)
         case CommentEdited(comment_id=comment, text=text):
-            yield put(comment_list, (here, comment), version, text_ref=_ref(text), edited_at=at)
+            yield put(comment_list, (here, comment), version, **_edited(text, record))
         case CommentDeleted(comment_id=comment):
             yield drop(comment_list, (here, comment), version)
             yield from _on_reply(event, here, -1)
         case _:
             raise TypeError(event)
+
+
+def _edited(text: Text | None, record: Recorded) -> dict[str, Any]:
+    return {"text_ref": _ref(text), "edited_at": record.occurred_at, "edited_by": editor(record)}
 
 
 def _on_reply(event: CommentPosted | CommentDeleted, here: UUID, one: int) -> Iterator[Change]:

@@ -28,6 +28,7 @@ from services.content.events import (
     ThreadOpened,
 )
 from services.content.tables import metadata
+from services.content.wording import editor
 from shared.event import Recorded, Text
 from shared.views.view import Change, View, add, drop, micros, put, view_table
 
@@ -47,6 +48,8 @@ thread_list = view_table(
         sa.Column("tags", ARRAY(sa.Text)),
         sa.Column("opened_at", sa.DateTime(timezone=True)),
         sa.Column("edited_at", sa.DateTime(timezone=True)),
+        sa.Column("edited_by", PG_UUID),
+        sa.Column("imported_by", PG_UUID),
         sa.Column("accepted_reply", PG_UUID),
     ],
     add=["replies", "comments"],
@@ -98,11 +101,13 @@ def fold(event: ThreadListEvent, record: Recorded) -> Iterator[Change]:
                 tags=list(tags),
                 opened_at=at,
                 edited_at=event.edited_at,
+                imported_by=record.imported_by,
             )
             yield from (put(thread_tag, (here, tag, thread), version) for tag in tags)
             yield _active(key, record)
         case ThreadEdited(text=text, tags=tags, former_tags=former):
-            yield put(thread_list, key, version, text_ref=_ref(text), tags=list(tags), edited_at=at)
+            words = {"text_ref": _ref(text), "edited_at": at, "edited_by": editor(record)}
+            yield put(thread_list, key, version, **words, tags=list(tags))
             yield from (put(thread_tag, (here, tag, thread), version) for tag in tags if tag not in former)
             yield from (drop(thread_tag, (here, tag, thread), version) for tag in former if tag not in tags)
         case ThreadDeleted(tags=tags):

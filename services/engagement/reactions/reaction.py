@@ -19,6 +19,7 @@ REACTION: JsonDict = {
     "kind": "helpful",
     "positive": True,
     "reacted_at": "2026-03-01T15:00:00Z",
+    "imported_by": None,
 }
 SUMMARY: JsonDict = {
     "target_id": REACTION["target_id"],
@@ -39,6 +40,7 @@ class ReactionAnswer(Answer):
     kind: str
     positive: bool
     reacted_at: datetime
+    imported_by: UUID | None = Field(None, description="Who brought it in by a backfill; null where it was given here.")
 
     model_config = ConfigDict(json_schema_extra={"examples": [REACTION]})
 

@@ -67,6 +67,7 @@ async def list_reactions(
         listed.kind,
         listed.positive,
         listed.reacted_at,
+        listed.imported_by,
     ).where(standing)
     async with db.at_once() as now:  # one sign at a time, also of what is counted and of what is listed
         counts, mine = await now.execute(counting), await now.execute(own)

@@ -22,6 +22,7 @@ reaction_list = view_table(
         sa.Column("kind", sa.Text),
         sa.Column("positive", sa.Boolean),
         sa.Column("reacted_at", sa.DateTime(timezone=True)),
+        sa.Column("imported_by", UUID),
     ],
     indexes=[
         sa.Index("ix_reaction_list_target", "community", "target", "reacted_at", "reaction"),
@@ -54,6 +55,7 @@ def fold(event: ReactionsEvent, record: Recorded) -> Iterator[Change]:
                 kind=kind,
                 positive=positive,
                 reacted_at=at,
+                imported_by=record.imported_by,
             )
             yield add(reaction_count, counted, reactions=1)
         case ReactionWithdrawn():

@@ -71,6 +71,7 @@ async def list_suggestions(
             answered_at=row.answered_at,
             votes=row.votes,
             my_vote=row.my_vote,
+            imported_by=row.imported_by,
         )
         for row in rows
     ]

@@ -42,6 +42,7 @@ EXAMPLE: JsonDict = {
     "answered_at": "2026-03-02T10:00:00Z",
     "votes": 17,
     "my_vote": True,
+    "imported_by": None,
 }
 
 
@@ -65,6 +66,7 @@ class SuggestionAnswer(Answer):
     answered_at: datetime | None = Field(description="When the answer, or its last revision, was given.")
     votes: int = Field(description="As the board has counted them.")
     my_vote: bool = Field(description="Whether the caller votes for it.")
+    imported_by: UUID | None = Field(description="Who brought it in by a backfill; null where it was done here.")
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
@@ -103,6 +105,7 @@ async def show(
         answered_at=history.last_at(SuggestionAnswered),
         votes=votes,
         my_vote=my_vote,
+        imported_by=history.imported_by,
     )
 
 

@@ -37,6 +37,7 @@ suggestion_board = view_table(
         sa.Column("reason_ref", PG_UUID),
         sa.Column("answer_ref", PG_UUID),
         sa.Column("answered_at", sa.DateTime(timezone=True)),
+        sa.Column("imported_by", PG_UUID),
     ],
     add=["votes"],
     indexes=[
@@ -79,6 +80,7 @@ def fold(event: BoardEvent, record: Recorded) -> Iterator[Change]:
                 submitted_at=at,
                 state="open",
                 state_since=at,
+                imported_by=record.imported_by,
             )
         case SuggestionEdited(text=text):
             yield put(suggestion_board, key, record.version, text_ref=text.ref)

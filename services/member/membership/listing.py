@@ -47,7 +47,14 @@ async def list_members(
         raise Forbidden("Only moderators see who has applied.")
     at = here.community.id
     select = (
-        sa.select(roster.c.member, roster.c.status, roster.c.since, IS_ROBOT.label("robot"), profile_words.c.ref)
+        sa.select(
+            roster.c.member,
+            roster.c.status,
+            roster.c.since,
+            IS_ROBOT.label("robot"),
+            roster.c.imported_by,
+            profile_words.c.ref,
+        )
         .outerjoin(
             profile_words,
             sa.and_(profile_words.c.community == roster.c.community, profile_words.c.member == roster.c.member),
@@ -78,6 +85,7 @@ async def list_members(
             roles=ranked(roles[row.member], row.status),
             display_name=names.get(row.ref),
             robot=row.robot,
+            imported_by=row.imported_by,
         )
         for row in rows
     ]

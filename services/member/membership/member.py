@@ -40,6 +40,7 @@ MEMBER_EXAMPLE: JsonDict = {
     "roles": ["moderator", "member"],
     "display_name": "Ada",
     "robot": False,
+    "imported_by": None,
 }
 
 _SETTLES_STATUS = (
@@ -89,6 +90,9 @@ class MemberListed(Answer):
         description="As in the profile; null without one. Of who is not here any more, only moderators and they see it."
     )
     robot: bool = Field(description="Whether an administrator marked the account as a program's.")
+    imported_by: UUID | None = Field(
+        description="Who brought them in by a backfill; null for who joined or applied themselves."
+    )
 
     model_config = ConfigDict(json_schema_extra={"examples": [MEMBER_EXAMPLE]})
 
@@ -143,6 +147,7 @@ async def show(member: UUID, found: Outcome[Membership], here: Here, store: Stor
         roles=roles,
         display_name=name,
         robot=state.robot,
+        imported_by=found.history.imported_by,
         times_joined=state.times_joined,
         application=await _application(state, here, store) if insider else None,
         removal=await _removal(state, here, store) if insider else None,

@@ -36,6 +36,7 @@ roster = view_table(
         sa.Column("status", sa.Text),
         sa.Column("since", sa.DateTime(timezone=True)),  # when that status began
         sa.Column("robot", sa.Boolean),
+        sa.Column("imported_by", UUID),
     ],
     indexes=[sa.Index("ix_roster_newest", "community", "status", "since", "member")],
 )
@@ -74,7 +75,8 @@ def fold(event: RosterEvent, record: Recorded) -> Iterator[Change]:
     member, since = (record.community, event.member_id), record.occurred_at
     match event:
         case MemberJoined():
-            yield put(roster, member, record.version, status="member", since=since)
+            brought = {"imported_by": record.imported_by}
+            yield put(roster, member, record.version, status="member", since=since, **brought)
         case ApplicationSubmitted():
             yield put(roster, member, record.version, status="applicant", since=since)
         case ApplicationWithdrawn():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -55,8 +56,8 @@ async def live(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathF
     async with fresh_database(SERVICE.metadata) as settings, toy_api(settings, jwks) as api:
         await api.community("square")
         await api.standing("square", "founder", "member", "owner")
-        await api.standing("square", "origin:7")
-        await api.standing("square", "origin:8")
+        await api.standing("square", "origin:7", imported=True)
+        await api.standing("square", "origin:8", imported=True)
         with api.caught_up():
             async with listening(api.app) as port:
                 yield Live(api, port)
@@ -80,15 +81,61 @@ async def test_a_line_is_applied_once_and_then_repeated(live: Live) -> None:
     first = await live.bring(opening("once"))
     again = await live.bring(opening("once"))
     account = derived_id("backfill", here("square"), "account", "once")
-    member = live.api.member("square", "origin:7")
+    member = live.api.member("square", "origin:7", imported=True)
 
     assert first == [{"line": 1, "source": "once", "status": "applied", "id": str(account), "member": str(member)}]
     assert again == [{**first[0], "status": "repeated"}]
     async with driver(live.api.runtime.engine) as connection:
-        row = await connection.fetchrow("select actor, community, occurred_at from log where stream = $1", account)
+        row = await connection.fetchrow(
+            "select actor, community, occurred_at, imported_by from log where stream = $1", account
+        )
     assert row is not None
     assert (row["actor"], row["community"]) == (member, here("square"))
+    assert row["imported_by"] == live.api.member("square", "founder")
     assert row["occurred_at"].isoformat() == "2011-08-17T20:18:56.507000+00:00"
+
+
+async def test_who_signs_in_is_spoken_for_by_nobody(live: Live) -> None:
+    await live.api.standing("square", "somebody")
+    signed_in = live.api.member("square", "somebody")
+    _, answer = await live.bring(opening("once"), payment("p:somebody", "once", subject="somebody"))
+
+    assert (answer["status"], answer["problem"]["status"]) == ("rejected", 403)
+    assert "member" not in answer
+    assert str(signed_in) not in str(
+        await live.bring(opening("founder", subject="founder"), opening("nobody", subject="x"))
+    )
+
+
+async def test_a_rejected_line_tells_no_member(live: Live) -> None:
+    wrong = [opening("r:1", occurred_at="2999-01-01T00:00:00Z"), payment("r:2", "nothing"), payment("r:3", "once", 0)]
+    answers = await live.bring(opening("once"), *wrong)
+
+    assert [answer["status"] for answer in answers[1:]] == ["rejected"] * 3
+    assert ["member" in answer for answer in answers] == [True, False, False, False]
+
+
+async def test_a_caller_may_bring_in_so_many_lines_a_day_and_an_operator_more(live: Live) -> None:
+    async with driver(live.api.runtime.engine) as connection:
+        await connection.execute("delete from import_count")
+    before, live.api.runtime.settings = (
+        live.api.runtime.settings,
+        live.api.runtime.settings.model_copy(update={"import_lines": 3}),
+    )
+    try:
+        first = await live.bring(opening("q:1"), opening("q:2"))
+        then = await live.bring(opening("q:3"), opening("q:4"), opening("q:5"))
+        body = json.dumps(opening("q:4"))
+        headers = {**bearer("founder", scope="guildhall:operate"), "content-type": "application/x-ndjson"}
+        operator = await live.api.client.post(PATH, content=body, headers=headers)
+    finally:
+        live.api.runtime.settings = before
+        async with driver(live.api.runtime.engine) as connection:
+            await connection.execute("delete from import_count")
+
+    assert [answer["status"] for answer in (*first, *then)] == ["applied"] * 3 + ["rejected"] * 2
+    assert (then[1]["problem"]["status"], then[1]["problem"]["detail"][:22]) == (429, "You have sent 3 lines ")
+    assert json.loads(operator.text)["status"] == "applied"
 
 
 async def test_lines_of_one_stream_go_in_order_and_dependants_find_what_came_before(live: Live) -> None:

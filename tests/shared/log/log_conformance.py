@@ -78,6 +78,22 @@ class LogConformance:
         followed = [r for p in range(log.partitions) for r in await log.follow(p, 0, 10)]
         assert {r.stream: r.traceparent for r in followed}[stream(2)] == trace
 
+    async def test_who_brought_it_in_comes_back_with_every_event_of_its_append_and_with_no_other(
+        self, log: Log
+    ) -> None:
+        words = (Secret(COMMUNITY, ALICE, stream(9), b"{}"),)
+        alone = replace(one(1, 0), imported_by=stream(7), secrets=words)
+        several = replace(
+            request(Write(stream(2), 0, (event(), event())), Write(stream(3), 0, (event(),))), imported_by=stream(8)
+        )
+
+        await asyncio.gather(log.append(alone), log.append(several), log.append(one(4, 0)))
+
+        found = {n: [r.imported_by for r in await log.load(stream(n))] for n in (1, 2, 3, 4)}
+        assert found == {1: [stream(7)], 2: [stream(8), stream(8)], 3: [stream(8)], 4: [None]}
+        followed = [r for p in range(log.partitions) for r in await log.follow(p, 0, 10)]
+        assert {r.stream: r.imported_by for r in followed}[stream(1)] == stream(7)
+
     async def test_a_stream_is_loaded_after_a_version(self, log: Log) -> None:
         await log.append(one(1, 0, events=5))
 
