@@ -303,7 +303,7 @@ async def test_words_come_back_as_they_were_sent_and_a_title_shows(town: Town) -
 
 
 async def test_a_title_that_is_brought_in_loses_what_cannot_stand_in_it(town: Town) -> None:
-    path = await town.found("bob")
+    path = await town.brought_in("bob")
     when = {"occurred_at": "2012-02-03T04:05:06Z", "subject": "bob", "command": "submit-suggestion"}
     lines: list[dict[str, Any]] = [
         {"source": "s:1", "title": "More\u202e\tben\x07ches\u200b", "body": "    code\n", **when},
