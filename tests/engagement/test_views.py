@@ -43,7 +43,7 @@ def test_what_was_deleted_is_no_target_any_more() -> None:
 
 
 def test_reactions_are_listed_and_counted_and_taken_off_again() -> None:
-    row = {"target": ROSES, "actor": BOB, "kind": "like", "positive": True, "reacted_at": NOON}
+    row = {"target": ROSES, "actor": BOB, "kind": "like", "positive": True, "reacted_at": NOON, "imported_by": None}
     assert changes(REACTIONS, LIKED) == [
         put(reaction_list, (COMMUNITY, LIKE), 1, **row),
         add(reaction_count, (COMMUNITY, ROSES, "like"), reactions=1),

@@ -29,7 +29,7 @@ def changes(event: Any, version: int = 1) -> list[Change]:
 
 
 def test_a_submitted_suggestion_stands_open_on_the_board() -> None:
-    row = {"text_ref": words(1).ref, "submitted_at": NOON, "state": "open", "state_since": NOON}
+    row = {"text_ref": words(1).ref, "submitted_at": NOON, "state": "open", "state_since": NOON, "imported_by": None}
     assert changes(SUBMITTED) == [put(suggestion_board, ROW, 1, author=ALICE, anonymous=False, **row)]
     assert changes(HIDDEN) == [put(suggestion_board, ROW, 1, author=None, anonymous=True, **row)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2 as httpx
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from tests.member.api import Json, found, founding, join
 from tests.member.running import Api
 
-SOMEBODY = uuid4()
+SOMEBODY = UUID("449877b2-5805-4ec5-83d8-e5ac632a7b3c")
 ASKED: list[tuple[str, str, Json | None]] = [
     ("GET", "", None),
     ("PATCH", "", {"name": "Meadow"}),

@@ -43,7 +43,8 @@ def test_the_roster_knows_each_status_and_since_when() -> None:
         (events.MemberLeft(BOB), "left"),
         (events.MemberRemoved(BOB, ALICE, None), "removed"),
     ]:
-        assert roster_changes(event, 3) == [put(roster, (GARDEN, BOB), 3, status=status, since=NOON)]
+        imported = {"imported_by": None} if event is BOB_JOINED else {}
+        assert roster_changes(event, 3) == [put(roster, (GARDEN, BOB), 3, status=status, since=NOON, **imported)]
 
 
 def test_the_roster_knows_who_is_a_robot() -> None:
