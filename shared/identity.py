@@ -13,8 +13,6 @@ from uuid import UUID, uuid5
 
 NAMESPACE = UUID("6e0f7a52-9a2b-5c36-8f0e-2d4b1c9a7e11")
 """The root of every derived id (RFC 9562, version 5) of this system."""
-IMPORTS = "import:"
-"""Begins the issuer of subjects that are brought in, who are nobody that a token is about."""
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _UUID_SHAPE = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -59,10 +57,3 @@ class Caller:
     def member_in(self, community: UUID) -> UUID:
         """The caller's member id in a community, member or not."""
         return member_id(self.secret, community, self.issuer, self.subject)
-
-    def imported_in(self, community: UUID, subject: str) -> UUID:
-        """The member that a subject of the caller's imports is in a community: never one who signs in.
-
-        All importers of one issuer mean the same by a subject, so that another goes on where one has ended.
-        """
-        return member_id(self.secret, community, f"{IMPORTS}{self.issuer}", subject)

@@ -25,6 +25,7 @@ from shared.commands import Act, Outcome
 from shared.errors import BadRequest, Conflict, Forbidden, Invalid, NotFound, Problem, TooLarge
 from shared.http.bodies import check_json
 from shared.http.problems import Violations, as_problem
+from shared.identity import member_id
 from shared.runtime import Runtime
 
 LEEWAY = timedelta(seconds=60)
@@ -107,7 +108,9 @@ class Clerk:
 
     def _context(self, line: Line, at: datetime) -> LineContext:
         caller, community = self.here.caller, self.here.community
-        member = None if line.subject is None else caller.imported_in(community.id, line.subject)
+        member = None
+        if line.subject is not None:
+            member = member_id(caller.secret, community.id, caller.issuer, line.subject)
         act = Act(community.id, member, at, imported_by=self.here.id)
         return LineContext(self.runtime, caller, community, member, act)
 

@@ -43,8 +43,7 @@ def _as_text(value: object) -> object:
 class Line(Body):
     """What every line has; a command's own model adds its arguments.
 
-    `subject` is who acted, as the source names them; null for nobody or somebody unknown. Subjects are members of their
-    own, never somebody who signs in, whatever a token calls them.
+    `subject` is who acted, as the issuer of the caller's token names them; null for nobody or somebody unknown.
     """
 
     command: str

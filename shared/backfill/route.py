@@ -24,8 +24,7 @@ One command per line, each decided as its REST operation would be, at `occurred_
 asked as of then: who was a member then, and what was not yet archived, deleted or settled. In an archived community
 nothing new is taken.
 
-Subjects are members of their own, who never sign in: nobody is spoken for who does, by whatever name. Whatever a line
-writes says for ever who brought it in (`imported_by`).
+Whatever a line writes says for ever who brought it in (`imported_by`).
 
 Ids follow from `source`, so a line that is sent again is answered as repeated and changes nothing, whatever became of
 it since. With other words than stand it is the next edition: an edit at `edited_at` (without it, now), answered as

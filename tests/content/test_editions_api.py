@@ -150,9 +150,9 @@ async def test_what_was_edited_here_since_stays_and_a_later_edit_there_comes_in(
     answers = await town.backfill(path, *BASE)
     ids = {answer["source"]: answer["id"] for answer in answers}
     thread = f"{path}/threads/{ids['se:1']}"
-    await town.send("alice", "PATCH", thread, 200, {"tags": ["mine"]})
+    await town.send("bob", "PATCH", thread, 200, {"tags": ["mine"]})
     await town.send("alice", "PATCH", f"{path}/replies/{ids['se:2']}", 200, {"body": "Mine."})
-    await town.send("alice", "PATCH", f"{path}/comments/{ids['se:c1']}", 200, {"body": "Mine."})
+    await town.send("carol", "PATCH", f"{path}/comments/{ids['se:c1']}", 200, {"body": "Mine."})
     await town.send("alice", "PATCH", f"{path}/channels/{ids['se:channel']}", 200, {"name": "Mine"})
 
     assert statuses(await town.backfill(path, *BASE)) == ["repeated"] * 4
@@ -204,9 +204,9 @@ async def test_who_is_gone_there_or_another_stays_who_they_were_and_the_words_ar
 async def test_what_was_deleted_here_stays_deleted(town: Town) -> None:
     path = await community(town)
     answers = await town.backfill(path, *BASE)
-    for one in (COMMENT, REPLY, THREAD):
+    for one, who in ((COMMENT, "carol"), (REPLY, "alice"), (THREAD, "bob")):
         id_ = next(answer["id"] for answer in answers if answer["source"] == one["source"])
-        await town.send("alice", "DELETE", f"{path}/{WHERE[one['command']]}/{id_}", 204)
+        await town.send(who, "DELETE", f"{path}/{WHERE[one['command']]}/{id_}", 204)
     edits = [one | {"edited_at": edited, "body": "Anew."} for one in BASE[1:] for edited in (EDITED, None)]
     assert statuses(await town.backfill(path, *edits)) == ["repeated"] * 6
     assert [(await shown(town, path, one, answers))["deleted"] for one in BASE[1:]] == [True] * 3

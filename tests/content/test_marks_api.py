@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tests.content.test_backfill_api import CHANNEL, COMMENT, ON_THREAD, REPLY, THREAD, community
 from tests.content.town import Json, Town
-from tests.member import api as members
 
 
 async def _everything(town: Town, path: str, thread: str, reply: str, comment: str) -> list[Json]:
@@ -34,23 +33,6 @@ async def test_what_was_brought_in_says_by_whom_and_an_edition_of_it_names_no_ed
         await town.send("dora", "GET", f"{path}/channels/{ids['se:channel']}", 200),
     ):
         assert shown["imported_by"] == alice
-
-
-async def test_who_signs_in_is_another_than_who_was_brought_in_under_the_same_name(town: Town) -> None:
-    path = await members.found(town.member, "alice")
-    signed_in = (await members.join(town.member, path, "bob"))["id"]
-    (brought_in,) = await members.bring_in(town.member, path, "bob")
-    _, thread = await town.backfill(path, CHANNEL, THREAD)
-
-    assert brought_in["member"] == thread["member"] != signed_in
-    assert (await town.send("dora", "GET", f"{path}/threads/{thread['id']}", 200))["author_id"] == thread["member"]
-    await town.send("bob", "DELETE", f"{path}/threads/{thread['id']}", 403)
-    alice = (await town.member.by("alice").get(f"{path}/members/me")).json()["id"]
-    marks = {
-        who: (await town.member.by("alice").get(f"{path}/members/{who}")).json()["imported_by"]
-        for who in (signed_in, brought_in["member"])
-    }
-    assert marks == {signed_in: None, brought_in["member"]: alice}
 
 
 async def test_an_edit_says_who_edited_the_author_or_a_moderator(town: Town) -> None:

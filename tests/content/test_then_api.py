@@ -27,11 +27,14 @@ NEW: dict[str, Json] = {
 async def nothing(town: Town, path: str, ids: Ids) -> None: ...
 
 
-async def bob_removed(town: Town, path: str, ids: Ids) -> None:
-    """The bob who was brought in: nobody else could send him away."""
-    (joined,) = await members.bring_in(town.member, path, "bob")
-    async with town.member.by("alice") as client:
-        assert (await client.delete(f"{path}/members/{joined['member']}")).status_code == 204
+async def bob_left(town: Town, path: str, ids: Ids) -> None:
+    async with town.member.by("bob") as client:
+        assert (await client.delete(f"{path}/members/me")).status_code == 204
+
+
+async def bob_came_back(town: Town, path: str, ids: Ids) -> None:
+    await bob_left(town, path, ids)
+    await members.join(town.member, path, "bob")
 
 
 async def channel_archived(town: Town, path: str, ids: Ids) -> None:
@@ -39,7 +42,7 @@ async def channel_archived(town: Town, path: str, ids: Ids) -> None:
 
 
 async def thread_deleted(town: Town, path: str, ids: Ids) -> None:
-    await town.send("alice", "DELETE", f"{path}/threads/{ids['se:1']}", 204)
+    await town.send("bob", "DELETE", f"{path}/threads/{ids['se:1']}", 204)
 
 
 async def reply_deleted(town: Town, path: str, ids: Ids) -> None:
@@ -54,7 +57,8 @@ async def community_archived(town: Town, path: str, ids: Ids) -> None:
 SINCE: list[tuple[Callable[[Town, str, Ids], Awaitable[None]], dict[str, int], int]] = [
     # What changed since; lines of a time after the change that are refused, with the status; lines of then likewise.
     (nothing, {}, 0),
-    (bob_removed, dict.fromkeys(NEW, 403), 0),
+    (bob_left, dict.fromkeys(NEW, 403), 0),
+    (bob_came_back, {}, 0),
     (channel_archived, {kind: 409 for kind in NEW if kind != "acceptance"}, 0),
     (thread_deleted, {kind: 409 for kind in NEW if kind != "thread"}, 0),
     (reply_deleted, {"comment on a reply": 409, "acceptance": 409}, 0),
@@ -90,7 +94,7 @@ async def test_what_changed_since_by_kind_of_line_known_and_new(
 
 async def _heard(change: object) -> None:
     """Wait until the content service has heard of what the member service wrote."""
-    if change in (bob_removed, community_archived):
+    if change in (bob_left, bob_came_back, community_archived):
         await asyncio.sleep(BELIEVED + 0.5)  # a look-up that permitted is believed for that long
 
 
@@ -111,11 +115,11 @@ async def test_an_acceptance_of_what_was_deleted_since_ends_when_it_was_deleted(
     assert thread["accepted_reply_id"] == ids["se:3"]
 
 
-async def test_an_edit_of_who_was_removed_comes_in_and_none_in_an_archived_community(town: Town) -> None:
+async def test_an_edit_of_who_has_left_comes_in_and_none_in_an_archived_community(town: Town) -> None:
     path = await community(town)
     ids = {answer["source"]: answer["id"] for answer in await town.backfill(path, *DUMP[:6])}
-    await bob_removed(town, path, ids)
-    await _heard(bob_removed)
+    await bob_left(town, path, ids)
+    await _heard(bob_left)
     edition = THREAD | {"body": "Anew.", "edited_at": "2016-01-01T00:00:00Z"}
     assert statuses(await town.backfill(path, edition)) == ["edited"]
     await community_archived(town, path, ids)

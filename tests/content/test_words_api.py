@@ -9,7 +9,6 @@ import pytest
 
 from tests.content.test_backfill_api import line
 from tests.content.town import QUESTION, Place, Town
-from tests.member import api as members
 
 CODE = "    if roses:\n\tprune()  \n\n\n    else:\r\n\ufeffe\u0301"
 """A Markdown code block, tabs, spaces that break a line, empty lines, a byte order mark, letters in parts."""
@@ -92,7 +91,6 @@ async def test_a_filter_that_can_be_no_tag_is_refused_with_its_character(town: T
 
 
 async def _brought(town: Town, place: Place, *lines: dict[str, Any]) -> list[dict[str, Any]]:
-    await members.bring_in(town.member, place.path, "bob")
     answers = await town.backfill(place.path, *lines)
     assert [answer["status"] for answer in answers] == ["applied"] * len(lines), answers
     return answers

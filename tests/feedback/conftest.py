@@ -35,12 +35,6 @@ class Town:
                 await members.grant(self.member, path, "moderator", joined["id"])
         return path
 
-    async def brought_in(self, *subjects: str) -> str:
-        """The same of those who signed in, and as many members of an import who are called like them."""
-        path = await self.found(*subjects)
-        await members.bring_in(self.member, path, *subjects)
-        return path
-
 
 @pytest.fixture(scope="module")
 async def town(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:

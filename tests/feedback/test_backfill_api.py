@@ -47,7 +47,7 @@ async def test_a_backfill_brings_suggestions_and_votes_of_then_with_or_without_w
 
 
 async def test_what_was_brought_in_once_is_not_brought_in_again_whatever_became_of_it(town: Town) -> None:
-    path = await town.brought_in("bob")
+    path = await town.found("bob")
     when = {"occurred_at": "2012-02-03T04:05:06Z"}
     lines: list[dict[str, Any]] = [
         {"command": "submit-suggestion", "source": "s:1", "subject": "bob", **BENCHES, **when},
@@ -57,6 +57,7 @@ async def test_what_was_brought_in_once_is_not_brought_in_again_whatever_became_
     client = town.by("alice", "guildhall:backfill")
     first = await _sent(client, f"{path}/feedback/backfill", lines)
     suggestion = f"{path}/suggestions/{first[0]['id']}"
+    assert (await town.by("bob").delete(f"{suggestion}/votes/me")).status_code == 204
     assert (await client.post(f"{suggestion}/decline")).status_code == 200
     again = await _sent(client, f"{path}/feedback/backfill", lines)
 
@@ -67,7 +68,7 @@ async def test_what_was_brought_in_once_is_not_brought_in_again_whatever_became_
 
 
 async def test_the_next_edition_of_a_suggestion_edits_it_also_where_it_is_settled(town: Town) -> None:
-    path = await town.brought_in("bob")
+    path = await town.found("bob")
     line = {"command": "submit-suggestion", "source": "s:1", "subject": "bob", "occurred_at": "2012-02-03T04:05:06Z"}
     client, at = town.by("alice", "guildhall:backfill"), f"{path}/feedback/backfill"
     first, without = await _sent(client, at, [{**line, **BENCHES}, line])
@@ -84,7 +85,7 @@ async def test_the_next_edition_of_a_suggestion_edits_it_also_where_it_is_settle
 
 
 async def test_an_edition_of_an_anonymous_suggestion_names_nobody(town: Town) -> None:
-    path = await town.brought_in("bob")
+    path = await town.found("bob")
     line = {"command": "submit-suggestion", "source": "s:1", "subject": "bob", "occurred_at": "2012-02-03T04:05:06Z"}
     client, at = town.by("alice", "guildhall:backfill"), f"{path}/feedback/backfill"
     await _sent(client, at, [{**line, **BENCHES, "anonymous": True}])
@@ -97,7 +98,7 @@ async def test_an_edition_of_an_anonymous_suggestion_names_nobody(town: Town) ->
 
 
 async def test_a_vote_for_what_was_settled_since_comes_in_and_a_later_one_does_not(town: Town) -> None:
-    path = await town.brought_in("bob", "carol")
+    path = await town.found("bob", "carol")
     when = {"occurred_at": "2012-02-03T04:05:06Z"}
     client, at = town.by("alice", "guildhall:backfill"), f"{path}/feedback/backfill"
     (made,) = await _sent(client, at, [{"command": "submit-suggestion", "source": "s:1", "subject": "bob", **when}])
@@ -113,7 +114,7 @@ async def test_a_vote_for_what_was_settled_since_comes_in_and_a_later_one_does_n
 
 
 async def test_a_title_that_is_too_long_is_cut_and_the_suggestion_comes_in(town: Town) -> None:
-    path = await town.brought_in("bob")
+    path = await town.found("bob")
     line = {"command": "submit-suggestion", "source": "s:1", "subject": "bob", "occurred_at": "2012-02-03T04:05:06Z"}
     client, at = town.by("alice", "guildhall:backfill"), f"{path}/feedback/backfill"
     first, again = await _sent(client, at, [{**line, "title": "b" * 201, "body": "Benches."}] * 2)

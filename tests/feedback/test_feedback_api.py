@@ -254,7 +254,8 @@ async def test_who_has_left_takes_their_own_suggestions_and_votes_away(town: Tow
             for x in (nowhere, foreign)
         ]
         if hidden:
-            assert {answer.status_code for answer in [*answers, *matched]} == {404}
+            assert {answer.status_code for answer in answers} == {404}
+            assert {answer.status_code for answer in matched} == {412}  # as for what is not there
             assert answers[0].json()["detail"] == answers[1].json()["detail"]
     for _ in range(2):
         assert (await bob.delete(f"{path}/suggestions/{own['id']}")).status_code == 204
@@ -303,7 +304,7 @@ async def test_words_come_back_as_they_were_sent_and_a_title_shows(town: Town) -
 
 
 async def test_a_title_that_is_brought_in_loses_what_cannot_stand_in_it(town: Town) -> None:
-    path = await town.brought_in("bob")
+    path = await town.found("bob")
     when = {"occurred_at": "2012-02-03T04:05:06Z", "subject": "bob", "command": "submit-suggestion"}
     lines: list[dict[str, Any]] = [
         {"source": "s:1", "title": "More\u202e\tben\x07ches\u200b", "body": "    code\n", **when},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from uuid import uuid4
 
@@ -38,21 +37,6 @@ async def join(api: Api, path: str, by: str) -> Json:
     assert answer.status_code == 201, answer.text
     joined: Json = answer.json()
     return joined
-
-
-async def bring_in(api: Api, path: str, *subjects: str) -> list[Json]:
-    """Have these subjects of an import join long ago; the answers to the lines."""
-    lines = [
-        {"command": "join", "source": f"user:{who}", "subject": who, "occurred_at": "2010-01-01T00:00:00Z"}
-        for who in subjects
-    ]
-    answer = await api.by("alice", "guildhall:backfill").post(
-        f"{path}/member/backfill",
-        content="\n".join(map(json.dumps, lines)),
-        headers={"content-type": "application/x-ndjson"},
-    )
-    assert answer.status_code == 200, answer.text
-    return [json.loads(line) for line in answer.text.splitlines()]
 
 
 async def grant(api: Api, path: str, role: str, member: str, by: str = "alice") -> None:

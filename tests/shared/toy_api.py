@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 
 from shared.access.directory import VIEW
-from shared.identity import IMPORTS, community_id, member_id
+from shared.identity import community_id, member_id
 from shared.runtime import Runtime
 from shared.service.service import create_app
 from shared.settings import Settings
@@ -35,9 +35,10 @@ class Api:
         found: Runtime = self.app.state.runtime
         return found
 
-    def member(self, community: str, subject: str, *, imported: bool = False) -> UUID:
-        secret = self.runtime.settings.member_secret.get_secret_value().encode()
-        return member_id(secret, here(community), f"{IMPORTS if imported else ''}{ISSUER}", subject)
+    def member(self, community: str, subject: str) -> UUID:
+        return member_id(
+            self.runtime.settings.member_secret.get_secret_value().encode(), here(community), ISSUER, subject
+        )
 
     async def write(self, table: str, **row: object) -> None:
         async with self.runtime.engine.begin() as connection:
@@ -47,10 +48,8 @@ class Api:
         row = {"slug": slug, "visibility": "public", "admission": "open", "time_zone": "UTC", **changes}
         await self.write(f"{VIEW}_community", community=here(slug), **row)
 
-    async def standing(
-        self, slug: str, subject: str, status: str = "member", *roles: str, imported: bool = False
-    ) -> None:
-        key = {"community": here(slug), "member": self.member(slug, subject, imported=imported)}
+    async def standing(self, slug: str, subject: str, status: str = "member", *roles: str) -> None:
+        key = {"community": here(slug), "member": self.member(slug, subject)}
         await self.write(f"{VIEW}_member", **key, status=status)
         for role in roles:
             await self.write(f"{VIEW}_role", **key, role=role, granted=True)
