@@ -75,6 +75,8 @@ def _page(paths: list[str], file: str, places: Places, matcher: Route | None = N
     handlers: list[Route] = [
         _headers(Content_Security_Policy=POLICY, Cache_Control="no-cache", Vary="Accept-Language"),
         {"handler": "rewrite", "uri": file},
+        # What a template comes to is not known to HEAD, which would say that it has no bytes.
+        {"handler": "headers", "response": {"deferred": True, "delete": ["Content-Length"]}},
         {"handler": "templates"},
         {"handler": "file_server", "root": places.page},
     ]

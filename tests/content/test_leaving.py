@@ -84,7 +84,7 @@ async def test_who_is_not_here_any_more_changes_and_learns_nothing_else(town: To
                     await town.by("bob").delete(path, headers=headers)
                     for path in (others, was.path(kind, str(uuid4())))
                 ]
-                assert [answer.status_code for answer in told] == [404, 404]
+                assert [answer.status_code for answer in told] in ([404, 404], [412, 412])
                 assert told[0].json()["detail"] == told[1].json()["detail"]
     await town.send(
         "bob", "DELETE", f"{was.path('thread', was.others['thread'])}/accepted-answer", 404 if hidden else 403

@@ -49,7 +49,14 @@ def changes(view: View, event: Any, version: int = 1) -> list[Change]:
 
 
 def test_a_channel_is_listed_renamed_and_archived() -> None:
-    row = {"name": "Gardening", "posting": "members", "purpose": "", "opened_at": NOON, "archived": False}
+    row = {
+        "name": "Gardening",
+        "posting": "members",
+        "purpose": "",
+        "opened_at": NOON,
+        "archived": False,
+        "imported_by": None,
+    }
     assert changes(CHANNEL_LIST, OPENED) == [put(channel_list, CHANNEL, 1, **row)]
     assert changes(CHANNEL_LIST, ChannelRenamed(GARDENING, "Plants"), 2) == [
         put(channel_list, CHANNEL, 2, name="Plants")
@@ -64,7 +71,7 @@ def test_a_channel_counts_the_threads_that_stand_in_it() -> None:
 
 def test_an_opened_thread_is_listed_under_its_tags_and_is_active() -> None:
     row = {"channel": GARDENING, "author": ALICE_ID, "text_ref": words(1).ref, "tags": ["roses"]}
-    row |= {"opened_at": NOON, "edited_at": None}
+    row |= {"opened_at": NOON, "edited_at": None, "imported_by": None}
     assert changes(THREAD_LIST, ASKED) == [
         put(thread_list, THREAD, 1, **row),
         put(thread_tag, (COMMUNITY, "roses", ROSES), 1),
@@ -75,7 +82,7 @@ def test_an_opened_thread_is_listed_under_its_tags_and_is_active() -> None:
 def test_an_edit_moves_a_thread_between_tags_and_is_no_activity() -> None:
     event = ThreadEdited(ROSES, GARDENING, ALICE_ID, words(5), ("soil", "water"), ("roses", "water"))
     assert changes(THREAD_LIST, event, 2) == [
-        put(thread_list, THREAD, 2, text_ref=words(5).ref, tags=["soil", "water"], edited_at=NOON),
+        put(thread_list, THREAD, 2, text_ref=words(5).ref, tags=["soil", "water"], edited_at=NOON, edited_by=None),
         put(thread_tag, (COMMUNITY, "soil", ROSES), 2),
         drop(thread_tag, (COMMUNITY, "roses", ROSES), 2),
     ]
@@ -118,15 +125,29 @@ def test_comments_are_counted_where_they_stand_and_are_activity_of_the_thread() 
 
 
 def test_a_discussion_lists_replies_and_comments() -> None:
-    reply = {"thread": ROSES, "author": BOB_ID, "text_ref": words(2).ref, "posted_at": NOON, "edited_at": None}
-    comment = {"thread": ROSES, "author": ALICE_ID, "text_ref": words(4).ref, "posted_at": NOON, "edited_at": None}
+    reply = {
+        "thread": ROSES,
+        "author": BOB_ID,
+        "text_ref": words(2).ref,
+        "posted_at": NOON,
+        "edited_at": None,
+        "imported_by": None,
+    }
+    comment = {
+        "thread": ROSES,
+        "author": ALICE_ID,
+        "text_ref": words(4).ref,
+        "posted_at": NOON,
+        "edited_at": None,
+        "imported_by": None,
+    }
     assert changes(DISCUSSION, ANSWERED) == [put(reply_list, REPLY, 1, **reply)]
     assert changes(DISCUSSION, REMARKED) == [
         put(comment_list, COMMENT, 1, target=WATER, target_kind="reply", **comment),
         add(reply_list, REPLY, comments=1),
     ]
     assert changes(DISCUSSION, ReplyEdited(WATER, ROSES, BOB_ID, None), 2) == [
-        put(reply_list, REPLY, 2, text_ref=None, edited_at=NOON)
+        put(reply_list, REPLY, 2, text_ref=None, edited_at=NOON, edited_by=None)
     ]
     assert changes(DISCUSSION, REPLY_DELETED, 3) == [drop(reply_list, REPLY, 3)]
 

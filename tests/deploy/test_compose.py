@@ -74,7 +74,6 @@ def test_known_secrets_do_for_a_trial_on_this_machine_and_nowhere_else(monkeypat
     trial = settings(monkeypatch)
     assert trial.refusal is None
     assert trial.known_secrets == [
-        "GUILDHALL_DATABASE_URL",
         "GUILDHALL_MEMBER_SECRET",
         "GUILDHALL_CURSOR_SECRET",
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -48,7 +49,7 @@ async def ask(port: int, method: str, target: str, *headers: str) -> tuple[int, 
     return int(status.split()[1]), {k.lower(): v for k, _, v in (field.partition(": ") for field in fields)}, body
 
 
-TOKEN = f"authorization: {bearer()['authorization']}"
+TOKEN = f"authorization: {bearer(exp=int(time.time()) + 3600)['authorization']}"
 
 
 async def test_head_has_the_headers_of_get_and_no_body(gateway: int) -> None:
@@ -56,6 +57,8 @@ async def test_head_has_the_headers_of_get_and_no_body(gateway: int) -> None:
         got, got_headers, body = await ask(gateway, "GET", target, TOKEN)
         had, had_headers, nothing = await ask(gateway, "HEAD", target, TOKEN)
         moving = {"date", "x-request-id"} | ({"content-length"} if b"freshness" in body else set())
+        if target == "/":  # made when it is asked for, so HEAD does not know how long it is
+            moving |= {"transfer-encoding"}
         for name in moving:
             got_headers.pop(name, None)
             had_headers.pop(name, None)

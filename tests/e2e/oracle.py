@@ -241,9 +241,9 @@ class Oracle:
         whole = len(present) * 100_000
         exact = {member: rank[member] * whole / fsum(rank.values()) for member in present}
         shares = {member: int(share) for member, share in exact.items()}
-        # Equal members' ranks may differ in their last bits: remainders that agree to six digits are equal.
+        # Equal members' ranks may differ in their last bits: remainders that agree to three digits are equal.
         by_remainder = sorted(
-            present, key=lambda member: (-round(exact[member] - shares[member], 6), self.members[member])
+            present, key=lambda member: (-round(exact[member] - shares[member], 3), self.members[member])
         )
         for member in by_remainder[: whole - sum(shares.values())]:
             shares[member] += 1

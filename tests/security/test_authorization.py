@@ -29,6 +29,7 @@ DECLARED = {
     Permission.AUTHENTICATED: Needs.TOKEN,
     Permission.JOIN: Needs.KNOWN,
     Permission.WITHDRAW: Needs.WITHDRAW,
+    Permission.ACQUAINTED: Needs.ACQUAINTED,
     Permission.READ: Needs.READ,
     Permission.CONTRIBUTE: Needs.CONTRIBUTE,
     Permission.MODERATE: Needs.MODERATE,

@@ -95,14 +95,14 @@ def _blocks(sender: Integers, receiver: Integers, share: Floats) -> Iterator[_Bl
 def apportioned(total: int, parts: Floats) -> Integers:
     """Whole numbers in proportion to `parts` (positive) that add up to `total`, by largest remainder.
 
-    Equal remainders are served in the order of the parts; those are equal that differ by less than a millionth.
+    Equal remainders are served in the order of the parts; those are equal that differ by less than a thousandth.
     """
     exact = parts * (total / float(parts.sum()))
     whole = np.floor(exact).astype(np.int64)
     missing = total - int(whole.sum())
     # A float's last bit may put the floors one above the total; then the smallest remainder gives.
     step = 1 if missing >= 0 else -1
-    remainder = np.round(exact - whole, 6) * step
+    remainder = np.round(exact - whole, 3) * step
     whole[_largest(remainder, abs(missing))] += step
     return whole
 
