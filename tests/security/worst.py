@@ -77,7 +77,9 @@ def _filled(start: bytes, filling: bytes, end: bytes = b"") -> bytes:
     return start + filling * ((MEGABYTE - len(start) - len(end)) // len(filling)) + end
 
 
-LINE = json.dumps({"command": "open-channel", "source": "s", "name": "n" * 101, "occurred_at": "2020-01-01T00:00:00Z"})
+LINE = json.dumps(
+    {"command": "open-channel", "source": "s", "name": "n", "posting": "nobody", "occurred_at": "2020-01-01T00:00:00Z"}
+)
 BOMB = gzip.compress(b"\x00" * 20 * MEGABYTE)
 
 WORST = [
