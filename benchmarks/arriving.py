@@ -16,12 +16,12 @@ from services.projection.app import SERVICE
 from services.projection.days import SLOTS_A_DAY, number_of
 from services.projection.subscriptions import ReplyPosted
 from shared.db import create_engine
-from shared.event import Recorded, wire_name
-from shared.identity import derived_id
+from shared.events.event import Recorded, wire_name
+from shared.events.identity import derived_id
+from shared.projections.merge import Merged, merge
+from shared.projections.store import Batch
+from shared.projections.store_postgres import PostgresReadModelStore
 from shared.settings import Settings
-from shared.views.merge import Merged, merge
-from shared.views.store import Batch
-from shared.views.store_postgres import PostgresViewStore
 
 RATE = 10
 """Replies a second, each written by itself."""
@@ -31,7 +31,7 @@ RATE = 10
 async def arriving(settings: Settings, size: Size) -> AsyncIterator[None]:
     """Replies between members of the first community, now."""
     engine = create_engine(settings, "benchmark")
-    store = PostgresViewStore(engine)
+    store = PostgresReadModelStore(engine)
     rng, members = random.Random(2), size.members // size.communities
 
     async def arrive() -> None:
@@ -59,7 +59,7 @@ def _folded(event: ReplyPosted) -> Merged:
         "content", 0, 1, uuid4(), 1, wire_name(ReplyPosted), UUID(int=1), community, None, now, now, None, b"{}"
     )
     changes: Merged = {}
-    for view in SERVICE.topic_views:
+    for view in SERVICE.topic_read_models:
         if record.type in view.catalogue:
             merge(view.fold(event, record), changes)
     return changes

@@ -32,11 +32,11 @@ from deploy.local.postgres import Postgres
 from services.projection.app import SERVICE
 from services.projection.read_models.responses import RESPONSES
 from shared.db import create_engine
+from shared.projections.rebuild import rebuild
+from shared.projections.runner import ProjectionRunner
+from shared.projections.store_postgres import PostgresReadModelStore
 from shared.settings import Settings
-from shared.stream.kafka_source import KafkaSource
-from shared.views.reader import Reader
-from shared.views.rebuild import rebuild
-from shared.views.store_postgres import PostgresViewStore
+from shared.subscription.kafka_source import KafkaSource
 from tests.databases import fresh_database
 from tests.stack import Stack, stack_session
 
@@ -122,7 +122,7 @@ async def _events(stack: Stack, curves: Curves) -> None:
 
 async def _rebuilt(stack: Stack, events: int) -> float:
     """Seconds to rebuild the view of responses beside the live one, comparison and taking over included."""
-    services = sorted({source for view in SERVICE.topic_views for source in view.sources})
+    services = sorted({source for view in SERVICE.topic_read_models for source in view.sources})
     async with fresh_database(stack, SERVICE.metadata) as settings:
         await publish(settings, services, history(events, settings.partitions))
         engine = create_engine(settings, "benchmark")
@@ -130,8 +130,8 @@ async def _rebuilt(stack: Stack, events: int) -> float:
         def sources() -> list[KafkaSource]:
             return [KafkaSource(settings, source) for source in RESPONSES.sources]
 
-        store = PostgresViewStore(engine)
-        live = asyncio.create_task(Reader([RESPONSES], sources(), store).run())
+        store = PostgresReadModelStore(engine)
+        live = asyncio.create_task(ProjectionRunner([RESPONSES], sources(), store).run())
         try:
             await _read(settings, events)
             report = await rebuild(RESPONSES, engine, sources)

@@ -13,8 +13,8 @@ from uuid import UUID
 
 from services.content.events import AnswerAccepted, CommentPosted, ReplyPosted, ThreadOpened
 from services.engagement.events import ReactionAdded
-from shared.event import Event, Recorded, Text, encode_data, wire_name
-from shared.identity import derived_id
+from shared.events.event import Event, Recorded, Text, encode_data, wire_name
+from shared.events.identity import derived_id
 from shared.log.port import partition_of
 
 COMMUNITY = derived_id("community", "measured")

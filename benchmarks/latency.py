@@ -28,8 +28,8 @@ from services.content.events import ReplyPosted
 from services.projection.app import SERVICE as PROJECTION
 from services.projection.read_models.responses import RESPONSES
 from shared.db import create_engine
-from shared.event import Text, encode_data, wire_name
-from shared.identity import derived_id
+from shared.events.event import Text, encode_data, wire_name
+from shared.events.identity import derived_id
 from shared.log.port import Append, NewEvent, Write
 from shared.log.postgres import PostgresLog
 from shared.settings import Settings

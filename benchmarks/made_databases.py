@@ -22,7 +22,7 @@ from tests.stack import Stack
 FOLDER = Path(__file__).parent / ".data"
 """May be removed at any time; the next run makes it anew."""
 
-_TABLES = 2
+_TABLES = 3
 """Which form of the tables they are filled with; what was made with another is made anew."""
 
 

@@ -16,7 +16,7 @@ from pyroaring import BitMap
 from benchmarks.synthetic import ACTIONS, KINDS, Life, first_moment
 from services.projection.app import SERVICE
 from services.projection.days import SLOTS_A_DAY
-from shared.identity import derived_id
+from shared.events.identity import derived_id
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
@@ -47,7 +47,7 @@ async def fill(db: asyncpg.Connection[asyncpg.Record], lives: Iterator[Life]) ->
         await db.execute(f"alter table {table} add constraint pk_{table} primary key ({key})")
     for table in _INDEXED:
         await db.execute(f"create index ix_{table}_post on {table} (community, post)")
-    for view in SERVICE.topic_views:
+    for view in SERVICE.topic_read_models:
         for source in view.sources:
             await db.execute(
                 "insert into watermark (view, source, partition, position, caught_up_at)"
@@ -190,7 +190,7 @@ async def _actions(db: asyncpg.Connection[asyncpg.Record], life: Life) -> None:
     ordinals = (life.sender[known] + 1).astype(np.uint32)
     sets = np.split(ordinals, starts[1:])
     rows = ((life.community, int(slot), BitMap(members).serialize()) for slot, members in zip(slots, sets, strict=True))
-    await db.copy_records_to_table("active_members", records=rows)
+    await db.copy_records_to_table("active_members", records=rows, columns=("community", "slot", "members"))
     who, first = np.unique(life.sender[known], return_index=True)
     slot = life.slot[known][first]
     columns = ("community", "member", "slot", "version")

@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from benchmarks.log import INSERT, row
-from shared.http.connection import Connection
+from shared.web.connection import Connection
 
 POOL = 32
 """Connections: as many as there are callers, which is the best it can have."""

@@ -17,10 +17,10 @@ import sqlalchemy as sa
 from aiokafka import AIOKafkaConsumer
 
 from benchmarks.measuring import until
-from shared.event import from_wire
+from shared.events.envelope import from_wire
+from shared.kafka.topics import topic_of
+from shared.projections.read_model import Add, Change, Put, ReadModel
 from shared.settings import Settings
-from shared.stream.topics import topic_of
-from shared.views.view import Add, Change, Put, View
 
 OFFSET = "update watermark set position = $3, kafka_offset = $4 where source = $1 and partition = $2"
 
@@ -30,7 +30,7 @@ Statement = tuple[str, tuple[Any, ...]]
 class Plain:
     """Consumes the topics that views read, and writes what their folds say."""
 
-    def __init__(self, settings: Settings, views: Sequence[View], connection: asyncpg.Connection[Any]) -> None:
+    def __init__(self, settings: Settings, views: Sequence[ReadModel], connection: asyncpg.Connection[Any]) -> None:
         self._settings = settings
         self._views = views
         self._connection = connection

@@ -23,15 +23,15 @@ from benchmarks.processes import free_port, listening, service
 from deploy.local.home import Home
 from deploy.local.issuer import Issuer
 from services.content.app import SERVICE
-from shared.access.directory import CommunityFounded, MemberJoined, RoleGranted
 from shared.db import create_engine
-from shared.event import Event, Recorded
-from shared.identity import derived_id, member_id
+from shared.events.event import Event, Recorded
+from shared.events.identity import derived_id, member_id
+from shared.projections.merge import Merged, merge
+from shared.projections.store import Batch
+from shared.projections.store_postgres import PostgresReadModelStore
+from shared.replicas.directory import CommunityFounded, MemberJoined, RoleGranted
 from shared.settings import Settings
 from shared.tables import service_metadata
-from shared.views.merge import Merged, merge
-from shared.views.store import Batch
-from shared.views.store_postgres import PostgresViewStore
 from tests.databases import fresh_database
 from tests.stack import Stack
 
@@ -103,7 +103,7 @@ async def _found(settings: Settings) -> None:
     for event in happened:
         merge(SERVICE.directory.fold(event, _recorded(event)), changes)
     engine = create_engine(settings, "benchmark")
-    store = PostgresViewStore(engine)
+    store = PostgresReadModelStore(engine)
     await store.write(Batch(changes={"": changes}))
     await store.close()
     await engine.dispose()

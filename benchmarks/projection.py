@@ -23,11 +23,11 @@ from services.projection.app import SERVICE
 from services.projection.read_models.actions import ACTIONS
 from services.projection.read_models.responses import RESPONSES
 from shared.db import create_engine
+from shared.projections.runner import ProjectionRunner
+from shared.projections.store import Batch
+from shared.projections.store_postgres import PostgresReadModelStore
 from shared.settings import Settings
-from shared.stream.kafka_source import KafkaSource
-from shared.views.reader import Reader
-from shared.views.store import Batch
-from shared.views.store_postgres import PostgresViewStore
+from shared.subscription.kafka_source import KafkaSource
 from tests.databases import fresh_database
 from tests.stack import Stack
 
@@ -65,7 +65,7 @@ async def measure(stack: Stack) -> list[Result]:
     ]
 
 
-class _Store(PostgresViewStore):
+class _Store(PostgresReadModelStore):
     """Notes what it wrote and when; the first batch only starts the clock."""
 
     began = ended = 0.0
@@ -87,7 +87,7 @@ async def _projected(settings: Settings, connection: asyncpg.Connection[asyncpg.
     await connection.execute(f"truncate {', '.join([*tables, 'watermark', 'member_ordinal'])}")
     engine = create_engine(settings, "benchmark")
     store = _Store(engine)
-    reader = Reader(VIEWS, [KafkaSource(settings, source) for source in SOURCES], store)
+    reader = ProjectionRunner(VIEWS, [KafkaSource(settings, source) for source in SOURCES], store)
     running = asyncio.create_task(reader.run())
     try:
         async with asyncio.timeout(DEADLINE):

@@ -125,7 +125,7 @@ def rows(question: Question, load: Load) -> list[Result]:
 async def api(settings: Settings, size: Size) -> AsyncIterator[Api]:
     """Projection's API over such a database, with what it keeps of its first community in memory."""
     await forget(settings)
-    await new_topics(settings, sorted({source for view in SERVICE.topic_views for source in view.sources}))
+    await new_topics(settings, sorted({source for view in SERVICE.topic_read_models for source in view.sources}))
     with tempfile.TemporaryDirectory() as folder:
         issuer = Issuer(Home(Path(folder)))
         settings = settings.model_copy(update={"jwks": str(issuer.write_jwks())})

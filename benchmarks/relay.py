@@ -22,13 +22,14 @@ from benchmarks.log import DATA, TYPE
 from benchmarks.measuring import Load, Result, against, at_least, choose, until
 from benchmarks.topics import Record, new_topics, producer, record_of, send_all
 from shared.db import create_engine
-from shared.event import Recorded
+from shared.events.event import Recorded
+from shared.kafka.signature import Signatures
+from shared.kafka.topics import topic_of
 from shared.log.port import partition_of
 from shared.log.postgres import PostgresLog
-from shared.relay.relay import SLICE, Relay
+from shared.relay.relay import Relay
+from shared.relay.session import SLICE
 from shared.settings import Settings
-from shared.stream.signature import Signatures
-from shared.stream.topics import topic_of
 from shared.tables import service_metadata
 from tests.databases import fresh_database
 from tests.stack import Stack

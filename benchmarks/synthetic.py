@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.projection.days import SLOTS_A_DAY, number_of
-from shared.identity import derived_id
+from shared.events.identity import derived_id
 
 YEARS = 10
 KINDS = ("positive_reaction", "negative_reaction", "acceptance", "reply", "comment", "share")

@@ -23,7 +23,7 @@ from benchmarks.memory import most, used_by_each
 from deploy.importers.sample import FOLDER as SAMPLE
 from services.projection.read_models.actions import ACTIONS
 from services.projection.read_models.responses import RESPONSES
-from shared.views.view import View
+from shared.projections.read_model import ReadModel
 from tests.e2e.system import ROOT, LocalSystem, free_port
 from tests.positions import positions_of
 from tests.stack import Stack
@@ -102,7 +102,7 @@ def _rows(file: Path) -> int:
     return data.count(b"<row ")
 
 
-async def _rebuilt(system: LocalSystem, view: View) -> tuple[str, int, float]:
+async def _rebuilt(system: LocalSystem, view: ReadModel) -> tuple[str, int, float]:
     """The view's name, the events that were read, and how many a second."""
     command = (sys.executable, "-m", "deploy.cli", "rebuild", "projection", view.name)
     process = await asyncio.create_subprocess_exec(

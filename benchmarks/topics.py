@@ -11,11 +11,12 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from benchmarks.measuring import until
-from shared.event import Recorded, to_wire
+from shared.events.envelope import to_wire
+from shared.events.event import Recorded
+from shared.kafka.signature import Headers, Signatures
+from shared.kafka.topics import ensure_topics, topic_of
 from shared.relay.producer import BATCH_BYTES
 from shared.settings import Settings
-from shared.stream.signature import Headers, Signatures
-from shared.stream.topics import ensure_topics, topic_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,7 +172,7 @@ def mount(word: str) -> None:
         app.add_typer(importers, name="import", help="Bring a community in from elsewhere.")
     if word != "import":
         settle()
-        from shared.cli.main import app as kernel
+        from deploy.operations.cli.main import app as kernel
 
         app.registered_commands += kernel.registered_commands
         app.registered_groups += kernel.registered_groups

@@ -1,11 +1,16 @@
-"""What the services stand on; it knows no service. A folder is a stage on the way of a command or of an event.
+"""What the services stand on; it knows no service. Five layers, and a line imports only what stands below it.
 
-A command:  http → access → commands.py (decider.py, history.py, turns.py) → log, with vault.py in the same transaction.
-An event:   log → relay → Kafka → stream → views; a service's own views take it straight from log.
-A process:  runtime.py is what it is made of; service puts it together and runs it; backfill is many commands in one
-            request.
-An operator: cli; what it asks of a running system is in operations, what a process tells by itself in observability.py,
-            service/gauges.py, service/health.py and tracing.py.
+service                               one declaration makes an API, a worker, or both
+web                                   requests, who may, paging, problems, fields, many commands in one request
+processes · projections · replicas    what follows from events
+commands · relay · subscription       decide and append · log to topic · topic to batches
+events · log · vault · kafka          what is written, and where to; with db, lease, lag, settings, tables,
+                                      telemetry, polling and cancellation
 
-Imports go one way, from cli down to errors.py and event.py: the contract "The kernel is in layers" in pyproject.toml.
+A command:  web/dependencies.py → commands/commands.py → events/decider.py → log/writer.py
+An event:   log → relay/session.py → Kafka → subscription/kafka_source.py → projections/feed.py → batches.py →
+            store_postgres.py; a service's own read models take it straight from its log (subscription/log_source.py)
+
+The order is the contract "The kernel is in layers" in pyproject.toml. docs/reading-the-kernel.md is the way
+through it, docs/glossary.md has the words.
 """

@@ -1,16 +1,21 @@
 """One engine per process; what needs asyncpg's speed borrows the driver's own connection from it.
 
-Errors come from either, so what one says of the database is told here too (`is_away`).
+Errors come from either, so what one says of the database is told here too, and nowhere else: `FAILED` is any of them,
+`BROKEN` those after which nobody knows what was done, `GIVEN_UP` those after which nothing was, and `is_away` tells a
+database that is away or overloaded from a statement that was wrong.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import weakref
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TypeAlias, cast
 
 import asyncpg
+import structlog
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
@@ -20,6 +25,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from shared.settings import Settings
 
 Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+_logger = structlog.get_logger(__name__)
 
 
 ALCHEMY = "postgresql+asyncpg://"
@@ -65,7 +72,46 @@ def create_engine(settings: Settings, service: str, *, connections: int | None =
         connect_args=connect_args,
     )
     event.listen(engine.sync_engine, "checkout", _refuse_dead)
+    _beginnings[engine.sync_engine] = _Beginning()
+    event.listen(engine.sync_engine, "connect", partial(_look_which, _beginnings[engine.sync_engine]))
     return engine
+
+
+_WHICH = (
+    "select extract(epoch from pg_postmaster_start_time())::text || '/' || oid"
+    " from pg_database where datname = current_database()"
+)
+
+
+class _Beginning:
+    """Which database an engine's connections lead to, and what a process remembers of it."""
+
+    def __init__(self) -> None:
+        self.database: str | None = None
+        self.memories: list[weakref.WeakMethod[Callable[[], None]]] = []
+
+
+_beginnings: weakref.WeakKeyDictionary[Any, _Beginning] = weakref.WeakKeyDictionary()
+
+
+def ends_with_database(engine: AsyncEngine, forget: Callable[[], None]) -> None:
+    """Have a method called before the engine's next use of a database that began anew, or is another one.
+
+    What is remembered of a database is true of that one alone: after a restart, a restore or a failover it may have
+    gone back, and what was in it may be there under another number. The method's object is not kept alive by this.
+    """
+    _beginnings.setdefault(engine.sync_engine, _Beginning()).memories.append(weakref.WeakMethod(forget))
+
+
+def _look_which(beginning: _Beginning, connection: Any, _: object) -> None:
+    database: str = connection.run_async(lambda driver: driver.fetchval(_WHICH))
+    if beginning.database not in (None, database):
+        _logger.info("database began anew, what was remembered of it is forgotten")
+        beginning.memories = [memory for memory in beginning.memories if memory() is not None]
+        for memory in beginning.memories:
+            if (forget := memory()) is not None:
+                forget()
+    beginning.database = database
 
 
 def _refuse_dead(connection: Any, *_: object) -> None:
@@ -93,19 +139,53 @@ async def driver(engine: AsyncEngine) -> AsyncIterator[Driver]:
             await connection.invalidate()
 
 
-def _usable_after(error: BaseException, raw: Driver) -> bool:
-    """Whether an error was the statement's alone, and the connection is as good as before."""
-    return not raw.is_closed() and not raw.is_in_transaction() and not isinstance(error, _IN_DOUBT)
-
-
-_IN_DOUBT = (
-    asyncio.CancelledError,
-    TimeoutError,
+FAILED = (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""Whatever a database or its driver says; a `TimeoutError` is an `OSError`."""
+BROKEN = (
     OSError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
+    asyncpg.InternalClientError,  # what a connection says whose server has died and whose end is not there yet
     asyncpg.PostgresConnectionError,
 )
+"""The connection broke: what was under way may or may not have been done."""
+GIVEN_UP = (asyncpg.DeadlockDetectedError, asyncpg.TransactionTimeoutError)
+"""The database gave up on a transaction: nothing of it was done."""
+_AWAY = (
+    *BROKEN,
+    *GIVEN_UP,
+    asyncpg.SerializationError,
+    PoolTimeout,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.PostgresSystemError,
+)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database did not answer, or gave up, so that nobody's request is at fault."""
+    return isinstance(cause_of(error), _AWAY) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """The driver's own exception behind SQLAlchemy's, which wraps it twice."""
+    seen: BaseException = error
+    while isinstance(seen, SQLAlchemyError) and (inner := getattr(seen, "orig", None) or seen.__cause__) is not None:
+        seen = inner
+    raised = seen.__cause__
+    return raised if isinstance(raised, (asyncpg.PostgresError, asyncpg.InterfaceError)) else seen
+
+
+def _usable_after(error: BaseException, raw: Driver) -> bool:
+    """Whether an error was the statement's alone, and the connection is as good as before.
+
+    One that may only read leads to a server that is not, or no longer, the one that is written to.
+    """
+    in_doubt = isinstance(error, (asyncio.CancelledError, asyncpg.ReadOnlySQLTransactionError, *BROKEN))
+    return not (in_doubt or raw.is_closed() or raw.is_in_transaction())
 
 
 async def _discard(connection: AsyncConnection, raw: Driver, error: BaseException | None) -> None:
@@ -177,36 +257,3 @@ class Held:
                 await connection.close()
             else:  # the pool's others are not set up like it
                 await _let_go(connection, raw)
-
-
-_AWAY = (
-    PoolTimeout,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # what a connection says whose server has died and whose end is not there yet
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.TransactionTimeoutError,
-    ConnectionError,
-    TimeoutError,
-    OSError,
-)
-"""The database did not answer, or gave up; nobody's request is at fault."""
-
-
-def is_away(error: BaseException) -> bool:
-    """Whether an exception says that the database is away or overloaded."""
-    return isinstance(cause_of(error), _AWAY) or (isinstance(error, DBAPIError) and error.connection_invalidated)
-
-
-def cause_of(error: BaseException) -> BaseException:
-    """The driver's own exception behind SQLAlchemy's, which wraps it twice."""
-    seen: BaseException = error
-    while isinstance(seen, SQLAlchemyError) and (inner := getattr(seen, "orig", None) or seen.__cause__) is not None:
-        seen = inner
-    raised = seen.__cause__
-    return raised if isinstance(raised, (asyncpg.PostgresError, asyncpg.InterfaceError)) else seen

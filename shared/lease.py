@@ -14,13 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-import asyncpg
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.db import Driver, Held
-from shared.tasks import Stray, attempt, end
+from shared.cancellation import Stray, attempt, end
+from shared.db import FAILED, Driver, Held
 
 DURATION = 10.0
 RENEWAL = 3.0
@@ -49,9 +47,6 @@ HELD = "select epoch from lease where name = $1 and epoch = $2 and holder = $3 f
 
 Its parameters $1 to $3 are `Lease.key`.
 """
-
-AWAY = (TimeoutError, OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
-"""The database does not answer, or not as it should."""
 
 _logger = structlog.get_logger(__name__)
 
@@ -136,7 +131,7 @@ async def _stand_by(
             if away:
                 away = False
                 _logger.info("lease database is back", lease=name)
-        except (*AWAY, Stray) as error:
+        except (*FAILED, Stray) as error:
             if not away:
                 away = True
                 _logger.warning("lease database does not answer", lease=name, error=type(error).__name__)
@@ -179,7 +174,7 @@ async def _hold(
         try:
             await end(working, renewing)
         finally:
-            with suppress(*AWAY):
+            with suppress(*FAILED):
                 async with asyncio.timeout(renewal), connections.borrow() as connection:
                     await release(connection, lease)
 
@@ -199,7 +194,7 @@ async def _keep(connections: Held, lease: Lease, until: float, duration: float, 
                     await renew(connection, lease, duration=duration)
         except LeaseLost:
             return
-        except (*AWAY, Stray) as error:
+        except (*FAILED, Stray) as error:
             _logger.warning("lease not renewed", lease=lease.name, error=type(error).__name__)
         else:
             until = asked + duration

@@ -6,6 +6,7 @@ Each may be in a file instead, which the variable with `_FILE` behind its name n
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
@@ -86,6 +87,11 @@ class Settings(BaseSettings):
     database_timeout: float = Field(4.0, gt=0, description="A statement that takes longer is given up.")
     lock_timeout: float = Field(2.0, gt=0, description="A lock that takes longer is given up.")
     directory_wait: float = Field(2.0, ge=0, description="How long a service waits for a directory that is behind.")
+    clock_bound: float = Field(
+        0.1,
+        ge=0,
+        description="By how much the clocks of two databases may differ: who is refused waits so long. `doctor` looks.",
+    )
     permit_age: float = Field(
         600.0, gt=0, description="A directory that is further behind permits nothing: 503 until it has caught up."
     )
@@ -97,8 +103,26 @@ class Settings(BaseSettings):
         0.05, gt=0, le=1, description="Share of a process's time for refusing, then those most refused wait; 1: none."
     )
     import_lines: int = Field(
-        2_000_000, ge=1, description="Lines that a caller may bring in on a day, to each service; operators any number."
+        2_000_000,
+        ge=1,
+        description="Lines that a caller brings in on a day at most, to each service; repeated ones do not count, nor "
+        "operators'.",
     )
+    superseded_words_days: float = Field(
+        30.0,
+        ge=0,
+        description="Days that words stay which were replaced or deleted, then they are forgotten; 0: seconds.",
+    )
+    idempotency_hours: float = Field(
+        168.0, gt=0, description="Hours for which a request with an `Idempotency-Key` is answered as the first time."
+    )
+    idle_keys: int = Field(
+        10_000,
+        ge=0,
+        description="Requests of a caller on a day that changed nothing and are kept under their `Idempotency-Key`, in "
+        "each service; beyond it they are carried out and not kept. Operators' always are.",
+    )
+    foundings: int = Field(20, ge=0, description="Communities that a caller may found on a day; operators any number.")
     proxies: str = Field(
         "127.0.0.1", description="Addresses whose `X-Forwarded-For` is believed, comma-separated; `*` for all."
     )
@@ -127,6 +151,16 @@ class Settings(BaseSettings):
         if self.kafka_security_protocol.startswith("SASL") and not self.kafka_sasl_username:
             raise ValueError("kafka_security_protocol asks to sign in, and kafka_sasl_username is empty")
         return self
+
+    @property
+    def retention(self) -> timedelta:
+        """How long words stay that stand no more."""
+        return timedelta(days=self.superseded_words_days)
+
+    @property
+    def idempotency_lifetime(self) -> timedelta:
+        """How long it is kept what requests with an `Idempotency-Key` came to."""
+        return timedelta(hours=self.idempotency_hours)
 
     @property
     def record_secrets(self) -> list[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import BYTEA, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, UUID
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -34,6 +34,7 @@ def _log(metadata: sa.MetaData) -> None:
         metadata,
         sa.Column("id", sa.SmallInteger, primary_key=True, autoincrement=False),
         sa.Column("position", sa.BigInteger, nullable=False, server_default="0"),
+        sa.Column("agreed", sa.Text),  # the database (log/agreement.py) that was found to agree with its topic
         postgresql_with={"fillfactor": "50"},
     )
     sa.Table(
@@ -61,17 +62,30 @@ def _log(metadata: sa.MetaData) -> None:
         sa.Column("community", UUID, nullable=False),
         sa.Column("ref", UUID, nullable=False),
         sa.Column("subject", UUID),
-        sa.Column("content", BYTEA, nullable=False),
+        sa.Column("content", BYTEA),  # null where it was forgotten: the row stays, so that nobody writes it again
+        sa.Column("fingerprint", BYTEA),
+        sa.Column("superseded_at", sa.DateTime(timezone=True)),
         _time("recorded_at", default=True),
         sa.PrimaryKeyConstraint("community", "ref"),
         sa.Index("ix_vault_subject", "subject"),
+        sa.Index("ix_vault_superseded_at", "superseded_at", postgresql_where=sa.text("superseded_at is not null")),
     )
     sa.Table(
-        "import_count",
+        "idempotency_key",
         metadata,
+        sa.Column("id", UUID, primary_key=True),
+        sa.Column("fingerprint", BYTEA, nullable=False),
+        sa.Column("versions", BYTEA),  # null where nothing was written
+        sa.Column("answer", BYTEA),  # null where whoever wrote did not come to answer
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False, index=True),
+    )
+    sa.Table(
+        "quota",
+        metadata,
+        sa.Column("what", sa.Text, primary_key=True),
         sa.Column("caller", UUID, primary_key=True),
         sa.Column("day", sa.Date, primary_key=True),
-        sa.Column("lines", sa.BigInteger, nullable=False),
+        sa.Column("used", sa.BigInteger, nullable=False),
     )
     sa.Table(
         "relay_checkpoint",
@@ -101,6 +115,14 @@ def _views(metadata: sa.MetaData) -> None:
         sa.Column("caught_up_at", sa.DateTime(timezone=True)),
         sa.Column("moved_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
         postgresql_with={"fillfactor": "50"},  # moved with every batch, within its page
+    )
+    sa.Table(
+        "log_head",
+        metadata,
+        sa.Column("source", sa.Text, primary_key=True),
+        _time("at"),  # by the clock of the source's database, and never later than this one's when it was written
+        sa.Column("positions", ARRAY(sa.BigInteger), nullable=False),
+        postgresql_with={"fillfactor": "50"},
     )
     sa.Table(
         "parked",

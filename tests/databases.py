@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from shared.db import ALCHEMY, database_url
+from shared.log.agreement import AGREE
 from shared.settings import Settings
 from tests.stack import Stack
 
@@ -23,7 +24,10 @@ async def fresh_database(stack: Stack, metadata: sa.MetaData, *, partitions: int
     try:
         await admin.execute(f"create database {name}")
         settings = Settings(
-            database_url=stack.postgres_dsn.rpartition("/")[0] + f"/{name}", kafka=stack.kafka, partitions=partitions
+            database_url=stack.postgres_dsn.rpartition("/")[0] + f"/{name}",
+            kafka=stack.kafka,
+            partitions=partitions,
+            foundings=100_000,
         )
         await create_tables(settings, metadata)
         try:
@@ -35,7 +39,7 @@ async def fresh_database(stack: Stack, metadata: sa.MetaData, *, partitions: int
 
 
 async def create_tables(settings: Settings, metadata: sa.MetaData) -> None:
-    """The tables, and a row for each partition, as `guildhall migrate` leaves them."""
+    """The tables, and a row for each partition, as `guildhall migrate` and the relay's first look leave them."""
     engine = create_async_engine(ALCHEMY, connect_args={"dsn": database_url(settings, "test")})
     async with engine.begin() as connection:
         await connection.run_sync(metadata.create_all)
@@ -44,4 +48,6 @@ async def create_tables(settings: Settings, metadata: sa.MetaData) -> None:
                 key = metadata.tables[table].primary_key.columns.values()[0]
                 rows = [{key.name: partition} for partition in range(settings.partitions)]
                 await connection.execute(sa.insert(metadata.tables[table]), rows)
+        if "log_partition" in metadata.tables:  # a relay finds it so, and not every test has one
+            await connection.exec_driver_sql(AGREE)
     await engine.dispose()

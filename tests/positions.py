@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.positions import Seal
+from shared.events.positions import Seal
 from shared.settings import Settings
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.decider import Decider
-from shared.errors import Problem
+from shared.events.decider import Decider
+from shared.events.errors import Problem
 
 Command = Callable[[Any], list[Any]]
 

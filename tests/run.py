@@ -43,8 +43,8 @@ def main(arguments: list[str]) -> int:
 def gathered(parts: Iterable[Path], total: Path) -> Coverage:
     """What all processes measured, put together in `total`; the parts are deleted.
 
-    Tests kill processes at any moment, also while one writes what it measured. coverage reads only the head of
-    such a file before it adds it, and stops at what is broken behind that; so each is read whole first.
+    Whoever is killed while it writes leaves half of what it measured. coverage reads only the head of such a file
+    before it adds it, and stops at what is broken behind that; so each is read whole first.
     """
     whole = []
     for part in parts:

@@ -24,8 +24,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tests import unmeasured
-
 ROOT = Path(__file__).parents[1]
 POSTGRES_IMAGE, KAFKA_IMAGE = "postgres:18", "apache/kafka:4.4.0"
 START_DEADLINE = 300.0  # the first session ever downloads the broker
@@ -106,7 +104,6 @@ def _read(folder: Path) -> Stack | None:
 
 def _start(folder: Path, settings: dict[str, str]) -> Stack:
     log = folder / "holder.log"
-    # It ends after the session, when what the others covered is being added up, so it takes no part in that.
     with log.open("ab") as output:
         holder = subprocess.Popen(
             # By its module: by its file, `shared` would be the folder beside it.
@@ -115,7 +112,7 @@ def _start(folder: Path, settings: dict[str, str]) -> Stack:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env={**unmeasured.environment(), "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
             start_new_session=True,
         )
     until = time.monotonic() + START_DEADLINE

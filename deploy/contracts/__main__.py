@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
         print("Published events would break their readers:", *broken, sep="\n  ", file=sys.stderr)
         print(
             "Keep the published class as it is and give the new meaning a new version: a class with the tag ….v2,\n"
-            "and `upcast` on the old one.",
+            "and on it `upcast`, which takes the old one.",
             file=sys.stderr,
         )
         return 1

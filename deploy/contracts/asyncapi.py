@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deploy.contracts.events import by_name, description
-from shared.event import Event, wire_name
+from shared.events.event import Event, wire_name
 
 _INFO = (
     "The event streams of Guildhall. Each message is a CloudEvents 1.0 envelope in JSON. Positions of a partition "

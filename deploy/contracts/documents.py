@@ -14,7 +14,8 @@ from deploy.contracts import asyncapi
 from deploy.contracts.events import by_name, data_schema, envelope_schema, sample
 from deploy.local import routes as gateway
 from deploy.local.page import Places
-from shared.event import Catalogue, Event, wire_name
+from shared.events.catalogue import Catalogue
+from shared.events.event import Event, wire_name
 from shared.service.service import Service, create_app
 from shared.settings import Settings
 
@@ -67,7 +68,7 @@ def _composed(paths: gateway.Paths) -> dict[str, Any]:
     """The gateway of docker-compose.yml: every replica that answers to a service's name."""
     upstreams = {name: gateway.named(f"{name}-api", 8000) for name in SERVICES}
     made = gateway.routes(upstreams, paths, Places("/srv/page", "/srv"))
-    return gateway.config(":8000", Path("/data"), made)
+    return gateway.config(":8000", Path("/data"), made, upstreams)
 
 
 def _json(document: Any) -> bytes:

@@ -11,8 +11,9 @@ from uuid import UUID
 
 import msgspec
 
-from shared.event import Envelope, Event, Recorded, encode_data, to_wire, wire_name
-from shared.identity import derived_id
+from shared.events.envelope import Envelope, to_wire
+from shared.events.event import Event, Recorded, encode_data, wire_name
+from shared.events.identity import derived_id
 from shared.log.port import partition_of
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, TextIO
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from deploy.importers.client import Answer, Guildhall, ImportStopped
+from deploy.importers.answers import Answer
+from deploy.importers.client import Guildhall, ImportStopped
 from deploy.importers.dump import Dump, DumpError
 from deploy.importers.report import ImportReport
 from deploy.importers.sites import NAME
@@ -25,6 +27,7 @@ from deploy.local.home import Home
 from deploy.local.issuer import Issuer
 from deploy.local.ownership import create
 from deploy.local.problems import LocalError
+from deploy.terminal import MESSAGE, printable
 
 MAPPED = ("member", "thread", "reply", "comment")
 INTERRUPTED = 130
@@ -73,11 +76,14 @@ def stackexchange(
     console, errors = Console(emoji=False), Console(stderr=True, emoji=False)
     try:
         site, dump, state = _checked(site), Dump.at(folder), Home.at(home)
-        target = Guildhall(origin or local_origin(state), token or local_token(state))
+        target = _target(origin, token, state)
         with _witnesses(map_file, rejected) as witness, _bars(console) as progress:
             report = asyncio.run(_run(dump, target, community, name or community, language, site, progress, witness))
-    except (DumpError, ImportStopped, LocalError) as error:
+    except LocalError as error:
         errors.print(str(error), markup=False, soft_wrap=True, highlight=False)
+        raise typer.Exit(1) from None
+    except (DumpError, ImportStopped) as error:
+        errors.print(printable(str(error), MESSAGE), markup=False, soft_wrap=True, highlight=False)
         raise typer.Exit(1) from None
     except sqlite3.Error as error:
         errors.print(f"The temporary file of the import cannot be kept: {error}.", markup=False, soft_wrap=True)
@@ -110,6 +116,16 @@ def _checked(site: str | None) -> str | None:
     if site is None or NAME.fullmatch(site.lower()):
         return site and site.lower()
     raise ImportStopped(f"--site {site}: a site's name has up to 63 letters a-z, digits, dots and hyphens.")
+
+
+def _target(origin: str | None, token: str | None, home: Home) -> Guildhall:
+    """The local system with its operator's token, or another with the token for it. Raises `ImportStopped`."""
+    if token is None and origin is not None and origin.rstrip("/") != (here := local_origin(home)):
+        raise ImportStopped(
+            f"{origin} is not the local system, which is {here}. Its operator's token is sent nowhere else: "
+            "give one for there with --token or GUILDHALL_TOKEN."
+        )
+    return Guildhall(origin or local_origin(home), token or local_token(home))
 
 
 def local_origin(home: Home) -> str:
@@ -167,8 +183,9 @@ def _witnesses(map_file: Path | None, rejected: Path | None) -> Iterator[Witness
                 became = answer.member if line.kind == "member" else answer.id
                 rows.writerow((line.table, line.row, line.kind, became))
             if refused and answer.status == "rejected":
-                row = {"table": line.table, "row": line.row, "command": line.command, "problem": answer.problem}
-                refused.write(json.dumps(row, ensure_ascii=False) + "\n")
+                problem = msgspec.to_builtins(answer.problem)
+                row = {"table": line.table, "row": line.row, "command": line.command, "problem": problem}
+                refused.write(printable(json.dumps(row, ensure_ascii=False), None) + "\n")
 
         yield told
 

@@ -22,6 +22,8 @@ CHUNK = 64 * 1024
 PACKED = (".7z", ".zip", ".rar", ".tar", ".tgz", ".tar.gz", ".bz2", ".xz", ".zst", ".001")
 PACKED_MAGIC = (b"7z\xbc\xaf\x27\x1c", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"(\xb5/\xfd", b"Rar!")
 DEEPEST = 3  # folders below the one that was named
+ROOMY, MOST_FOLD = 64 << 20, 100
+"""A gzip file of XML is a tenth of it: what is above so many bytes and so often its size was made to fill a disk."""
 
 MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -118,17 +120,26 @@ class Dump:
         file.seek(0)
         if start.startswith(PACKED_MAGIC):
             raise DumpError(f"{path} is packed. Unpack it, and put what is in it in its place.")
+        plain = file
         if start.startswith(b"\x1f\x8b"):
-            file = cast("BinaryIO", gzip.GzipFile(fileobj=file))
-        decoder = None
+            plain = cast("BinaryIO", gzip.GzipFile(fileobj=file))
+        decoder, unpacked, chunk = None, 0, b""
         try:
-            while chunk := file.read1(CHUNK):  # type: ignore[attr-defined]  # as both buffered files have it
-                decoder = decoder or codecs.getincrementaldecoder(_encoding_of(chunk))(_INSTEAD)
-                yield decoder.decode(chunk)
+            while piece := plain.read1(CHUNK):  # type: ignore[attr-defined]  # as both buffered files have it
+                unpacked += len(piece)
+                if unpacked > ROOMY + MOST_FOLD * file.tell():
+                    raise DumpError(
+                        f"{path} unpacks to more than {MOST_FOLD} times its size. Unpack it yourself if you trust it."
+                    )
+                chunk += piece
+                if len(chunk) >= CHUNK:  # a gzip file may have parts of one byte
+                    decoder = decoder or codecs.getincrementaldecoder(_encoding_of(chunk))(_INSTEAD)
+                    yield decoder.decode(chunk)
+                    chunk = b""
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             self.remarks[table] = f"{path.name} is a damaged gzip file ({error}): what stands before comes in."
-        if decoder is not None:
-            yield decoder.decode(b"", True)
+        decoder = decoder or codecs.getincrementaldecoder(_encoding_of(chunk))(_INSTEAD)
+        yield decoder.decode(chunk, True)
 
 
 def _tables_in(folder: Path) -> dict[str, Path]:
@@ -138,8 +149,16 @@ def _tables_in(folder: Path) -> dict[str, Path]:
     for path in sorted(folder.iterdir(), key=lambda path: (path.suffix.lower() == ".gz", path.name)):
         table = by_name.get(path.name.lower())
         if table is not None and path.is_file():
+            _refuse_outside(path)
             found.setdefault(table, path)
     return found
+
+
+def _refuse_outside(path: Path) -> None:
+    """Raise `DumpError` for a link out of its folder: whoever made the dump would choose what of ours is published."""
+    target = path.resolve()
+    if not target.is_relative_to(path.parent.resolve()):
+        raise DumpError(f"{path} is a link to {target}, outside the dump. Put the file itself there.")
 
 
 def _dumps_below(folder: Path, depth: int) -> Iterator[Path]:

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from deploy.importers.client import Answer
+from deploy.importers.answers import Answer, Problem
 from deploy.importers.stackexchange import Census, Line
+from deploy.terminal import MESSAGE, printable
 
 SHOWN = 5  # rejections that the terminal shows
+KINDS = 50  # of what was left out of rows
+NAME = 40  # characters of a field's name
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A row that a service refused, and why (RFC 9457)."""
+    """A row that a service refused, and why."""
 
     table: str
     row: str
-    problem: dict[str, Any]
+    why: str
 
 
 @dataclass
@@ -42,9 +44,11 @@ class ImportReport:
     def add(self, line: Line, answer: Answer) -> None:
         self.answers.setdefault(line.table, Counter())[answer.status] += 1
         for part in answer.left_out:
-            self.parts[line.table, part.pointer.split("/")[1] if part.pointer else "", part.detail] += 1
+            kind = line.table, printable(part.pointer[1:].partition("/")[0], NAME), printable(part.detail)
+            known = kind in self.parts or len(self.parts) < KINDS
+            self.parts[kind if known else (line.table, "", "for other reasons")] += 1
         if answer.status == "rejected" and len(self.rejections) < SHOWN:
-            self.rejections.append(Rejection(line.table, line.row, answer.problem or {}))
+            self.rejections.append(Rejection(line.table, line.row, (answer.problem or Problem()).why))
 
     @property
     def read(self) -> int:
@@ -99,11 +103,11 @@ class ImportReport:
         for (name, part, reason), times in self.parts.most_common():
             console.print(f"Left out of rows of {name}: {times:,} × {part}: {reason}", markup=False)
         for remark in self.census.remarks:
-            console.print(f"Note: {remark}", markup=False, soft_wrap=True)
+            console.print(f"Note: {printable(remark, MESSAGE)}", markup=False, soft_wrap=True)
         for note, rows in self.census.notes.items():
             console.print(f"Note: {rows:,} row{'' if rows == 1 else 's'} {note}.", markup=False)
         for rejection in self.rejections:
-            why = rejection.problem.get("detail") or rejection.problem.get("title") or "no reason given"
-            console.print(f"Rejected: {rejection.table} {rejection.row}: {why}", markup=False, style="red")
+            said = f"Rejected: {rejection.table} {rejection.row}: {rejection.why}"
+            console.print(said, markup=False, style="red")
         if self.rejected > len(self.rejections):
             console.print(f"… and {self.rejected - len(self.rejections):,} more; --rejected FILE writes them all.")

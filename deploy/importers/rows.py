@@ -23,10 +23,15 @@ UNDECODED = "\udfff"
 BEGINNING, END = 1_536 * 1024, 512 * 1024
 """What is kept of a row that is longer than both together: its long text is cut far below that anyway."""
 PROLOG = 1024 * 1024
+MOST_SAID = 40
+"""Characters of a foreign name that are told."""
 
 _START = re.compile(r"(?:^|[>\r\n])[ \t]*(<row(?=[\s/>]))")
 _BEFORE, _AFTER = frozenset(">\r\n"), frozenset(" \t\r\n/>")
-_UNREAD = re.compile(r"<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>", re.DOTALL | re.IGNORECASE)
+_UNREAD = re.compile(  # each runs to the end of the text where it has none, so that nothing is looked at twice
+    r"<\?.*?(?:\?>|\Z)|<!--.*?(?:-->|\Z)|<!DOCTYPE[^\[>]*(?:\[.*?(?:\]\s*>|\Z)|>|\Z)", re.DOTALL | re.IGNORECASE
+)
+_ENTITY = re.compile(r"<!ENTITY", re.IGNORECASE)
 _ROOT = re.compile(r"<([^\W\d][\w:.-]*)")
 _ATTRIBUTE = re.compile(r"""\s*([^\W\d][\w:.-]*)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _CLOSE = re.compile(r"\s*/?>")
@@ -76,16 +81,16 @@ class Table:
             yield from _rows_of(rows if end else rest, shortened=shortened)
 
     def _check(self, prolog: str, *, has_rows: bool) -> None:
-        if re.search(r"<!ENTITY", prolog, re.IGNORECASE):
-            line = prolog[: prolog.upper().index("<!ENTITY")].count("\n") + 1
+        if (entity := _ENTITY.search(prolog)) is not None:
+            line = prolog.count("\n", 0, entity.start()) + 1
             raise Foreign(f", line {line}: it declares entities, which are not accepted. Take its document type out.")
-        said = _UNREAD.sub("", prolog).strip("\ufeff \t\r\n")
+        said = _UNREAD.sub(lambda found: "" if found[0].endswith(">") else found[0], prolog).strip("\ufeff \t\r\n")
         found = _ROOT.match(said)
         if found is not None and found[1].lower() == self._root:
             self.whole = not has_rows and (f"</{found[1]}" in said or said.endswith("/>"))
             self._root = found[1]
         elif found is not None and (not has_rows or found[1].lower() in TABLES):
-            raise Foreign(f": this is <{found[1]}>, not <{self._root}>. Put the right file there.")
+            raise Foreign(f": this is <{found[1][:MOST_SAID]}>, not <{self._root}>. Put the right file there.")
         elif said and not has_rows:
             raise Foreign(f": this is no XML with <{self._root}>. Get the file once more, or unpack it.")
         else:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from deploy.importers.client import Answer, Guildhall, ImportStopped
+from deploy.importers.answers import Answer, Problem
+from deploy.importers.client import Guildhall, ImportStopped
 from deploy.importers.dump import Dump
 from deploy.importers.references import References
 from deploy.importers.report import ImportReport
@@ -61,7 +62,7 @@ async def import_dump(
 async def _open_channel(guildhall: Guildhall, community: str, source: StackExchange, report: ImportReport) -> None:
     """Each site has its own; one that is there already is left as it stands, since it may have been renamed here."""
     channels = [] if report.founded else await guildhall.channels(community)
-    names = {site: str(channel["name"]) for channel in channels if (site := site_of(channel.get("purpose")))}
+    names = {site: channel.name for channel in channels if (site := site_of(channel.purpose))}
     if others := sorted(names.keys() - {source.site}):
         source.channel_name = names.get(str(source.site), f"{CHANNEL_NAME} ({source.site})")
         report.census.remarks.append(
@@ -73,4 +74,5 @@ async def _open_channel(guildhall: Guildhall, community: str, source: StackExcha
     async for answers in guildhall.send(community, CHANNELS.service, source.lines(CHANNELS)):
         for _, answer in answers:
             if answer.status == "rejected":
-                raise ImportStopped(f"The channel for the threads was refused: {answer.problem}")
+                why = (answer.problem or Problem()).why
+                raise ImportStopped(f"The channel for the threads was refused: {why}")

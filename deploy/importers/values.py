@@ -10,6 +10,7 @@ import msgspec
 
 TITLE, BODY = 300, 150_000
 BODY_BYTES = 224 * 1024  # as JSON: a line may have 256 KiB
+WIDEST = 4  # so many characters may become one when they are composed
 TAGS, TAG = 50, 100
 
 LONG_TITLE = f"with a title of more than {TITLE} characters: cut there"
@@ -42,7 +43,9 @@ def rfc3339(at: datetime) -> str:
 
 def title_of(text: str | None) -> tuple[str | None, tuple[str, ...]]:
     """On one line; None when nothing of it shows. And what was done to it."""
-    title = unicodedata.normalize("NFC", " ".join((text or "").split()))
+    line = " ".join((text or "").split())
+    # Putting marks into order takes the square of their number.
+    title = unicodedata.normalize("NFC", line[: TITLE * WIDEST + 1])
     if not _shows(title):
         return None, ()
     return (title, ()) if len(title) <= TITLE else (title[: TITLE - 1] + "…", (LONG_TITLE,))

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from deploy.local import problems
 from deploy.local.home import Home
-from deploy.local.identity import end, identity
+from deploy.local.identity import identity
 from deploy.local.unroot import launcher
 
 LOG_LIMIT = 20 * 1024 * 1024
@@ -131,10 +131,6 @@ class Component(ABC):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-
-    def adopt_orphan(self, pid: int, recorded: str) -> bool:
-        """End the process of an earlier supervisor that was killed. True when there was one."""
-        return end(pid, recorded, self.stop_signal, self.stop_deadline)
 
 
 def tail(path: Path, lines: int) -> list[str]:

@@ -46,7 +46,8 @@ class Gateway(Component):
         services = {name: f"{LOOPBACK}:{port}" for name, port in self.services.items()}
         local = page.Local(services, str(self.home.root / visitor.FOLDER))
         made = routes.routes(upstreams, known, page.INSTALLED, local, (issuer.discovery(self.origin), issuer.jwks()))
-        self.home.write("gateway/caddy.json", json.dumps(routes.config(f"{LOOPBACK}:{self.port}", folder, made)))
+        config = routes.config(f"{LOOPBACK}:{self.port}", folder, made, upstreams)
+        self.home.write("gateway/caddy.json", json.dumps(config))
 
     def launch(self) -> Launch:
         self.prepare()

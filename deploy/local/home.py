@@ -46,6 +46,7 @@ class Home:
     def open(self) -> Home:
         """Make the folder, or check that this program understands it and may write there."""
         try:
+            ownership.refuse_strangers(self.root)
             self.root.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(FileExistsError):
                 self.root.mkdir(mode=0o700)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local import problems
+from deploy.local.ownership import refuse_exchangeable
 
 LOCK = Path(__file__).with_name("kafka.lock.toml")
 # Kafka logs through slf4j; the binding is resolved raw (!) so that log4j's own dependency management
@@ -44,7 +45,8 @@ def cache(fallback: Path) -> Path:
     name = f"kafka-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}"
     chosen = os.environ.get("GUILDHALL_CACHE") or os.environ.get("XDG_CACHE_HOME")
     base = Path(chosen) if chosen else Path.home() / ".cache"
-    for folder in (base / "guildhall" / name, fallback / "cache" / name):
+    # Behind its links from the start: who may exchange one of them would else choose what is run.
+    for folder in (base.resolve() / "guildhall" / name, fallback.resolve() / "cache" / name):
         with contextlib.suppress(OSError):
             folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.mkdir(mode=0o700, exist_ok=True)
@@ -59,6 +61,10 @@ def cache(fallback: Path) -> Path:
 
 def _trusted(folder: Path) -> bool:
     """Whether only we and root can have filled it: what lies there is run."""
+    try:
+        refuse_exchangeable(folder.parent)
+    except problems.LocalError:
+        return False
     for each in (folder, folder.parent):
         found = each.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.geteuid(), 0):

@@ -26,7 +26,7 @@ from deploy.local.component import Component, Launch, tail
 from deploy.local.home import Home
 from deploy.local.ownership import make_folder
 from deploy.local.ports import LOOPBACK
-from shared.stream.principals import ADMIN
+from shared.kafka.principals import ADMIN
 
 SETTINGS = {
     "process.roles": "broker,controller",

@@ -7,6 +7,7 @@ is made under a name nobody can guess, and then takes the place of the old one.
 from __future__ import annotations
 
 import contextlib
+import grp
 import os
 import pwd
 import stat
@@ -19,10 +20,15 @@ from deploy.local.problems import LocalError
 
 UNFINISHED = ".new-"
 """How the name of a file begins until it is whole."""
+_STREAMS = frozenset(map(Path, ("/dev/stdout", "/dev/stderr", "/dev/null", "/dev/tty")))
 
 
 def refuse_strangers(root: Path) -> None:
-    """Raise LocalError unless nobody else can have had a hand in the folder `root`; one that is not there is fine."""
+    """Raise LocalError unless nobody else can have had a hand in the folder `root`; one that is not there is fine.
+
+    Nor in any folder above it, as sshd asks of a key file (StrictModes): who may rename one puts another in its place.
+    """
+    refuse_exchangeable(root)
     found = _stat(root)
     if found is None:
         return
@@ -30,11 +36,39 @@ def refuse_strangers(root: Path) -> None:
         raise _refused(f"{root} is {_kind(found.st_mode)}, not a folder.", "What it leads to may be anybody's.")
     if found.st_uid != os.geteuid():
         raise _refused(f"{root} belongs to {_name(found.st_uid)}, not to you.", "Its owner could change all it holds.")
-    above = root.parent.stat()
-    if above.st_mode & stat.S_IWOTH and not above.st_mode & stat.S_ISVTX:
-        raise _refused(
-            f"Everybody may write to {root.parent}.", f"Anybody could put another folder in place of {root}."
-        )
+
+
+def refuse_exchangeable(root: Path) -> None:
+    """Raise LocalError where somebody but us and root could put something else in place of `root`."""
+    for above in reversed(root.parents):
+        if (found := _stat(above)) is not None:
+            _refuse_open_to_others(above, found, root)
+
+
+def _refuse_open_to_others(above: Path, found: os.stat_result, root: Path) -> None:
+    means = f"Who may change what lies there could put another folder in place of {root}."
+    if stat.S_ISLNK(found.st_mode):
+        raise _refused(f"{above} is a symbolic link, to {above.resolve()}.", means)
+    if found.st_uid not in {0, os.geteuid()}:
+        raise _refused(f"{above} belongs to {_name(found.st_uid)}, not to you.", means)
+    if found.st_mode & stat.S_ISVTX:
+        return  # as /tmp: everybody may add to it, and change what is their own
+    if found.st_mode & stat.S_IWOTH:
+        raise _refused(f"Everybody may write to {above}.", means)
+    if found.st_mode & stat.S_IWGRP and not _is_alone(found.st_gid, found.st_uid):
+        raise _refused(f"The group {_group(found.st_gid)} may write to {above}.", means)
+
+
+def _is_alone(group: int, user: int) -> bool:
+    """Whether a group is the user's own, as systems make one for each, and has nobody else in it."""
+    try:
+        own, theirs = pwd.getpwuid(user), grp.getgrgid(group)
+    except KeyError:
+        return False
+    if own.pw_gid != group or own.pw_name != theirs.gr_name or not set(theirs.gr_mem) <= {own.pw_name}:
+        return False
+    # Whose primary group it is stands in their own entry, not among the group's members.
+    return all(other.pw_gid != group or other.pw_uid == user for other in pwd.getpwall())
 
 
 def refuse_open(root: Path) -> None:
@@ -116,11 +150,11 @@ def append(path: Path) -> BinaryIO:
 
 
 def create(path: Path) -> TextIO:
-    """A file that somebody asked for, empty and for its owner alone; what lies below /dev is written to as it is.
+    """A file that somebody asked for, empty and for its owner alone; a stream of the system is written to as it is.
 
     LocalError where the name is a link or another user's file: whoever put it there chose where our words go.
     """
-    if path.is_relative_to("/dev"):
+    if path in _STREAMS or (path.parent == Path("/dev/fd") and path.name.isdecimal()):
         return path.open("w", newline="", encoding="utf-8")
     refuse_foreign(path)
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC  # emptied when we know whose it is
@@ -150,6 +184,13 @@ def _name(uid: int) -> str:
         return f"{pwd.getpwuid(uid).pw_name} (uid {uid})"
     except KeyError:
         return f"uid {uid}"
+
+
+def _group(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return f"gid {gid}"
 
 
 def _refused(what: str, means: str) -> LocalError:

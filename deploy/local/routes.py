@@ -22,6 +22,8 @@ STREAMED = "x-streamed"
 """In the description of an operation that is answered while its request is still being sent."""
 HEAD_IN, REQUEST_IN, ANSWER_IN, IDLE = "10s", "60s", "90s", "30s"
 """For a head, a whole request, all up to its answer's end, also of a backfill; and between two requests."""
+ASKED_EVERY, ANSWERS_IN, FAILS = "2s", "5s", 3
+"""A service that says three times that it is not ready, or nothing at all, is sent nothing until it is ready again."""
 LARGEST_HEAD = 32 * 1024
 """Bytes; the services take less, and say so as problems."""
 REPEATABLE: list[Route] = [
@@ -32,8 +34,14 @@ REPEATABLE: list[Route] = [
 CONTRACT = Path(__file__).parents[2] / "contracts" / "gateway.json"
 
 
-UNREADABLE = "malformed chunked encoding|invalid byte in chunk length|http chunk length too large|unexpected EOF"
-"""Of a request's body, as Go says it."""
+UNREADABLE = (
+    "malformed chunked encoding|invalid byte in chunk length|http chunk length too large|"
+    "empty hex number for chunk length|header line too long|too much non-data|trailer|^malformed MIME header|"
+    "message too large"
+)
+"""Of a request's body, as Go says it. Of a service's answer that ends within its head it says two of them, too: there a
+`malformed MIME header` has words before it, and whose own body has an `unexpected EOF` has gone and hears nothing.
+"""
 ADDRESS = r"(\d{1,3}\.){3}\d{1,3}(:\d+)?|\[[0-9a-fA-F:.%]+\](:\d+)?"
 LOGS: Route = {
     "default": {
@@ -121,17 +129,40 @@ def named(host: str, port: int) -> Route:
     return {"dynamic_upstreams": {"source": "a", "name": host, "port": str(port), "refresh": "2s"}}
 
 
-def _proxy(upstream: Route, *, streaming: bool = False) -> list[Route]:
+def _proxy(service: str, *, streaming: bool = False) -> list[Route]:
+    return [{"handler": "invoke", "name": f"{service}, streaming" if streaming else service}]
+
+
+def proxies(upstreams: Mapping[str, Route]) -> dict[str, Route]:
+    """What `routes` refer to by name: once for each service, so that its connections and its health are known once."""
+    made = {}
+    for service, upstream in upstreams.items():
+        for streaming in (False, True):
+            (invoked,) = _proxy(service, streaming=streaming)
+            made[invoked["name"]] = {"handle": _to(upstream, streaming=streaming)}
+    return made
+
+
+def _to(upstream: Route, *, streaming: bool) -> list[Route]:
     proxy: Route = {
         "handler": "reverse_proxy",
         **upstream,
         "flush_interval": -1,  # server-sent events and NDJSON answers pass line by line
         # A service that is being started again is waited for, and what may be repeated is sent anew if the service
-        # ends while it answers; else only a refused connection is tried again.
-        "load_balancing": {"try_duration": "3s", "try_interval": "100ms", "retry_match": REPEATABLE},
+        # ends while it answers; else only a refused connection is tried again. A replica that stands still has requests
+        # open, so the others have fewer.
+        "load_balancing": {
+            "selection_policy": {"policy": "least_conn"},
+            "try_duration": "3s",
+            "try_interval": "100ms",
+            "retry_match": REPEATABLE,
+        },
         # Shorter than a service keeps idle connections, or a request meets a closing door.
         "transport": {"protocol": "http", "keep_alive": {"idle_timeout": "5s"}},
     }
+    if "upstreams" in upstream:  # Caddy asks none whose addresses it has to look up
+        health = {"uri": "/readyz", "interval": ASKED_EVERY, "timeout": ANSWERS_IN, "fails": FAILS, "passes": 1}
+        proxy["health_checks"] = {"active": health}
     # What is answered before it was read to its end ends the connection, or the rest would be taken for a request.
     early = {"status_code": [4, 5] if streaming else EARLY}
     proxy["headers"] = {"response": {"set": {"Connection": ["close"]}, "require": early}}
@@ -180,13 +211,13 @@ def problem(status: int, kind: str, title: str, detail: str) -> Route:
 NOT_FOUND = problem(404, "not-found", "Not found", "No service owns this path.")
 
 
-def _service_documents(service: str, upstream: Route) -> Route:
+def _service_documents(service: str) -> Route:
     paths = [f"/docs/{service}", f"/docs/{service}/*", f"/openapi/{service}.json"]
-    return {"match": [{"path": paths}], "handle": _proxy(upstream), "terminal": True}
+    return {"match": [{"path": paths}], "handle": _proxy(service), "terminal": True}
 
 
 def routes(
-    upstreams: Mapping[str, Route],
+    services: Iterable[str],
     paths: Paths,
     places: page.Places = page.INSTALLED,
     local: page.Local | None = None,
@@ -201,25 +232,25 @@ def routes(
             _exactly("/.well-known/jwks.json", _answer(jwks, "application/jwk-set+json")),
         ]
     made = [route for page_route in made for route in _read_only(page_route)]
-    made += [_service_documents(service, upstreams[service]) for service in sorted(upstreams)]
+    made += [_service_documents(service) for service in sorted(services)]
     for service, templates in owners(paths):
         for streaming, some in groupby(templates, key=lambda template: tuple(paths[service][template])):
             matchers = [{"path_regexp": {"pattern": pattern(template)}} for template in some]
             if streaming:
                 matched = [{**matcher, "method": list(streaming)} for matcher in matchers]
-                made.append({"match": matched, "handle": _proxy(upstreams[service], streaming=True), "terminal": True})
-            made.append({"match": matchers, "handle": _proxy(upstreams[service]), "terminal": True})
+                made.append({"match": matched, "handle": _proxy(service, streaming=True), "terminal": True})
+            made.append({"match": matchers, "handle": _proxy(service), "terminal": True})
     made.append({"handle": [NOT_FOUND]})
     return made
 
 
-def config(listen: str, folder: Path, route_list: list[Route]) -> dict[str, Any]:
+def config(listen: str, folder: Path, route_list: list[Route], upstreams: Mapping[str, Route]) -> dict[str, Any]:
     """Caddy's whole configuration: no administration port, no certificates, nothing kept outside `folder`."""
     unavailable = problem(503, "service-unavailable", "Service unavailable", "The service does not answer; try again.")
     unavailable["headers"]["Retry-After"] = ["1"]
     large = problem(413, "too-large", "Too large", f"The request is larger than {BODY_LIMIT:,} bytes.")
     broken = problem(400, "bad-request", "Bad request", "The request's body ended early, or is not what its head says.")
-    for refusal in (large, broken):
+    for refusal in (large, broken, unavailable):  # or what is left of a body would be taken for a request
         refusal["headers"]["Connection"] = ["close"]
     too_large = {"expression": "{http.error.status_code} == 413"}
     no_body = {"expression": f'{{http.error.message}}.matches("{UNREADABLE}")'}
@@ -227,15 +258,21 @@ def config(listen: str, folder: Path, route_list: list[Route]) -> dict[str, Any]
     server = {
         "listen": [listen],
         "automatic_https": {"disable": True},
-        "protocols": ["h1", "h2c"],
+        # Without TLS nobody speaks HTTP/2 but who fills its 250 streams a connection.
+        "protocols": ["h1"],
         "read_header_timeout": HEAD_IN,
         "read_timeout": REQUEST_IN,
         "write_timeout": ANSWER_IN,
+        # Caddy's clocks between two bytes are off: they clear the ones above when a body ends early, and then what
+        # remains of it is waited for without end.
+        "read_idle_timeout": -1,
+        "write_idle_timeout": -1,
         "idle_timeout": IDLE,
         "max_header_bytes": LARGEST_HEAD,
         # A backfill answers line by line while its request is still being sent.
         "enable_full_duplex": True,
         "routes": route_list,
+        "named_routes": proxies(upstreams),
         "errors": {
             "routes": [
                 {"match": [missing], "handle": [NOT_FOUND]},

@@ -13,7 +13,7 @@ from deploy.local.identity import holder_of
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
 from deploy.local.service import SERVICES, Service, run_command
-from shared.stream.principals import OPERATOR, everybody, principal
+from shared.kafka.principals import OPERATOR, everybody, principal
 
 PARTITIONS = 12
 

@@ -20,7 +20,7 @@ from deploy.local.service import guildhall
 from deploy.local.supervisor import Supervisor
 from deploy.local.system import System
 from deploy.local.unroot import launcher
-from shared.stream.principals import ADMIN, OPERATOR
+from shared.kafka.principals import ADMIN, OPERATOR
 
 SERVICE_CODE = Path(__file__).parents[2] / "services"
 KERNEL_CODE = Path(__file__).parents[2] / "shared"

@@ -50,7 +50,7 @@ def metrics() -> tuple[Metric, ...]:
 
 def _declared() -> Iterator[Metric]:
     for module in pkgutil.walk_packages(shared.__path__, "shared."):
-        if not module.name.startswith("shared.migrations"):
+        if not module.name.startswith("shared.service.migrations"):
             importlib.import_module(module.name)
     for name in [name for name in sys.modules if name.startswith("shared.")]:
         for value in list(vars(sys.modules[name]).values()):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from services.content.texts import Actor
-from shared.access.permissions import Here, Permission
+from services.content.authorship import Actor
+from shared.web.access.permissions import CallerInCommunity
+from shared.web.access.policy import Permission
 
 
-def actor(here: Here) -> Actor:
+def actor(me: CallerInCommunity) -> Actor:
     """Who acts, whether they moderate here, and whether they read here."""
-    return Actor(here.id, Permission.MODERATE in here.permissions, here.reads)
+    return Actor(me.id, Permission.MODERATE in me.permissions, me.reads)

@@ -7,14 +7,14 @@ from services.content.acceptance import routes as acceptance
 from services.content.backfill import BACKFILL
 from services.content.channels import routes as channels
 from services.content.comments import routes as comments
+from services.content.read_models.channel_list import CHANNEL_LIST
+from services.content.read_models.discussion import DISCUSSION
+from services.content.read_models.tag_list import TAG_LIST
+from services.content.read_models.thread_list import THREAD_LIST
 from services.content.replies import routes as replies
 from services.content.tables import metadata
 from services.content.threads import listing
 from services.content.threads import routes as threads
-from services.content.views.channel_list import CHANNEL_LIST
-from services.content.views.discussion import DISCUSSION
-from services.content.views.tag_list import TAG_LIST
-from services.content.views.thread_list import THREAD_LIST
 from shared.service.service import Service
 
 SERVICE = Service(
@@ -32,6 +32,6 @@ SERVICE = Service(
         comments.router,
         tag_routes.router,
     ),
-    own_views=(CHANNEL_LIST, THREAD_LIST, DISCUSSION, TAG_LIST),
+    own_read_models=(CHANNEL_LIST, THREAD_LIST, DISCUSSION, TAG_LIST),
     backfill=BACKFILL,
 )

@@ -8,35 +8,38 @@ whether something takes them is asked of it as it was then. What is known is edi
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BeforeValidator, Field
 
 from services.content.acceptance.domain import accept, withdraw_from
+from services.content.authorship import Actor
+from services.content.bodies import IMPORTED_BODY, TITLE, BodyText, words_for
 from services.content.channels.domain import CHANNEL, Channel, Posting, open_channel
-from services.content.comments.domain import COMMENT, Comment, Place, post
+from services.content.comments.domain import COMMENT, Comment, CommentTarget, post
 from services.content.editions import edit_channel, edit_comment, edit_reply, edit_thread, fitting
 from services.content.events import (
     AcceptanceWithdrawn,
     AnswerAccepted,
+    ChannelArchived,
     ChannelDescribed,
     ChannelRenamed,
     CommentEdited,
     ReplyDeleted,
     ReplyEdited,
+    ThreadDeleted,
     ThreadEdited,
 )
 from services.content.replies.domain import REPLY, Reply
 from services.content.replies.domain import post as post_reply
-from services.content.texts import Actor
 from services.content.threads.domain import THREAD, Thread, existing, open_thread
-from services.content.wording import IMPORTED_BODY, TITLE, Wording, words_for
-from shared.backfill.command import BackfillCommand, DatedLine, Line, LineContext, Source
-from shared.backfill.ornaments import OrNothing, brought_in, shortened
-from shared.commands import Outcome
-from shared.http.wording import Draft
-from shared.http.words import name, words
+from shared.commands.commands import Outcome
+from shared.web.backfill.command import BackfillCommand, DatedLine, Line, LineContext, Source
+from shared.web.backfill.optional_parts import OrNothing, brought_in, shortened
+from shared.web.fields import name, words
+from shared.web.vault_text import Draft
 
 Name = Annotated[Annotated[str, name(100), shortened(100)] | None, brought_in()]
 Title = Annotated[Annotated[str, name(TITLE), shortened(TITLE)] | None, OrNothing, brought_in()]
@@ -92,8 +95,8 @@ def _actor(context: LineContext) -> Actor:
     return Actor(context.member, moderates=True)
 
 
-def _draft(context: LineContext, stream: UUID, wording: Wording) -> Draft:
-    return words_for(context.community.id, context.member, stream, wording)
+def _draft(context: LineContext, stream: UUID, body_text: BodyText) -> Draft:
+    return words_for(context.community.id, context.member, stream, body_text)
 
 
 def _channel_id(context: LineContext, line: ChannelLine) -> UUID:
@@ -117,13 +120,13 @@ def _thread_id(context: LineContext, line: ThreadLine) -> UUID:
 
 
 async def _open_thread(context: LineContext, line: ThreadLine) -> Outcome[Thread]:
-    thread_id, wording = _thread_id(context, line), Wording(line.title, line.body)
+    thread_id, body_text = _thread_id(context, line), BodyText(line.title, line.body)
     tags = None if line.tags is None else tuple(line.tags)
     found = await context.load(THREAD, thread_id)
     if found.state.opened is not None:
-        return await edit_thread(context, found, wording, tags, line.edited)
-    channel = await context.load_then(CHANNEL, context.id("channel", line.channel))
-    sent, by = _draft(context, thread_id, wording), _actor(context)
+        return await edit_thread(context, found, body_text, tags, line.edited)
+    channel = await _channel(context, context.id("channel", line.channel))
+    sent, by = _draft(context, thread_id, body_text), _actor(context)
     return await context.begin(
         THREAD,
         thread_id,
@@ -137,12 +140,12 @@ def _reply_id(context: LineContext, line: ReplyLine) -> UUID:
 
 
 async def _post_reply(context: LineContext, line: ReplyLine) -> Outcome[Reply]:
-    reply_id, wording = _reply_id(context, line), Wording(line.title, line.body)
+    reply_id, body_text = _reply_id(context, line), BodyText(line.title, line.body)
     found = await context.load(REPLY, reply_id)
     if found.state.posted is not None:
-        return await edit_reply(context, found, wording, line.edited)
+        return await edit_reply(context, found, body_text, line.edited)
     thread, channel = await _thread(context, context.id("thread", line.thread))
-    sent, by = _draft(context, reply_id, wording), _actor(context)
+    sent, by = _draft(context, reply_id, body_text), _actor(context)
     return await context.begin(
         REPLY,
         reply_id,
@@ -156,12 +159,12 @@ def _comment_id(context: LineContext, line: CommentLine) -> UUID:
 
 
 async def _post_comment(context: LineContext, line: CommentLine) -> Outcome[Comment]:
-    comment_id, wording = _comment_id(context, line), Wording(body=line.body)
+    comment_id, body_text = _comment_id(context, line), BodyText(body=line.body)
     found = await context.load(COMMENT, comment_id)
     if found.state.posted is not None:
-        return await edit_comment(context, found, wording, line.edited)
+        return await edit_comment(context, found, body_text, line.edited)
     place = await _place(context, line)
-    sent, by = _draft(context, comment_id, wording), _actor(context)
+    sent, by = _draft(context, comment_id, body_text), _actor(context)
     return await context.begin(
         COMMENT,
         comment_id,
@@ -170,23 +173,35 @@ async def _post_comment(context: LineContext, line: CommentLine) -> Outcome[Comm
     )
 
 
-async def _place(context: LineContext, line: CommentLine) -> Place:
+async def _place(context: LineContext, line: CommentLine) -> CommentTarget:
     """What a comment stood on, as it was then."""
     thread_id, reply = context.id(line.target_kind, line.target), None
     if line.target_kind == "reply":
-        reply = await context.load_then(REPLY, thread_id)
+        reply = await _reply(context, thread_id)
         thread_id = reply.posted.thread_id if reply.posted else thread_id
     thread, channel = await _thread(context, thread_id)
-    return Place(channel, thread, reply)
+    return CommentTarget(channel, thread, reply)
 
 
 async def _thread(context: LineContext, thread_id: UUID) -> tuple[Thread, Channel]:
     """A thread and its channel, as they were then. Raises `NotFound`, which an earlier line that is still under way
     may heal.
     """
-    thread = await context.load_then(THREAD, thread_id)
-    channel = await context.load_then(CHANNEL, existing(thread).channel_id)
-    return thread, channel
+    found = await context.load(THREAD, thread_id)
+    thread = replace(found.state, deleted=context.had(found, ThreadDeleted))
+    return thread, await _channel(context, existing(thread).channel_id)
+
+
+async def _channel(context: LineContext, channel_id: UUID) -> Channel:
+    """A channel as it was then."""
+    found = await context.load(CHANNEL, channel_id)
+    return replace(found.state, archived=context.had(found, ChannelArchived))
+
+
+async def _reply(context: LineContext, reply_id: UUID) -> Reply:
+    """A reply as it was then."""
+    found = await context.load(REPLY, reply_id)
+    return replace(found.state, deleted=context.had(found, ReplyDeleted))
 
 
 def _accepting_thread_id(context: LineContext, line: AcceptanceLine) -> UUID:
@@ -196,41 +211,56 @@ def _accepting_thread_id(context: LineContext, line: AcceptanceLine) -> UUID:
 async def _accept(context: LineContext, line: AcceptanceLine) -> Outcome[Thread]:
     thread_id, reply_id = _accepting_thread_id(context, line), context.id("reply", line.reply)
     stands = (await context.load(REPLY, reply_id)).state.posted
-    if (
-        stands is not None
-        and stands.thread_id != thread_id
-        and any(event.reply_id == reply_id for event in await context.happened(stands.thread_id, AnswerAccepted))
-    ):
-        # A later edition moved the answer under another question; here it stays where it is, with its acceptance.
-        return await context.load(THREAD, stands.thread_id)
+    if stands is not None and stands.thread_id != thread_id:
+        elsewhere = await context.load(THREAD, stands.thread_id)
+        if _is_known(context, elsewhere, reply_id) or _was_later(context, elsewhere):
+            # A later edition moved the answer under another question; here it stays where it is, with its acceptance.
+            return elsewhere
     thread = await context.load(THREAD, thread_id)
     existing(thread.state)
-    if not await _is_settled(context, thread, thread_id, reply_id):
-        reply, given = await context.load_then(REPLY, reply_id), thread.history.last_occasion(AnswerAccepted)
-        then = await context.load_then(THREAD, thread_id)
+    if not await _is_settled(context, thread, reply_id):
+        reply, given = await _reply(context, reply_id), thread.history.last_occasion(AnswerAccepted)
+        deleted = context.had(thread, ThreadDeleted)
         thread = await context.execute(
             THREAD,
             thread_id,
-            lambda state: accept(replace(state, deleted=then.deleted), reply, _actor(context), given),
+            lambda state: accept(replace(state, deleted=deleted), reply, _actor(context), given),
         )
     await _undo_if_deleted(context, thread, thread_id, reply_id)
     return thread
 
 
-async def _is_settled(context: LineContext, thread: Outcome[Thread], thread_id: UUID, reply_id: UUID) -> bool:
+async def _is_settled(context: LineContext, thread: Outcome[Thread], reply_id: UUID) -> bool:
     """Whether the acceptance is known, whatever became of it, or another was given, or withdrawn, later."""
-    if any(event.reply_id == reply_id for event in await context.happened(thread_id, AnswerAccepted)):
+    last = thread.history.last(AnswerAccepted, AcceptanceWithdrawn)
+    if last is None or _is_known(context, thread, reply_id):
+        return last is not None
+    went = thread.state.accepted is None and await _went_with_its_reply(context, thread.state, last.at)
+    if last.imported_by is None and not went:
+        return context.stays(thread, AnswerAccepted, AcceptanceWithdrawn)
+    if _was_later(context, thread):
         return True
-    at, accepted, ended = context.act.occurred_at, AnswerAccepted, AcceptanceWithdrawn
-    given, last = thread.history.last_at(accepted), thread.history.last_at(accepted, ended)
-    if given is None or last is None or last <= at:
+    return thread.state.accepted is None and last.at > context.act.occurred_at and not went
+
+
+def _is_known(context: LineContext, thread: Outcome[Thread], reply_id: UUID) -> bool:
+    """Whether it was accepted in the moment in which an acceptance was given last."""
+    given = thread.history.last_at(AnswerAccepted)
+    return given == context.act.occurred_at and reply_id in thread.state.ever_accepted
+
+
+def _was_later(context: LineContext, thread: Outcome[Thread]) -> bool:
+    """Whether an acceptance was given after the line's time: what was given before is told no more."""
+    given = thread.history.last_at(AnswerAccepted)
+    return given is not None and given > context.act.occurred_at
+
+
+async def _went_with_its_reply(context: LineContext, thread: Thread, at: datetime) -> bool:
+    """Whether the acceptance that was withdrawn last, then, was withdrawn by nobody, but went with its reply."""
+    if thread.withdrawn is None:
         return False
-    if thread.state.accepted is not None or given > at:
-        return given > at
-    # One that went with its reply was withdrawn by nobody.
-    (withdrawn, *_) = await context.commands.happened_at(thread_id, ended, last)
-    reply = await context.load(REPLY, withdrawn.reply_id)
-    return reply.history.last_at(ReplyDeleted) != last
+    reply = await context.load(REPLY, thread.withdrawn.reply_id)
+    return reply.history.last_at(ReplyDeleted) == at
 
 
 async def _undo_if_deleted(context: LineContext, thread: Outcome[Thread], thread_id: UUID, reply_id: UUID) -> None:

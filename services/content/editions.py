@@ -1,6 +1,7 @@
 """The next edition of a dump: what is known and says something newer is edited; what it leaves open stays as it is.
 
-Words that were erased, and what was deleted, are not brought back; an author stays who they were.
+What was edited here is not changed any more. Words that were erased, and what was deleted, are not brought back; an
+author stays who they were.
 """
 
 from __future__ import annotations
@@ -8,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from pydantic import ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from services.content.authorship import Actor, Revision
+from services.content.bodies import BodyText, read, stood, words_under
 from services.content.channels.domain import CHANNEL, Channel, describe, rename
 from services.content.channels.domain import existing as existing_channel
 from services.content.comments import domain as comments
@@ -31,16 +34,14 @@ from services.content.events import (
 from services.content.replies import domain as replies
 from services.content.replies.domain import REPLY, Reply
 from services.content.tags import MOST, normal
-from services.content.texts import Actor, Revision
 from services.content.threads import domain as threads
 from services.content.threads.domain import THREAD, Thread
-from services.content.wording import Wording, read, words_under
-from shared.backfill.command import LineContext
-from shared.backfill.editions import earlier, newer, reference
-from shared.backfill.ornaments import leave_out
-from shared.commands import Outcome
-from shared.event import Event
-from shared.log.port import Secret
+from shared.commands.commands import Outcome
+from shared.events.decider import Decider
+from shared.events.event import Event
+from shared.web.backfill.command import LineContext
+from shared.web.backfill.editions import earlier, newer, reference
+from shared.web.backfill.optional_parts import leave_out
 
 S = TypeVar("S", Thread, Reply, Comment)
 E = TypeVar("E", bound=Event)
@@ -77,6 +78,8 @@ async def edit_channel(
     is_newer = stands_since is None or (edited_at is not None and edited_at > stands_since)
     if state.archived or not is_newer:
         return found
+    if name not in (None, state.name) and context.stays(found, ChannelRenamed, part="/name"):
+        name = None
     wanted = state.purpose if purpose is None else purpose
     return await context.edit(
         CHANNEL,
@@ -89,112 +92,90 @@ async def edit_channel(
 async def edit_thread(
     context: LineContext,
     found: Outcome[Thread],
-    wording: Wording,
+    body_text: BodyText,
     tags: tuple[str, ...] | None,
     edited_at: datetime | None,
 ) -> Outcome[Thread]:
     """Put the edition's words and tags in the place of those that stand, where it is newer."""
-    state, opened = found.state, threads.existing(found.state)
-    new_tags = None if tags is None or set(tags) == set(state.tags) else tags
-    edition = await _edition(
-        context, found, opened.thread_id, opened, ThreadEdited, wording, edited_at, besides=new_tags is not None
-    )
-    if edition is None:
-        return found
-    by, revision = _actor(context), edition.revision
-    return await context.edit(
-        THREAD,
-        opened.thread_id,
-        lambda now: threads.edit(now, by, revision, new_tags) if _same(now, state) and now.tags == state.tags else [],
-        edited_at,
-        secrets=edition.secrets,
-    )
+    before = found.state
+    new_tags = None if tags is None or set(tags) == set(before.tags) else tags
+
+    def edit(now: Thread, by: Actor, revision: Revision | None) -> list[threads.ThreadEvent]:
+        return threads.edit(now, by, revision, new_tags) if now.tags == before.tags else []
+
+    what = _Kind(THREAD, threads.existing(before), ThreadEdited, edit)
+    return await _edit(context, found, what, body_text, edited_at, besides=new_tags is not None)
 
 
 async def edit_reply(
-    context: LineContext, found: Outcome[Reply], wording: Wording, edited_at: datetime | None
+    context: LineContext, found: Outcome[Reply], body_text: BodyText, edited_at: datetime | None
 ) -> Outcome[Reply]:
     """Put the edition's words in the place of those that stand, where it is newer."""
-    state, posted = found.state, replies.existing(found.state)
-    edition = await _edition(context, found, posted.reply_id, posted, ReplyEdited, wording, edited_at)
-    if edition is None:
-        return found
-    by, revision = _actor(context), edition.revision
-    return await context.edit(
-        REPLY,
-        posted.reply_id,
-        lambda now: replies.edit(now, by, revision) if _same(now, state) else [],
-        edited_at,
-        secrets=edition.secrets,
-    )
+    what = _Kind(REPLY, replies.existing(found.state), ReplyEdited, replies.edit)
+    return await _edit(context, found, what, body_text, edited_at)
 
 
 async def edit_comment(
-    context: LineContext, found: Outcome[Comment], wording: Wording, edited_at: datetime | None
+    context: LineContext, found: Outcome[Comment], body_text: BodyText, edited_at: datetime | None
 ) -> Outcome[Comment]:
     """Put the edition's words in the place of those that stand, where it is newer."""
-    state, posted = found.state, comments.existing(found.state)
-    edition = await _edition(context, found, posted.comment_id, posted, CommentEdited, wording, edited_at)
-    if edition is None:
-        return found
-    by, revision = _actor(context), edition.revision
-    return await context.edit(
-        COMMENT,
-        posted.comment_id,
-        lambda now: comments.edit(now, by, revision) if _same(now, state) else [],
-        edited_at,
-        secrets=edition.secrets,
-    )
+    what = _Kind(COMMENT, comments.existing(found.state), CommentEdited, comments.edit)
+    return await _edit(context, found, what, body_text, edited_at)
 
 
 @dataclass(frozen=True, slots=True)
-class _Edition:
-    """New words for what stands; `revision` is None where there are none and were none."""
+class _Kind(Generic[S, E]):
+    """What is edited: how it began, the event of an edit and the decision that makes it."""
 
-    revision: Revision | None
-    secrets: tuple[Secret, ...]
+    decider: Decider[S, E]
+    began: ThreadOpened | ReplyPosted | CommentPosted
+    edited: type[Event]
+    edit: Callable[[S, Actor, Revision | None], list[E]]
+
+    @property
+    def stream(self) -> UUID:
+        match self.began:
+            case ThreadOpened(thread_id=stream) | ReplyPosted(reply_id=stream) | CommentPosted(comment_id=stream):
+                return stream
 
 
-async def _edition(
+async def _edit(
     context: LineContext,
-    found: Outcome[Any],
-    stream: UUID,
-    began: ThreadOpened | ReplyPosted | CommentPosted,
-    by: type[Event],
-    wording: Wording,
+    found: Outcome[S],
+    what: _Kind[S, E],
+    body_text: BodyText,
     edited_at: datetime | None,
     *,
     besides: bool = False,
-) -> _Edition | None:
-    """The words to stand from now on; None where the edition is not newer, or is the same.
+) -> Outcome[S]:
+    """Write the edition down, where it is newer and differs; nothing where somebody changes the same meanwhile.
 
-    `besides` is whether it differs in something else. Its words get a reference of their own even then, by which an
-    edition without a time is told from an edit that was made here.
+    `besides` is whether it differs in something else than words. Its words get a reference of their own even then, by
+    which an edition without a time is told from an edit that was made here.
     """
-    state = found.state
-    if state.deleted or not newer(edited_at, stream, found, by, state.text, began.edited_at):
-        return None
-    current = [state.text.ref] if state.text else []
-    before = earlier(edited_at, stream, found, by)
-    kept = await read(context.vault, context.community.id, [*current, *before])
-    if current and current[0] not in kept:
-        return None  # erased
-    stands = kept[current[0]] if current else Wording()
-    wanted = Wording(wording.title or stands.title, wording.body or stands.body)
-    if not besides if wanted == stands else wanted in [kept.get(ref) for ref in before]:
-        return None
-    ref = reference(edited_at, stream, found, by)
-    new = words_under(ref, context.community.id, began.author_id, wanted)
-    return _Edition(Revision(state.text, new.text) if new.text else None, new.secrets)
+    state, at, stream, by = found.state, context.community.id, what.stream, what.edited
+    if state.deleted or not newer(edited_at, stream, found, by, state.text, what.began.edited_at):
+        return found
+    stands = (await read(context.vault, at, [state.text.ref])).get(state.text.ref) if state.text else BodyText()
+    if stands is None:
+        return found  # erased
+    wanted = BodyText(body_text.title or stands.title, body_text.body or stands.body)
+    if wanted == stands:
+        if not besides:
+            return found
+    elif await stood(context.vault, at, earlier(edited_at, stream, found, by), wanted):
+        return found  # an older edition's
+    if context.stays(found, by):
+        return found
+    new = words_under(reference(edited_at, stream, found, by), at, what.began.author_id, wanted)
+    revision = Revision(state.text, new.text) if new.text else None
+    actor = Actor(context.member, moderates=True)
 
+    def edit(now: S) -> list[E]:
+        same = (now.text, now.deleted) == (state.text, state.deleted)  # else it was edited here, and that is newer
+        return what.edit(now, actor, revision) if same else []
 
-def _actor(context: LineContext) -> Actor:
-    return Actor(context.member, moderates=True)
-
-
-def _same(now: S, before: S) -> bool:
-    """Whether nobody has edited or deleted it meanwhile: what was, is newer than this edition."""
-    return (now.text, now.deleted) == (before.text, before.deleted)
+    return await context.edit(what.decider, stream, edit, edited_at, secrets=new.secrets)
 
 
 def _while(before: Channel, decide: Callable[[Channel], list[E]]) -> Callable[[Channel], list[E]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from shared.event import Event, Instant, Text
+from shared.events.event import Event, Instant, Text
 
 
 class ChannelOpened(Event, frozen=True, tag="guildhall.content.channel-opened.v1"):
@@ -118,12 +118,17 @@ class CommentDeleted(Event, frozen=True, tag="guildhall.content.comment-deleted.
 
 
 class AnswerAccepted(Event, frozen=True, tag="guildhall.content.answer-accepted.v1"):
-    """A reply answers the thread's question; an earlier acceptance has been withdrawn just before."""
+    """A reply answers the thread's question; an earlier acceptance has been withdrawn just before.
+
+    `given_before` is when the same member accepted the same reply last, which was taken back since; a day counts it
+    once.
+    """
 
     thread_id: UUID
     reply_id: UUID
     accepted_by_id: UUID | None
     answer_author_id: UUID | None
+    given_before: Instant | None = None
 
 
 class AcceptanceWithdrawn(Event, frozen=True, tag="guildhall.content.acceptance-withdrawn.v1"):

@@ -8,16 +8,16 @@ import sqlalchemy as sa
 from fastapi import APIRouter
 from pydantic import ConfigDict
 
-from services.content.views.tag_list import TAG_LIST, tag_list
-from shared.access.permissions import Reader
-from shared.http.dependencies import Db, fresh
-from shared.http.paging import Listing, Order, Page, page
-from shared.http.words import Answer
-from shared.views.freshness import Freshness
+from services.content.read_models.tag_list import TAG_LIST, tag_list
+from shared.projections.freshness import Freshness
+from shared.web.access.permissions import Reader
+from shared.web.dependencies import Db, fresh
+from shared.web.fields import Answer
+from shared.web.paging import Listing, Page, SortOrder, page
 
 router = APIRouter(prefix="/tags", tags=["tags"])
 
-MOST: Order = [(tag_list.c.threads, "desc"), (tag_list.c.tag, "desc")]
+MOST: SortOrder = [(tag_list.c.threads, "desc"), (tag_list.c.tag, "desc")]
 
 
 class TagAnswer(Answer):
@@ -31,10 +31,10 @@ class TagAnswer(Answer):
 
 @router.get("", operation_id="list_tags", summary="List tags")
 async def list_tags(
-    here: Reader, db: Db, paging: Page, freshness: Annotated[Freshness, fresh(TAG_LIST)]
+    me: Reader, db: Db, paging: Page, freshness: Annotated[Freshness, fresh(TAG_LIST)]
 ) -> Listing[TagAnswer]:
     """Those in use, the most used first."""
     row = tag_list.c
-    select = sa.select(row.tag, row.threads).where(row.community == here.community.id, row.threads > 0)
+    select = sa.select(row.tag, row.threads).where(row.community == me.community.id, row.threads > 0)
     rows, following = await page(db, select, MOST, paging)
     return Listing(items=[TagAnswer.model_validate(row) for row in rows], next=following, freshness=freshness)

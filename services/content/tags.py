@@ -13,8 +13,8 @@ from typing import Final, NoReturn
 from pydantic_core import PydanticCustomError
 
 from services.content.scripts import LIVING, MIXED
-from shared.http.characters import CONJUNCT, CURSIVE, INVISIBLE, MONGOLIAN, WORD_BREAK, compiled, told, trimmed
-from shared.http.words import WIDEST
+from shared.web.characters import CONJUNCT, CURSIVE, INVISIBLE, MONGOLIAN, WORD_BREAK, compiled, named, trimmed
+from shared.web.fields import WIDEST
 
 MOST: Final = 10
 LONGEST: Final = 50
@@ -92,13 +92,13 @@ def _folded(text: str) -> str:
 def _check(word: str) -> None:
     for sign in word:
         if unicodedata.category(sign) == "Cn":  # also what is newer than the tables that words are folded by
-            _refuse(f"{told(sign)} cannot stand in a tag: it is no character that is known here")
+            _refuse(f"{named(sign)} cannot stand in a tag: it is no character that is known here")
     if found := _ILLEGAL.search(word):
-        _refuse(f"{told(found[0])} cannot stand in a tag: it holds letters and digits of living scripts, {_NAMED}")
+        _refuse(f"{named(found[0])} cannot stand in a tag: it holds letters and digits of living scripts, {_NAMED}")
     if found := _BARE_MARK.search(word):
-        _refuse(f"{told(found[0])} is a mark and stands on a letter in a tag")
+        _refuse(f"{named(found[0])} is a mark and stands on a letter in a tag")
     if found := _LOOSE_SIGN.search(word):
-        _refuse(f"{told(found[0])} stands between two letters in a tag")
+        _refuse(f"{named(found[0])} stands between two letters in a tag")
     parts = _WORDS.findall(word)
     if not parts:
         _refuse("A tag holds a letter or a digit")

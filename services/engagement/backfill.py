@@ -2,7 +2,8 @@
 
 A vote of a system that does not tell who voted has no subject; it is nobody's, and its stream follows from its source.
 What was deleted since may be reacted to at a time when it stood.
-A member's reactions to one thing are of one sign, in whatever order their lines come: the later one stands.
+A member's reactions to one thing are of one sign, in whatever order their lines come: the later one stands. What they
+gave and took back here is theirs: nothing later is brought in, and nothing that is brought in takes theirs away.
 """
 
 from __future__ import annotations
@@ -12,13 +13,22 @@ from uuid import UUID
 
 from pydantic import BeforeValidator, Field, StrictBool, ValidationInfo
 
-from services.engagement.reactions.domain import REACTIONS, Reactions, bring_in, decided, reaction_id, reactions_id
+from services.engagement.events import ReactionAdded, ReactionWithdrawn
+from services.engagement.reactions.domain import (
+    REACTIONS,
+    ReactionEvent,
+    Reactions,
+    bring_in,
+    decided,
+    reaction_id,
+    reactions_id,
+)
 from services.engagement.reactions.kinds import IMPORTED, SIGNS
-from services.engagement.target_lookup import BACKFILL_LATENCY, BACKFILL_PATIENCE, target_lookup
-from shared.backfill.command import BackfillCommand, Line, LineContext, Source
-from shared.backfill.ornaments import leave_out
-from shared.commands import Outcome
-from shared.errors import Invalid
+from services.engagement.target_lookup import BACKFILL_PATIENCE, target_lookup
+from shared.commands.commands import Outcome
+from shared.events.errors import Invalid, Unavailable
+from shared.web.backfill.command import BackfillCommand, Line, LineContext, Source
+from shared.web.backfill.optional_parts import leave_out
 
 
 def _known_kind(kind: Any, info: ValidationInfo) -> Any:
@@ -64,16 +74,20 @@ async def _react(context: LineContext, line: ReactionLine) -> Outcome[Reactions]
     known = await context.load(REACTIONS, stream)
     if decided(known.state, kind, at):
         return known  # even where it was withdrawn since, or what it is about is gone
-    target = await target_lookup(context.runtime).look_up(
-        context.community.id, target_id, latency=BACKFILL_LATENCY, patience=BACKFILL_PATIENCE
-    )
+    mine = known.history.last_here(ReactionAdded, ReactionWithdrawn)
+    if mine is not None and at > mine.at and context.stays(known, ReactionAdded, ReactionWithdrawn):
+        return known
+    targets = target_lookup(context.runtime)
+    target = await targets.look_up(context.community.id, target_id, caller=None, patience=BACKFILL_PATIENCE)
     then = target and target.as_of(at)
     reaction = stream if member is None else reaction_id(target_id, member, kind)
-    return await context.execute(
-        REACTIONS,
-        stream,
-        lambda state: bring_in(state, reaction, then, member, kind, positive=line.positive, at=at),
-    )
+
+    def decide(state: Reactions) -> list[ReactionEvent]:
+        if state != known.state and not decided(state, kind, at):
+            raise Unavailable("Their reactions change at the same moment. Send this again.", retry_after=1)
+        return bring_in(state, reaction, then, member, kind, positive=line.positive, at=at, mine=mine is not None)
+
+    return await context.execute(REACTIONS, stream, decide)
 
 
 BACKFILL = (BackfillCommand("react", ReactionLine, _stream, _react),)

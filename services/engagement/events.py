@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from shared.event import Event, Instant
+from shared.events.event import Event, Instant
 
 
 class ReactionAdded(Event, frozen=True, tag="guildhall.engagement.reaction-added.v1"):
     """`actor_id` is None for a reaction that was brought in without its giver.
 
     A member's reactions to one thing are of one sign and together one response: `begins_response` where none stood.
+    `given_before` is when the member gave the same last, which was taken back since; a day counts it once.
     """
 
     reaction_id: UUID
@@ -25,6 +26,7 @@ class ReactionAdded(Event, frozen=True, tag="guildhall.engagement.reaction-added
     kind: str
     positive: bool
     begins_response: bool = True
+    given_before: Instant | None = None
 
 
 class ReactionWithdrawn(Event, frozen=True, tag="guildhall.engagement.reaction-withdrawn.v1"):
@@ -56,7 +58,7 @@ class TargetViewed(Event, frozen=True, tag="guildhall.engagement.target-viewed.v
 
 
 class TargetShared(Event, frozen=True, tag="guildhall.engagement.target-shared.v1"):
-    """A member told somebody outside about something; once per member, target and day in UTC.
+    """A member told somebody outside about something; once per member, target and day of the community.
 
     `medium` is link, mail, chat, social or other.
     """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from shared.event import Event
+from shared.events.event import Event
 
 
 class ThreadOpened(Event, frozen=True, tag="guildhall.content.thread-opened.v1"):

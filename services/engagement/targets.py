@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from shared.errors import Conflict, NotFound
+from shared.events.errors import Conflict, NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Target:
         return replace(self, gone=False) if self.gone_at is not None and self.gone_at > moment else self
 
 
-def standing(target: Target | None) -> Target:
+def engageable(target: Target | None) -> Target:
     """The target, if one may engage with it. Raises `NotFound` where there is none, `Conflict` where it is gone."""
     if target is None:
         raise NotFound("There is no such thread, reply or comment.")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from services.feedback import events
 from services.feedback.backfill import BACKFILL
+from services.feedback.read_models.suggestion_board import SUGGESTION_BOARD
 from services.feedback.suggestions import listing
 from services.feedback.suggestions import routes as suggestions
 from services.feedback.tables import metadata
-from services.feedback.views.suggestion_board import SUGGESTION_BOARD
 from services.feedback.votes import routes as votes
 from shared.service.service import Service
 
@@ -18,6 +18,6 @@ SERVICE = Service(
     metadata=metadata,
     events=events,
     routers=(listing.router, suggestions.router, votes.router),
-    own_views=(SUGGESTION_BOARD,),
+    own_read_models=(SUGGESTION_BOARD,),
     backfill=BACKFILL,
 )

@@ -9,18 +9,27 @@ from dataclasses import replace
 from typing import Annotated, Literal
 from uuid import UUID
 
+import sqlalchemy as sa
 from pydantic import Field, StrictBool
 
-from services.feedback.events import SuggestionEdited, SuggestionVoted
+from services.feedback.events import (
+    SuggestionCompleted,
+    SuggestionDeclined,
+    SuggestionDeleted,
+    SuggestionEdited,
+    SuggestionVoted,
+    SuggestionVoteWithdrawn,
+)
+from services.feedback.read_models.suggestion_board import suggestion_board
 from services.feedback.suggestions.domain import SUGGESTION, Suggestion, edit, existing, submit
-from services.feedback.votes.domain import VOTE, Vote, vote, vote_id
-from shared.backfill.command import BackfillCommand, DatedLine, Line, LineContext, Source
-from shared.backfill.editions import earlier, newer, reference
-from shared.backfill.ornaments import OrNothing, brought_in, shortened
-from shared.commands import Outcome
-from shared.errors import Invalid
-from shared.http.wording import draft, first_draft
-from shared.http.words import name, words
+from services.feedback.votes.domain import VOTE, Vote, VoteEvent, vote, vote_id
+from shared.commands.commands import Outcome
+from shared.events.errors import Invalid, Unavailable
+from shared.web.backfill.command import BackfillCommand, DatedLine, Line, LineContext, Source
+from shared.web.backfill.editions import earlier, newer, reference
+from shared.web.backfill.optional_parts import OrNothing, brought_in, shortened
+from shared.web.fields import name, words
+from shared.web.vault_text import draft, first_draft, read
 
 
 class SubmitLine(DatedLine):
@@ -65,12 +74,14 @@ async def _edit(by: LineContext, line: SubmitLine, found: Outcome[Suggestion]) -
     if not newer(line.edited, suggestion_id, found, SuggestionEdited, state.text, state.edited_at):
         return found
     before = earlier(line.edited, suggestion_id, found, SuggestionEdited)
-    kept = await by.vault.read(by.community.id, [*([state.text.ref] if state.text else []), *before])
-    if state.text is not None and state.text.ref not in kept:
+    was = await read(by.vault, by.community.id, state.text) if state.text else {"title": None, "body": None}
+    if was is None:
         return found
-    was = kept[state.text.ref] if state.text else {"title": None, "body": None}
     content = {"title": line.title or was["title"], "body": line.body or was["body"]}
-    if content in [was, *(kept.get(ref) for ref in before)]:
+    if content == was or await by.vault.stood(by.community.id, before, content):
+        return found
+    if await _voted_here(by, suggestion_id):
+        by.left_out.add("", "Members have voted for it here, as it stands.")
         return found
     nobody = state.author_id is None  # also where the suggestion is anonymous, whatever this line says
     actor = by if not nobody else replace(by, act=replace(by.act, actor=None))
@@ -83,16 +94,38 @@ async def _edit(by: LineContext, line: SubmitLine, found: Outcome[Suggestion]) -
     )
 
 
+async def _voted_here(context: LineContext, suggestion: UUID) -> bool:
+    """Whether a member gave it a vote here: they support these words, not what an importer makes of them."""
+    board = suggestion_board.c
+    me = sa.and_(board.community == context.community.id, board.suggestion == suggestion, board.votes_here > 0)
+    async with context.runtime.engine.connect() as connection:
+        found = await connection.execute(sa.select(sa.exists().where(me)))
+        return bool(found.scalar())
+
+
 def _vote_stream(context: LineContext, line: VoteLine) -> UUID:
     return vote_id(context.id("suggestion", line.suggestion), _voter(context))
 
 
 async def _vote(context: LineContext, line: VoteLine) -> Outcome[Vote]:
     voter, stream = _voter(context), _vote_stream(context, line)
-    if await context.happened(stream, SuggestionVoted):
-        return await context.load(VOTE, stream)  # even where it was withdrawn since, or the suggestion settled
-    suggestion = await context.load_then(SUGGESTION, context.id("suggestion", line.suggestion))
-    return await context.execute(VOTE, stream, lambda state: vote(state, suggestion, voter))
+    known = await context.load(VOTE, stream)
+    if known.history.reaches(context.act.occurred_at):
+        return known  # what was decided since stays: even where it was withdrawn, or the suggestion settled
+    if context.stays(known, SuggestionVoted, SuggestionVoteWithdrawn):
+        return known
+    found = await context.load(SUGGESTION, context.id("suggestion", line.suggestion))
+    settled = context.had(found, SuggestionCompleted, SuggestionDeclined)
+    suggestion = replace(
+        found.state, state=found.state.state if settled else "open", deleted=context.had(found, SuggestionDeleted)
+    )
+
+    def decide(state: Vote) -> list[VoteEvent]:
+        if state != known.state and not state.cast:
+            raise Unavailable("They decide on it themselves at the same moment. Send this again.", retry_after=1)
+        return vote(state, suggestion, voter)
+
+    return await context.execute(VOTE, stream, decide)
 
 
 def _voter(context: LineContext) -> UUID:

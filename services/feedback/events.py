@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from shared.event import Event, Instant, Text
+from shared.events.event import Event, Instant, Text
 
 
 class SuggestionSubmitted(Event, frozen=True, tag="guildhall.feedback.suggestion-submitted.v1"):
@@ -29,9 +29,12 @@ class SuggestionEdited(Event, frozen=True, tag="guildhall.feedback.suggestion-ed
 
 
 class SuggestionVoted(Event, frozen=True, tag="guildhall.feedback.suggestion-voted.v1"):
+    """`given_before` is when the voter gave it last, where it was taken back since; a day counts it once."""
+
     suggestion_id: UUID
     author_id: UUID | None
     voter_id: UUID
+    given_before: Instant | None = None
 
 
 class SuggestionVoteWithdrawn(Event, frozen=True, tag="guildhall.feedback.suggestion-vote-withdrawn.v1"):

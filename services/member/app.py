@@ -6,14 +6,15 @@ from services.member import events
 from services.member.backfill import BACKFILL
 from services.member.communities import listing as community_listing
 from services.member.communities import routes as communities
+from services.member.imports import routes as imports
 from services.member.membership import listing as member_listing
 from services.member.membership import routes as membership
 from services.member.moderation import routes as moderation
 from services.member.profiles import routes as profiles
+from services.member.read_models.community_list import COMMUNITY_LIST
+from services.member.read_models.roster import ROSTER
 from services.member.roles import routes as roles
 from services.member.tables import metadata
-from services.member.views.community_list import COMMUNITY_LIST
-from services.member.views.roster import ROSTER
 from shared.service.service import Service
 
 SERVICE = Service(
@@ -26,12 +27,13 @@ SERVICE = Service(
         communities.founding,
         community_listing.router,
         communities.router,
+        imports.router,
         member_listing.router,
         membership.router,
         moderation.router,
         profiles.router,
         roles.router,
     ),
-    own_views=(COMMUNITY_LIST, ROSTER),
+    own_read_models=(COMMUNITY_LIST, ROSTER),
     backfill=BACKFILL,
 )

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 from uuid import UUID
 
 from pydantic import Field, StrictBool
 
+from services.member.communities.domain import Community
+from services.member.communities.own import came
 from services.member.events import MemberJoined
-from services.member.membership.domain import MEMBERSHIP, Membership, bring_in, mark_robot, membership_id
-from shared.backfill.command import BackfillCommand, Line, LineContext
-from shared.commands import Outcome
-from shared.errors import Invalid
+from services.member.membership.domain import (
+    MEMBERSHIP,
+    Membership,
+    MembershipEvent,
+    bring_in,
+    mark_robot,
+    membership_id,
+)
+from services.member.rights import bases, confirmed
+from services.member.roles.domain import holder, must_stand_above
+from shared.commands.commands import Outcome
+from shared.events.errors import Invalid
+from shared.web.access.policy import Permission, Requirement
+from shared.web.backfill.command import BackfillCommand, Line, LineContext
 
 
 class JoinLine(Line):
@@ -31,9 +44,36 @@ async def _join(context: LineContext, line: JoinLine) -> Outcome[Membership]:
     # Whatever the admission is today: whoever brings a community in says that they were let in elsewhere. `via` is
     # `open` (or `rejoining`), since `application` would promise an ApplicationAccepted that nobody here decided.
     member, stream = _member(context), _stream(context, line)
-    if await context.happened(stream, MemberJoined):  # even who has left since
-        return await context.execute(MEMBERSHIP, stream, lambda state: mark_robot(state, member) if line.robot else [])
-    return await context.execute(MEMBERSHIP, stream, lambda state: bring_in(state, member, robot=line.robot))
+    joined = (await context.load(MEMBERSHIP, stream)).history.last_brought_in(MemberJoined)
+    known = joined is not None and joined.at == context.act.occurred_at  # even who has left since
+
+    def decide(state: Membership) -> list[MembershipEvent]:
+        if known:
+            return mark_robot(state, member) if line.robot else []
+        return bring_in(state, member, robot=line.robot)
+
+    coming = came(context.community.id, member, context.me.caller, line.subject)
+    return await context.execute(
+        MEMBERSHIP, stream, _permitted(context, member, decide), on=bases(context.me), secrets=[coming]
+    )
+
+
+def _permitted(
+    context: LineContext, member: UUID, decide: Callable[[Membership], list[MembershipEvent]]
+) -> Callable[[Membership, Community, Membership], list[MembershipEvent]]:
+    """The decision for who may bring in, at the append; in an archived community only what is known is repeated. Who
+    stands here is marked by those above them only.
+    """
+
+    def decided(state: Membership, community: Community, own: Membership) -> list[MembershipEvent]:
+        by = confirmed(context.me, community, own)
+        if events := decide(state):
+            confirmed(context.me, community, own, Requirement(Permission.BACKFILL))
+            if by.roles:  # an operator has none
+                must_stand_above(by, holder(member, community, state))
+        return events
+
+    return decided
 
 
 def _member(context: LineContext) -> UUID:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from shared.event import Event, Text
+from shared.events.event import Event, Instant, Text
 
 
 class CommunityFounded(Event, frozen=True, tag="guildhall.member.community-founded.v1"):
@@ -78,6 +78,22 @@ class MemberRemoved(Event, frozen=True, tag="guildhall.member.member-removed.v1"
     member_id: UUID
     removed_by_id: UUID | None
     reason: Text | None
+
+
+class ImportWithdrawn(Event, frozen=True, tag="guildhall.member.import-withdrawn.v1"):
+    """What a member brought in up to `until`, by recorded time, counts no more, also on the days before.
+
+    On the community's stream. It takes the place of an earlier one of the same importer.
+    """
+
+    importer_id: UUID
+    until: Instant
+
+
+class ImportRestored(Event, frozen=True, tag="guildhall.member.import-restored.v1"):
+    """What the member brought in counts as if it had never been withdrawn."""
+
+    importer_id: UUID
 
 
 class RobotMarked(Event, frozen=True, tag="guildhall.member.robot-marked.v1"):

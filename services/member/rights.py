@@ -10,48 +10,50 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
-from services.member.communities.domain import COMMUNITY, Community, standing
+from services.member.communities.domain import COMMUNITY, Community, existing
 from services.member.membership.domain import MEMBERSHIP, Membership, membership_id
 from services.member.roles.domain import Holder, holder
-from shared.access import standing as access
-from shared.access.permissions import Here, Requirement
-from shared.access.policy import refusal
-from shared.commands import Basis
+from shared.commands.commands import Basis
+from shared.replicas import standing as access
+from shared.web.access.permissions import CallerInCommunity
+from shared.web.access.policy import Requirement, refusal
 
 E = TypeVar("E")
 
 
-def bases(here: Here, *others: UUID) -> list[Basis]:
+def bases(me: CallerInCommunity, *others: UUID) -> list[Basis]:
     """What rights here rest on: the community, the caller's membership and those of `others`, in this order."""
-    at = here.community.id
-    return [(COMMUNITY, at), *((MEMBERSHIP, membership_id(at, member)) for member in (here.id, *others))]
+    at = me.community.id
+    return [(COMMUNITY, at), *((MEMBERSHIP, membership_id(at, member)) for member in (me.id, *others))]
 
 
-def confirmed(here: Here, community: Community, own: Membership, asked: Requirement | None = None) -> Holder:
+def confirmed(me: CallerInCommunity, community: Community, own: Membership, asked: Requirement | None = None) -> Holder:
     """The caller, with the roles of the log. Raises what the policy says where they lack what is `asked` (as the route
     does, without it).
     """
-    described, by = standing(community), holder(here.id, community, own)
+    described, by = existing(community), holder(me.id, community, own)
     known = access.Community(
-        here.community.id,
+        me.community.id,
         community.slug,
         cast("access.Visibility", described.visibility),
         cast("access.Admission", described.admission),
         described.time_zone,
         community.archived,
     )
-    asked = here.asked if asked is None else asked
-    refused = refusal(asked, here.caller.scopes, known, access.Standing(own.status, by.roles))
+    asked = me.asked if asked is None else asked
+    refused = refusal(asked, me.caller.scopes, known, access.Standing(own.status, by.roles))
     if refused is not None:
         raise refused
     return by
 
 
-def permitted(here: Here, decide: Callable[..., list[E]], asked: Requirement | None = None) -> Callable[..., list[E]]:
+def permitted(
+    me: CallerInCommunity, decide: Callable[..., list[E]], asked: Requirement | None = None
+) -> Callable[..., list[E]]:
     """The decision of a command that rests on `bases(here)`, made for who may, as `confirmed`; it is not given them."""
 
     def decided(state: Any, community: Community, own: Membership) -> list[E]:
-        confirmed(here, community, own, asked)
+        confirmed(me, community, own, asked)
         return decide(state)
 
     return decided

@@ -6,6 +6,7 @@ from services.projection.activity import routes as activity
 from services.projection.influence import routes as influence
 from services.projection.read_models.actions import ACTIONS
 from services.projection.read_models.communities import COMMUNITIES
+from services.projection.read_models.imports import IMPORTS
 from services.projection.read_models.memberships import MEMBERSHIPS
 from services.projection.read_models.responses import RESPONSES
 from services.projection.read_models.suggestions import SUGGESTIONS
@@ -21,5 +22,5 @@ SERVICE = Service(
     description="Activity, influence and suggestions in numbers, computed from the events of the other services.",
     metadata=metadata,
     routers=(activity.router, influence.router, suggestions.router, scoring_policies.router),
-    topic_views=(ACTIONS, COMMUNITIES, MEMBERSHIPS, RESPONSES, SUGGESTIONS, VISITS),
+    topic_read_models=(ACTIONS, COMMUNITIES, IMPORTS, MEMBERSHIPS, RESPONSES, SUGGESTIONS, VISITS),
 )

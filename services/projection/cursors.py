@@ -9,8 +9,8 @@ from typing import TypeVar
 import msgspec
 from fastapi import Request
 
-from shared.errors import BadRequest
-from shared.http.paging import link_next
+from shared.events.errors import BadRequest
+from shared.web.paging import link_next
 
 T = TypeVar("T", bound=msgspec.Struct)
 

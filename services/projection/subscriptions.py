@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from shared.event import Event, Instant
+from shared.events.event import Event, Instant
 
 # member
 
@@ -43,6 +43,15 @@ class RobotMarked(Event, frozen=True, tag="guildhall.member.robot-marked.v1"):
 
 class RobotUnmarked(Event, frozen=True, tag="guildhall.member.robot-unmarked.v1"):
     member_id: UUID
+
+
+class ImportWithdrawn(Event, frozen=True, tag="guildhall.member.import-withdrawn.v1"):
+    importer_id: UUID
+    until: Instant
+
+
+class ImportRestored(Event, frozen=True, tag="guildhall.member.import-restored.v1"):
+    importer_id: UUID
 
 
 # content
@@ -82,6 +91,7 @@ class AnswerAccepted(Event, frozen=True, tag="guildhall.content.answer-accepted.
     reply_id: UUID
     accepted_by_id: UUID | None
     answer_author_id: UUID | None
+    given_before: Instant | None = None
 
 
 class AcceptanceWithdrawn(Event, frozen=True, tag="guildhall.content.acceptance-withdrawn.v1"):
@@ -102,6 +112,7 @@ class ReactionAdded(Event, frozen=True, tag="guildhall.engagement.reaction-added
     actor_id: UUID | None
     positive: bool
     begins_response: bool = True
+    given_before: Instant | None = None
 
 
 class ReactionWithdrawn(Event, frozen=True, tag="guildhall.engagement.reaction-withdrawn.v1"):
@@ -136,6 +147,7 @@ class SuggestionSubmitted(Event, frozen=True, tag="guildhall.feedback.suggestion
 
 class SuggestionVoted(Event, frozen=True, tag="guildhall.feedback.suggestion-voted.v1"):
     voter_id: UUID | None
+    given_before: Instant | None = None
 
 
 class SuggestionAnswered(Event, frozen=True, tag="guildhall.feedback.suggestion-answered.v1"):

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 from fastapi import Depends, Query, Request
 from fastapi.responses import Response
 
-from shared.http import context
-from shared.http.negotiation import quality
-from shared.views.freshness import Freshness
+from shared.projections.freshness import Freshness
+from shared.web import context
+from shared.web.negotiation import quality
 
 Cell: TypeAlias = "str | int | float | None"
 

@@ -12,10 +12,10 @@ from uuid import UUID
 
 import asyncpg
 
-from shared.errors import Unavailable
-from shared.event import Recorded
+from shared.cancellation import end
+from shared.events.errors import Unavailable
+from shared.events.event import Recorded
 from shared.log.sql import LOAD, LOAD_MANY
-from shared.tasks import end
 
 AT_ONCE = 2
 """Looks that may be under way: with one, a long stream would hold up all the others."""

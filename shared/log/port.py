@@ -11,11 +11,12 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from shared.event import Recorded
+from shared.events.event import Recorded
+from shared.log.keys import IdempotencyKey
 
 
 def partition_of(stream: UUID, partitions: int) -> int:
-    """The partition of a stream, 0 to `partitions` - 1. Ids of versions 5 and 7 are even in their low bits."""
+    """The partition of a stream, 0 to `partitions` - 1. The low bits of ids of versions 5 and 7 are spread evenly."""
     return stream.int % partitions
 
 
@@ -33,7 +34,7 @@ class NewEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Secret:
+class VaultRow:
     """Words a member wrote or that name one: a row of the vault, never of the log.
 
     `subject` is the member it is about (or None for nobody's), `ref` what the event refers to it by, `content` JSON.
@@ -68,7 +69,9 @@ class Append:
 
     `guards` name none of the streams that are written. `traceparent` is kept with every event, for those who trace
     what becomes of it; None where nobody does. `imported_by` is the member who brings it in, None for what is
-    done here.
+    done here. `superseded` are references to words in the vault that stand no more once this is written, `again` to
+    words that stand once more; they must still be there. `key` is kept with the versions to which the streams came, and
+    must be new.
     """
 
     community: UUID
@@ -76,10 +79,13 @@ class Append:
     occurred_at: datetime
     causation: UUID | None
     writes: tuple[Write, ...]
-    secrets: tuple[Secret, ...] = ()
+    secrets: tuple[VaultRow, ...] = ()
     traceparent: str | None = None
     guards: tuple[Guard, ...] = ()
     imported_by: UUID | None = None
+    superseded: tuple[UUID, ...] = ()
+    again: tuple[UUID, ...] = ()
+    key: IdempotencyKey | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -91,20 +97,27 @@ class Position:
 
 
 class VersionConflict(Exception):
-    """Somebody else wrote first to a stream that is written or guarded: it is no longer at the expected version."""
+    """Somebody else wrote first to a stream that is written or guarded: it is no longer at the expected version.
+
+    Or words were forgotten that are to stand again: who decided so had not seen that others had replaced them.
+    """
 
 
 class Log(Protocol):
-    """A service's own log."""
+    """A service's own log.
+
+    `agreed` is whether it was known to hold what its topic holds when `heads` was last asked; appends wait for that.
+    """
 
     service: str
     partitions: int
+    agreed: bool
 
     async def append(self, request: Append) -> list[Position]:
         """Write all events of the request; their positions in the order of its writes and events.
 
-        Raises `VersionConflict` when a stream, written or guarded, has moved on and `Unavailable` when the store does
-        not answer.
+        Raises `VersionConflict` when a stream, written or guarded, has moved on, `AlreadyMade` when its key has been
+        used, and `Unavailable` when the store does not answer.
         An append that returns is durable. An append repeated with the same event ids finds what it wrote.
         """
 

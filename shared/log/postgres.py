@@ -10,20 +10,20 @@ from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.db import Held
-from shared.errors import Unavailable
-from shared.event import Recorded
+from shared.cancellation import Stray, attempt
+from shared.db import FAILED, Held, is_away
+from shared.events.errors import Unavailable
+from shared.events.event import Recorded
+from shared.log.held_up import BRIEF, WAITING
 from shared.log.loader import StreamLoader
 from shared.log.port import Append, Position
 from shared.log.sql import FOLLOW, HEADS
-from shared.log.writer import BRIEF, GIVEN_UP, LOST, PATIENT, LogWriter
-from shared.tasks import Stray, attempt
+from shared.log.writer import LogWriter
 
 READERS = 3
-CONNECTIONS = BRIEF + PATIENT + READERS
+CONNECTIONS = BRIEF + WAITING + READERS
 """What a log keeps for itself of the engine's connections."""
 
 
@@ -40,6 +40,8 @@ class PostgresLog:
         self.service = service
         self.partitions = partitions
         self.appended: list[Callable[[], None]] = []
+        self.agreed = False
+        """Whether the log was known to agree with its topic when `heads` last asked."""
         self._deadline = deadline
         self._writer = LogWriter(engine, service, partitions, batch, self.appended)
         self._readers = Held(engine, READERS)
@@ -69,12 +71,16 @@ class PostgresLog:
         return [Recorded(self.service, *row) for row in await self._fetch(FOLLOW, partition, after, limit)]
 
     async def heads(self) -> list[int]:
-        return [row["position"] for row in await self._fetch(HEADS)]
+        rows = await self._fetch(HEADS)
+        self.agreed = all(row["agreed"] for row in rows)
+        return [row["position"] for row in rows]
 
     async def _fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
         try:
             with attempt():
                 async with asyncio.timeout(self._deadline), self._readers.borrow() as connection:
                     return await connection.fetch(query, *arguments)
-        except (TimeoutError, Stray, SQLAlchemyError, asyncpg.LockNotAvailableError, *LOST, *GIVEN_UP) as error:
+        except (Stray, *FAILED) as error:
+            if isinstance(error, asyncpg.PostgresError) and not is_away(error):
+                raise  # the statement was wrong
             raise Unavailable("The log does not answer. Try again shortly.", retry_after=1) from error

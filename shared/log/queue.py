@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shared.events.errors import Unavailable
 from shared.log.port import Append, Position
 
 
@@ -61,3 +62,8 @@ class Queue:
                 batch.append(pending)
                 taken += pending.size
         return batch
+
+    def close(self) -> None:
+        """Refuse those that still wait."""
+        for pending in self.take_now():
+            pending.fail(Unavailable("The service is stopping. Repeat this.", retry_after=1))

@@ -15,9 +15,10 @@ from prometheus_client import Gauge
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
 
-from shared.db import OVERFLOW, driver
-from shared.lease import AWAY
-from shared.runtime import Runtime
+from shared import lag
+from shared.db import FAILED, OVERFLOW, driver
+from shared.vault import DUE_WORDS
+from shared.web.runtime import Runtime
 
 PATIENCE = 2.0
 """Seconds the database has to answer; a scrape waits no longer."""
@@ -38,27 +39,26 @@ RELAY_AGE = Gauge(
 )
 POSITION = Gauge("guildhall_view_position", "Last position folded.", ["service", "view", "source", "partition"])
 LAG_EVENTS = Gauge(
-    "guildhall_view_lag_events", "Events not folded yet; NaN while the broker has never said.", ["service", "view"]
+    "guildhall_view_lag_events",
+    "Events not folded yet; NaN while nobody says how far a log is.",
+    ["service", "view"],
 )
-LAG_SECONDS = Gauge("guildhall_view_lag_seconds", "Age of what a view lacks; 0 when nothing is.", ["service", "view"])
+LAG_SECONDS = Gauge("guildhall_view_lag_seconds", "Age of what may be missing; 0 when nothing is.", ["service", "view"])
 LEASE_HELD = Gauge("guildhall_lease_held", "1 while some process leads under this lease.", ["service", "lease"])
 LEASE_EPOCH = Gauge("guildhall_lease_epoch", "Grows when a lease passes to another process.", ["service", "lease"])
+OVERDUE = Gauge(
+    "guildhall_vault_overdue_seconds",
+    "How long words that stand no more should have been forgotten; 0 when none are overdue.",
+    ["service"],
+)
 DISK_FREE = Gauge("guildhall_disk_free_bytes", "Room on the disk of a folder that the settings name.", ["folder"])
 DISK_SIZE = Gauge("guildhall_disk_size_bytes", "Size of that disk.", ["folder"])
 
 _FROM_DATABASE = (
-    HEAD, CHECKPOINT, RELAY_AGE, POSITION, LAG_EVENTS, LAG_SECONDS, LEASE_HELD, LEASE_EPOCH,
+    HEAD, CHECKPOINT, RELAY_AGE, POSITION, LAG_EVENTS, LAG_SECONDS, LEASE_HELD, LEASE_EPOCH, OVERDUE,
 )  # fmt: skip
 
-LOG = """
-select p.id, p.position, coalesce(c.position, 0) as relayed,
-       case when coalesce(c.position, 0) < p.position
-            then extract(epoch from clock_timestamp() - l.recorded_at)::float8 end as age
-from log_partition p left join relay_checkpoint c on c.partition = p.id
-left join log l on l.partition = p.id and l.position = coalesce(c.position, 0) + 1
-"""
 LEASES = "select name, epoch, holder is not null and expires_at > clock_timestamp() as held from lease"
-WATERMARKS = "select view, source, partition, position from watermark"
 
 
 Sample = tuple[Gauge, tuple[str, ...], float]
@@ -77,10 +77,10 @@ async def refresh(runtime: Runtime) -> None:
     try:
         async with asyncio.timeout(PATIENCE):
             samples = [*await _tables(runtime), (UP, (service,), 1)]
-    except AWAY:
+    except FAILED:
         samples = [(UP, (service,), 0)]
     else:
-        with suppress(*AWAY):  # these may wait for the broker, which says nothing of the database
+        with suppress(*FAILED):  # these may wait for the broker, which says nothing of the database
             async with asyncio.timeout(PATIENCE):
                 samples += await _lags(runtime)
     for gauge in _FROM_DATABASE:
@@ -103,16 +103,19 @@ async def _tables(runtime: Runtime) -> list[Sample]:
     service, samples = runtime.service, list[Sample]()
     async with driver(runtime.engine) as connection:
         if runtime.log is not None:
-            rows = await connection.fetch(LOG)
-            samples += [(HEAD, (service, str(row["id"])), row["position"]) for row in rows]
-            samples += [(CHECKPOINT, (service, str(row["id"])), row["relayed"]) for row in rows]
-            samples.append((RELAY_AGE, (service,), max((row["age"] or 0.0 for row in rows), default=0.0)))
+            relayed, heads = await lag.relayed(connection), await lag.heads(connection)
+            waiting = [(p, at + 1) for p, (at, head) in enumerate(zip(relayed, heads, strict=True)) if at < head]
+            samples += [(HEAD, (service, str(partition)), head) for partition, head in enumerate(heads)]
+            samples += [(CHECKPOINT, (service, str(partition)), at) for partition, at in enumerate(relayed)]
+            samples.append((RELAY_AGE, (service,), max(await lag.ages(connection, waiting), default=0.0)))
+            due = await connection.fetchrow(DUE_WORDS, runtime.settings.retention)
+            samples.append((OVERDUE, (service,), (due and due["seconds"]) or 0.0))
         for row in await connection.fetch(LEASES):
             labels = (service, row["name"])
             samples += [(LEASE_HELD, labels, row["held"]), (LEASE_EPOCH, labels, row["epoch"])]
         samples += [
             (POSITION, (service, row["view"], row["source"], str(row["partition"])), row["position"])
-            for row in await connection.fetch(WATERMARKS)
+            for row in await lag.watermarks(connection)
         ]
     return samples
 

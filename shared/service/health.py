@@ -9,15 +9,14 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import SQLAlchemyError
 
-from shared import migrate
-from shared.db import driver
-from shared.errors import Unavailable
-from shared.http import context
-from shared.observability import metrics_page
-from shared.runtime import Runtime
-from shared.service import gauges
+from shared import lag as measuring
+from shared.db import FAILED, driver
+from shared.events.errors import Unavailable
+from shared.service import gauges, migrate
+from shared.telemetry.observability import metrics_page
+from shared.web import context
+from shared.web.runtime import Runtime
 
 PATIENCE = 2.0
 """Seconds the database has to answer a probe."""
@@ -25,11 +24,6 @@ PATIENCE = 2.0
 router = APIRouter(include_in_schema=False)
 
 PARKED = "select view, count(*) from parked group by view order by view"
-RELAYED = "select position from relay_checkpoint order by partition"
-VIEWS = """
-select view, source, array_agg(position order by partition) as positions
-from watermark group by view, source order by view, source
-"""
 
 
 @router.get("/livez")
@@ -63,7 +57,7 @@ async def _reasons(runtime: Runtime) -> list[str]:
             if not await migrate.current(connection) >= runtime.revision:
                 return ["The database is not at the newest schema: run `guildhall migrate`."]
             made = runtime.settings.partitions if runtime.log is None else len(await runtime.log.heads())
-    except (TimeoutError, OSError, SQLAlchemyError, Unavailable):
+    except (*FAILED, Unavailable):
         return ["The database does not answer."]
     if made != runtime.settings.partitions:
         return [f"The log was made with {made} partitions: set GUILDHALL_PARTITIONS={made}."]
@@ -87,21 +81,25 @@ async def status(request: Request) -> dict[str, Any]:
     """How far everything is.
 
     `log` and `relayed` are positions by partition, `views` positions by view and source (`…@next` is a rebuild), `lag`
-    what each view lacks: events, null while the broker has never said where the topics end, and the age in seconds.
+    what each view lacks: events, null while a log does not say how far it is, seconds, and up to when it is complete.
     """
     runtime = context.runtime_of(request)
     heads = [] if runtime.log is None else await runtime.log.heads()
     async with driver(runtime.engine) as connection:
-        relayed = [] if runtime.log is None else [row["position"] for row in await connection.fetch(RELAYED)]
-        rows = await connection.fetch(VIEWS)
+        relayed = [] if runtime.log is None else await measuring.relayed(connection)
+        rows = await measuring.watermarks(connection)
         parked = {row["view"]: row["count"] for row in await connection.fetch(PARKED)}
     views: dict[str, dict[str, list[int]]] = {}
     for row in rows:
-        views.setdefault(row["view"], {})[row["source"]] = row["positions"]
+        views.setdefault(row["view"], {}).setdefault(row["source"], []).append(row["position"])
     lag = {}
     for view in runtime.views:
         found = await runtime.watch.freshness(view)
-        lag[view.name] = {"events": found.lag_events, "seconds": found.lag_seconds}
+        lag[view.name] = {
+            "events": found.lag_events,
+            "seconds": found.lag_seconds,
+            "complete_until": found.complete_until,
+        }
     return {
         "service": runtime.service,
         "log": heads,

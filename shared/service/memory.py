@@ -16,7 +16,7 @@ MOST_KEPT = 512 << 20
 def keep_freed_memory() -> None:
     """Call it before other threads allocate; where the C library is not glibc, nothing changes.
 
-    Arrays of a few megabytes are what the standings of a large community are made of. By themselves they are taken from
+    Arrays of a few megabytes are what the scores of a large community are made of. By themselves they are taken from
     the kernel and given back each time, page by page; and each thread has a heap of its own, which is given back too.
     """
     try:

@@ -13,13 +13,13 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
-from shared.http.bodies import LARGEST_HEAD
-from shared.http.wire import Wire
-from shared.observability import set_up_logs
 from shared.service.memory import keep_freed_memory
 from shared.service.service import Only, Service, create_app
 from shared.settings import Settings
-from shared.tracing import close_tracing, set_up_tracing
+from shared.telemetry.observability import set_up_logs
+from shared.telemetry.tracing import close_tracing, set_up_tracing
+from shared.web.bodies import LARGEST_HEAD
+from shared.web.protocol_errors import ProtocolErrors
 
 DRAIN = 0.5
 """Seconds between saying "not ready" and closing the door, for whoever sends requests here to hear of it."""
@@ -88,7 +88,7 @@ def serve(service: Service, settings: Settings, *, only: Only | None = None) -> 
         host=settings.host,
         port=settings.port,
         loop="asyncio",
-        http=Wire,
+        http=ProtocolErrors,
         h11_max_incomplete_event_size=LARGEST_HEAD,
         ws="none",
         lifespan="on",

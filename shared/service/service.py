@@ -13,32 +13,33 @@ import sqlalchemy as sa
 from fastapi import APIRouter, FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared import migrate, tracing
-from shared.access import permissions as access
-from shared.access.directory import SOURCE, directory_view
-from shared.access.jwks import Keys
-from shared.access.lookup import RELAY_LATENCY, Directory
-from shared.access.tokens import Tokens
-from shared.backfill.command import BackfillCommand, LineAnswer
-from shared.backfill.route import backfill_router
-from shared.commands import Commands
-from shared.db import create_engine
-from shared.event import Catalogue
-from shared.http import documentation, openapi, problems
-from shared.http.bodies import JsonBodies
-from shared.http.context import QUIET
-from shared.http.middleware import Around
-from shared.http.refusals import Turns
+from shared.commands.commands import Commands
+from shared.db import create_engine, ends_with_database
+from shared.events.catalogue import Catalogue
+from shared.events.positions import Seal
 from shared.log.postgres import CONNECTIONS, PostgresLog
-from shared.positions import Seal
-from shared.runtime import Runtime
-from shared.service import health
+from shared.projections.freshness import Watch
+from shared.projections.movement import Movement
+from shared.projections.read_model import ReadModel
+from shared.replicas.directory import SOURCE, directory_view
+from shared.replicas.directory_lookup import Directory
+from shared.replicas.lookup import look_up_waiters
+from shared.service import health, migrate
 from shared.settings import Settings
-from shared.stream.topic_ends import TopicEnds
+from shared.telemetry import tracing
 from shared.vault import PostgresVault
-from shared.views.freshness import Watch
-from shared.views.progress import Progress
-from shared.views.view import View
+from shared.web import documentation, openapi, problems
+from shared.web.access import permissions as access
+from shared.web.access.jwks import Keys
+from shared.web.access.tokens import Tokens
+from shared.web.backfill.command import BackfillCommand, LineAnswer
+from shared.web.backfill.route import backfill_router
+from shared.web.bodies import JsonBodies
+from shared.web.context import QUIET
+from shared.web.idempotency import Idempotency
+from shared.web.middleware import Around
+from shared.web.refusal_budget import RefusalLimit
+from shared.web.runtime import Runtime
 
 Worker = Callable[[Runtime], Awaitable[None]]
 Only = Literal["api", "worker"]
@@ -51,46 +52,47 @@ class Service:
     """Everything a service is.
 
     `routers` are declared relative to `/v1/communities/{community}`; one whose own prefix begins with `/v1` is taken
-    as it is. `events` is the module of the service's events, None where it owns no facts. `own_views` are fed by
-    its own log, `topic_views` by the topics of others; the directory is added to whichever gets the member events.
-    `reactions` are fed by topics and give orders to this service (shared/reactions.py).
-    `workers` run in the worker, each under a lease of its own, and are started again when they fail. `migrations` is
-    the folder of its schema's revisions, by default `migrations/versions` in its own.
+    as it is. `events` is the module of the service's events, None where it owns no facts. `own_read_models` are fed by
+    its own log, `topic_read_models` by the topics of others; the directory is added to whichever gets the member
+    events. `process_managers` are fed by topics and give commands to this service
+    (shared/processes/process_manager.py). `workers` run in the worker, each under a lease of its own, and are started
+    again when they fail. `migrations` is the folder of its schema's revisions, by default `migrations/versions` in its
+    own.
     """
 
     name: str
     metadata: sa.MetaData
     routers: Sequence[APIRouter] = ()
     events: ModuleType | None = None
-    own_views: Sequence[View] = ()
-    topic_views: Sequence[View] = ()
-    reactions: Sequence[View] = ()
+    own_read_models: Sequence[ReadModel] = ()
+    topic_read_models: Sequence[ReadModel] = ()
+    process_managers: Sequence[ReadModel] = ()
     backfill: Sequence[BackfillCommand[Any]] = ()
     workers: Sequence[Worker] = ()
     title: str = ""
     description: str = ""
     migrations: Path | None = None
-    directory: View = field(init=False)
+    directory: ReadModel = field(init=False)
 
     def __post_init__(self) -> None:
         directory = directory_view(self.metadata)
         object.__setattr__(self, "directory", directory)
-        feeds = "own_views" if self.name == SOURCE else "topic_views"
+        feeds = "own_read_models" if self.name == SOURCE else "topic_read_models"
         object.__setattr__(self, feeds, (*getattr(self, feeds), directory))
-        if self.reactions and self.events is None:
+        if self.process_managers and self.events is None:
             raise TypeError(f"{self.name}: reactions need a log to write to")
         if missing := access.undeclared(self.routers):
             raise TypeError(f"{self.name}: without exactly one declared permission: {', '.join(missing)}")
 
     @property
-    def views(self) -> tuple[View, ...]:
+    def views(self) -> tuple[ReadModel, ...]:
         """All of them, the directory and the reactions too."""
-        return (*self.own_views, *self.topic_views, *self.reactions)
+        return (*self.own_read_models, *self.topic_read_models, *self.process_managers)
 
     @property
     def topics(self) -> list[str]:
         """The services whose topics this one's views and reactions read."""
-        return sorted({source for view in (*self.topic_views, *self.reactions) for source in view.sources})
+        return sorted({source for view in (*self.topic_read_models, *self.process_managers) for source in view.sources})
 
 
 def create_app(service: Service, settings: Settings, *, only: Only | None = None) -> FastAPI:
@@ -128,10 +130,18 @@ def create_app(service: Service, settings: Settings, *, only: Only | None = None
             app.include_router(router, prefix="" if router.prefix.startswith("/v1") else COMMUNITY_PATH)
         lines = [command.model for command in service.backfill]
         documentation.install(app, service.name)
-        openapi.complete(app, access.told, sent=lines, answered=[LineAnswer] if lines else [])
+        openapi.complete(
+            app,
+            access.describe_permission,
+            sent=lines,
+            answered=[LineAnswer] if lines else [],
+            keyed=service.events is not None,
+        )
     problems.install(app)
+    if service.events is not None:
+        app.add_middleware(Idempotency, authenticate=access.authenticate, lifetime=settings.idempotency_lifetime)
     app.add_middleware(JsonBodies, limit=settings.body_limit, authenticate=access.authenticate)
-    app.add_middleware(Turns, service=service.name, budget=settings.refusal_share)
+    app.add_middleware(RefusalLimit, service=service.name, budget=settings.refusal_share)
     app.add_middleware(Around, service=service.name, deadline=settings.database_timeout + 0.8)
     return app
 
@@ -145,12 +155,10 @@ async def _running(service: Service, settings: Settings, only: Only | None) -> A
     """Start what the process needs, and stop it in reverse."""
     async with AsyncExitStack() as stack:
         engine = await _engine(stack, settings, service.name, settings.database_connections)
-        progress = Progress()
-        ends = TopicEnds(settings, service.topics)
-        stack.push_async_callback(ends.close)
+        movement = Movement()
         secret = settings.member_secret.get_secret_value().encode()
         seal = Seal(secret)
-        await ends.ends()  # so that the first answers can tell how far they are
+        waiters = look_up_waiters()
         runtime = Runtime(
             service=service.name,
             settings=settings,
@@ -166,20 +174,22 @@ async def _running(service: Service, settings: Settings, only: Only | None) -> A
                 partitions=settings.partitions,
                 wait=settings.directory_wait,
                 age=settings.permit_age,
-                delay=0.0 if service.name == SOURCE else RELAY_LATENCY,
-                progress=progress,
+                own=service.name == SOURCE,
+                clock_bound=settings.clock_bound,
+                movement=movement,
+                waiters=waiters,
             ),
-            vault=PostgresVault(engine),
+            vault=PostgresVault(engine, secret),
             watch=Watch(
                 engine,
                 partitions=settings.partitions,
                 own=service.name if service.events is not None else None,
-                ends=ends,
-                progress=None if only == "api" else progress,
+                movement=None if only == "api" else movement,
                 seal=seal,
             ),
             seal=seal,
-            progress=progress,
+            movement=movement,
+            waiters=waiters,
             views=service.views,
             revision=frozenset(migrate.newest(service)),
             pools={"api": engine},
@@ -191,6 +201,7 @@ async def _running(service: Service, settings: Settings, only: Only | None) -> A
             stack.push_async_callback(log.close)
             runtime.log = log
             runtime.own_commands = Commands(log, Catalogue.of(service.events))
+            ends_with_database(runtime.pools["log"], runtime.own_commands.forget)
         if only != "api":
             from shared.service.worker import run_worker  # an API alone needs no Kafka client
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,21 +17,25 @@ import structlog
 from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.access.directory import SOURCE, VIEW
-from shared.db import is_away
+from shared.cancellation import attempt, end
+from shared.commands.idempotency import BATCH as KEYS
+from shared.commands.idempotency import IdempotencyKeys
+from shared.db import FAILED, Held, is_away
 from shared.lease import Lease, lead
 from shared.log.postgres import PostgresLog
-from shared.reactions import carry_out
+from shared.polling import BackOff
+from shared.processes.process_manager import dispatch
+from shared.projections.heads import QUICKLY, HeadsFollower
+from shared.projections.read_model import ReadModel
+from shared.projections.runners import MakeSource, ProjectionRunners
+from shared.projections.store_postgres import PostgresReadModelStore
+from shared.relay.heads_publisher import HeadsPublisher
 from shared.relay.relay import Relay
-from shared.runtime import Runtime
-from shared.stream.kafka_source import KafkaSource
-from shared.stream.log_source import LogSource
-from shared.stream.source import Marks, Source
-from shared.tasks import attempt, end
-from shared.views.lookup import NEVER_SEEN
-from shared.views.readers import MakeSource, Readers
-from shared.views.store_postgres import PostgresViewStore
-from shared.views.view import View
+from shared.subscription.kafka_source import KafkaSource
+from shared.subscription.log_source import LogSource
+from shared.subscription.source import Marks, Source
+from shared.vault import BATCH, PostgresVault
+from shared.web.runtime import Runtime
 
 if TYPE_CHECKING:
     from shared.service.service import Service
@@ -40,6 +45,10 @@ SHORTEST, LONGEST = 0.5, 30.0
 """Seconds before a part is begun again, doubled at each failure that follows soon."""
 ORDERS = 100
 """Events at most whose orders are carried out before the marks move, and after a crash again."""
+FORGETTING = 5.0
+"""Seconds between two looks for words that are to be forgotten, and at least until they are: whoever has just read of
+them, in a stream or a list, still finds them.
+"""
 SETTLED = 5.0
 """Seconds after which a part that was begun again is no longer called failing."""
 
@@ -49,18 +58,21 @@ _logger = structlog.get_logger(__name__)
 @asynccontextmanager
 async def run_worker(service: Service, runtime: Runtime, engine: AsyncEngine) -> AsyncIterator[None]:
     """Run all parts of a service's worker while the context lasts."""
-    parts = _parts(service, runtime, engine)
+    for_heads = Held(engine, 1, QUICKLY)
+    parts = _parts(service, runtime, engine, for_heads)
     tasks = [asyncio.create_task(supervise(runtime, name, part), name=name) for name, part in parts.items()]
     try:
         yield
     finally:
         await end(*tasks)
+        with suppress(*FAILED):
+            await for_heads.close()
 
 
 async def supervise(runtime: Runtime, name: str, part: Callable[[], Awaitable[None]]) -> None:
     """Run a part to its end; when it fails, run it again, ever more slowly while it keeps failing."""
     loop = asyncio.get_running_loop()
-    pause = SHORTEST
+    back_off = BackOff(SHORTEST, LONGEST)
     settled: asyncio.TimerHandle | None = None
     while True:
         began = loop.time()
@@ -69,7 +81,9 @@ async def supervise(runtime: Runtime, name: str, part: Callable[[], Awaitable[No
                 await part()
             return
         except Exception as error:
-            away = is_away(error)
+            if loop.time() - began > LONGEST:
+                back_off.begin_anew()
+            pause, away = back_off.next(), is_away(error)
             problem = type(error).__name__
             _logger.log(
                 logging.WARNING if away else logging.ERROR,
@@ -82,15 +96,14 @@ async def supervise(runtime: Runtime, name: str, part: Callable[[], Awaitable[No
         RESTARTS.labels(runtime.service, name).inc()
         if settled is not None:
             settled.cancel()
-        if loop.time() - began > LONGEST:
-            pause = SHORTEST
         runtime.failing[name] = problem
         await asyncio.sleep(pause)
         settled = loop.call_later(SETTLED, runtime.failing.pop, name, None)
-        pause = min(pause * 2, LONGEST)
 
 
-def _parts(service: Service, runtime: Runtime, engine: AsyncEngine) -> dict[str, Callable[[], Awaitable[None]]]:
+def _parts(
+    service: Service, runtime: Runtime, engine: AsyncEngine, for_heads: Held
+) -> dict[str, Callable[[], Awaitable[None]]]:
     """What this service's worker does, by name."""
     parts: dict[str, Callable[[], Awaitable[None]]] = {}
     if isinstance(runtime.log, PostgresLog):
@@ -98,14 +111,19 @@ def _parts(service: Service, runtime: Runtime, engine: AsyncEngine) -> dict[str,
         runtime.log.appended.append(relay.wake)
         runtime.relay = relay
         parts["relay"] = relay.run
-        if service.own_views:
+        parts["heads"] = HeadsPublisher(engine, runtime.settings, service.name).run
+        parts["forgetting"] = partial(_forget, runtime, engine)
+        if service.own_read_models:
             parts["own views"] = _led(engine, "views", partial(_read_log, service, runtime, engine))
-    if service.topic_views:
+    for source in service.topics:
+        if source != service.name:
+            parts[f"heads of {source}"] = HeadsFollower(for_heads, runtime.settings, source, runtime.movement).run
+    if service.topic_read_models:
         # Without facts of its own a service is all reading: its workers share the partitions. Else one reads them all.
         shared = runtime.log is None
         read = partial(_read_topics, service, runtime, engine, shared=shared)
         parts["topic views"] = read if shared else _led(engine, "topics", read)
-    if service.reactions:
+    if service.process_managers:
         parts["reactions"] = _led(engine, "reactions", partial(_react, service, runtime, engine))
     for worker in service.workers:
         name = worker.__qualname__
@@ -134,7 +152,7 @@ async def _read_log(service: Service, runtime: Runtime, engine: AsyncEngine) -> 
 
     woken: list[Callable[[], None]] = []
     try:
-        await _read(service.own_views, make, runtime, PostgresViewStore(engine))
+        await _read(service.own_read_models, make, runtime, PostgresReadModelStore(engine))
     finally:
         log.appended[:] = [wake for wake in log.appended if wake not in woken]
 
@@ -147,39 +165,47 @@ async def _read_topics(service: Service, runtime: Runtime, engine: AsyncEngine, 
 
     # Beside facts of its own nothing is written in a way that a crash may take back; where all is read from topics,
     # what is lost is read again.
-    store = PostgresViewStore(engine, wait_for_disk=runtime.log is not None)
-    await _read(service.topic_views, make, runtime, store, shared=shared)
+    store = PostgresReadModelStore(engine, wait_for_disk=runtime.log is not None)
+    await _read(service.topic_read_models, make, runtime, store)
+
+
+async def _forget(runtime: Runtime, engine: AsyncEngine) -> None:
+    """Forget words that stand no more, and keys of requests, when their time has come. Every worker does; they share
+    the rows.
+    """
+    settings = runtime.settings
+    vault = PostgresVault(engine, settings.member_secret.get_secret_value().encode())
+    keys = IdempotencyKeys(engine)
+    retention = max(settings.retention, timedelta(seconds=FORGETTING))
+    while True:
+        while await vault.forget_superseded(retention) == BATCH:
+            pass
+        while await keys.prune() == KEYS:
+            pass
+        await asyncio.sleep(FORGETTING)
 
 
 async def _react(service: Service, runtime: Runtime, engine: AsyncEngine) -> None:
     def make(group: str, source: str, marks: Marks) -> Source:
         return KafkaSource(runtime.settings, source)
 
-    store = PostgresViewStore(engine, execute=partial(carry_out, runtime.commands))
-    await _read(service.reactions, make, runtime, store, limit=ORDERS)
+    store = PostgresReadModelStore(engine, execute=partial(dispatch, runtime.commands))
+    await _read(service.process_managers, make, runtime, store, limit=ORDERS)
 
 
 async def _read(
-    views: Sequence[View],
+    views: Sequence[ReadModel],
     make: MakeSource,
     runtime: Runtime,
-    store: PostgresViewStore,
+    store: PostgresReadModelStore,
     *,
-    shared: bool = False,
     limit: int = 2_000,
 ) -> None:
-    """Read until cancelled; meanwhile this process's directory is told by its own reader how far it is.
-
-    Not where processes share the partitions: there each knows of its part alone, and the watermarks tell of all.
-    """
-    readers = Readers(views, make, store, runtime.settings.partitions, runtime.progress, limit)
+    """Read until cancelled."""
+    readers = ProjectionRunners(views, make, store, runtime.settings.partitions, runtime.movement, limit)
     runtime.readers.append(readers)
-    unaware = runtime.directory.seen
-    if not shared and any(view.name == VIEW for view in views):
-        runtime.directory.seen = lambda: readers.caught_up_at(VIEW).get(SOURCE, NEVER_SEEN)
     try:
         await readers.run()
     finally:
-        runtime.directory.seen = unaware
         runtime.readers.remove(readers)
         await store.close()

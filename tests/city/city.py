@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +21,18 @@ from services.engagement.app import SERVICE as ENGAGEMENT
 from services.feedback.app import SERVICE as FEEDBACK
 from services.member.app import SERVICE as MEMBER
 from services.projection.app import SERVICE as PROJECTION
-from shared.access.directory import SOURCE
-from shared.access.directory import VIEW as DIRECTORY
+from shared.cancellation import end
 from shared.log.postgres import PostgresLog
-from shared.pace import Pace
-from shared.runtime import Runtime
+from shared.polling import PollInterval
+from shared.projections.runner import ProjectionRunner
+from shared.projections.store_postgres import PostgresReadModelStore
 from shared.service.service import Service, create_app
 from shared.settings import Settings
-from shared.stream.log_source import LogSource
-from shared.tasks import end
-from shared.views.lookup import NEVER_SEEN
-from shared.views.reader import Reader
-from shared.views.store_postgres import PostgresViewStore
+from shared.subscription.log_source import LogSource
+from shared.web.runtime import Runtime
 from tests.city.asking import Answer, Request, send
 from tests.databases import fresh_database
+from tests.heads import telling
 from tests.stack import Stack
 
 LOOKS = (0.05, 0.2)
@@ -102,23 +99,19 @@ async def _run(cleanup: AsyncExitStack, service: Service, settings: Settings) ->
 
 async def _follow(cleanup: AsyncExitStack, service: Service, runtime: Runtime, runtimes: Mapping[str, Runtime]) -> None:
     """Keep a service's views up with the logs they are fed by: one reader for its own views, one for the others."""
-    for views, names in ((service.own_views, [service.name]), (service.topic_views, service.topics)):
+    for views, names in ((service.own_read_models, [service.name]), (service.topic_read_models, service.topics)):
         if not views:
             continue
         sources = []
         for log in (runtimes[name].log for name in names):
             assert isinstance(log, PostgresLog)
             sources.append(source := LogSource(log))
-            source._pace = Pace(*LOOKS)
+            source._interval = PollInterval(*LOOKS)
             log.appended.append(source.wake)
-        store = PostgresViewStore(runtime.engine)
+        store = PostgresReadModelStore(runtime.engine)
         cleanup.push_async_callback(store.close)
-        reader = Reader(views, sources, store, progress=runtime.progress)
-        if any(view.name == DIRECTORY for view in views):
-            runtime.directory.seen = partial(_directory_seen, reader)
+        reader = ProjectionRunner(views, sources, store, movement=runtime.movement)
         task = asyncio.create_task(reader.run(), name=f"{service.name}-reader")
         cleanup.push_async_callback(end, task)
-
-
-def _directory_seen(reader: Reader) -> float:
-    return reader.caught_up_at.get(SOURCE, NEVER_SEEN)
+    others = {name: log for name in service.topics if (log := runtimes[name].log) is not None}
+    await cleanup.enter_async_context(telling(runtime.engine, others, runtime.movement))

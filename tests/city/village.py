@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from shared.access.lookup import BELIEVED
+from shared.replicas.directory_lookup import BELIEVED
 from tests.city.asking import Answer, Headers, Request
 from tests.city.city import City
 
@@ -59,7 +59,7 @@ class Village:
         """The header of somebody's token, none for `anonymous`."""
         if who == "anonymous":
             return []
-        scope = "guildhall:backfill guildhall:operate" if who == OPERATOR else "guildhall:backfill"
+        scope = f"guildhall:found guildhall:backfill{' guildhall:operate' if who == OPERATOR else ''}"
         return [self.city.bearer(self.subject(who), scope)]
 
     def request(self, who: str, service: str, method: str, path: str, body: object = None, **headers: str) -> Request:

@@ -22,6 +22,6 @@ async def town(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathF
         fresh_database(SERVICE.metadata) as settings,
         running(MEMBER, member_settings, home) as member,
         running(SERVICE, settings, home) as content,
-        following(content.runtime, member.runtime, SERVICE.topic_views),
+        following(content.runtime, member.runtime, SERVICE.topic_read_models),
     ):
         yield Town(content, member)

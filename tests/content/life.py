@@ -11,18 +11,18 @@ from typing import Any
 from uuid import UUID
 
 from services.content.acceptance.domain import accept, withdraw_from
+from services.content.authorship import Actor, Revision
 from services.content.channels.domain import CHANNEL, Channel, open_channel
 from services.content.comments import domain as comments
-from services.content.comments.domain import COMMENT, Comment, Place
+from services.content.comments.domain import COMMENT, Comment, CommentTarget
 from services.content.replies import domain as replies
 from services.content.replies.domain import REPLY, Reply
-from services.content.texts import Actor, Revision
 from services.content.threads import domain as threads
 from services.content.threads.domain import THREAD, Thread
-from shared.decider import Decider
-from shared.errors import Problem
-from shared.event import Event, Recorded
-from shared.history import Occasion
+from shared.events.decider import Decider
+from shared.events.errors import Problem
+from shared.events.event import Event, Recorded
+from shared.events.history import Occurrence
 from tests.content.records import NOON, recorded
 from tests.content.samples import GARDENING, words
 
@@ -70,7 +70,7 @@ class Life:
         found = [stream for stream, state in self.states.items() if isinstance(state, kind)]
         return self.die.choice(found) if found else None
 
-    def standing(self, kind: type[Any]) -> dict[UUID, Any]:
+    def existing(self, kind: type[Any]) -> dict[UUID, Any]:
         return {s: state for s, state in self.states.items() if isinstance(state, kind) and not state.deleted}
 
     @property
@@ -97,9 +97,9 @@ class Life:
         thread, reply, comment, who = self.any_of(Thread), self.any_of(Reply), self.new(), self.somebody()
         if reply is not None and self.die.random() < 0.5:
             thread = self.states[reply].posted.thread_id
-            place = Place(self.channel, self.states[thread], self.states[reply])
+            place = CommentTarget(self.channel, self.states[thread], self.states[reply])
         elif thread is not None:
-            place = Place(self.channel, self.states[thread])
+            place = CommentTarget(self.channel, self.states[thread])
         else:
             return
         self.do(COMMENT, comment, lambda s: comments.post(s, comment, place, who, words(3)))
@@ -122,12 +122,12 @@ class Life:
         elif (reply := self.any_of(Reply)) is not None:
             self.do(REPLY, reply, lambda s: replies.delete(s, who))
             thread = self.states[reply].posted.thread_id
-            given = Occasion(self.states[thread].acceptances, self.now)
+            given = Occurrence(self.states[thread].acceptances, self.now)
             self.do(THREAD, thread, lambda s: withdraw_from(s, reply, given))
 
     def accept(self) -> None:
         reply, who = self.any_of(Reply), self.somebody()
         if reply is not None:
             thread = self.states[reply].posted.thread_id
-            given = Occasion(self.states[thread].acceptances, self.now)
+            given = Occurrence(self.states[thread].acceptances, self.now)
             self.do(THREAD, thread, lambda s: accept(s, self.states[reply], who, given))

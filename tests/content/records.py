@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import UUID, uuid5
 
-from shared.event import Event, Recorded, encode_data, wire_name
+from shared.events.event import Event, Recorded, encode_data, wire_name
 
 COMMUNITY = UUID("00000000-0000-5000-8000-00000000c0de")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from services.content.authorship import Actor
 from services.content.channels.domain import CHANNEL
 from services.content.comments.domain import COMMENT
 from services.content.events import (
@@ -18,9 +19,8 @@ from services.content.events import (
     ThreadOpened,
 )
 from services.content.replies.domain import REPLY
-from services.content.texts import Actor
 from services.content.threads.domain import THREAD
-from shared.event import Text
+from shared.events.event import Text
 
 ALICE_ID = UUID("00000000-0000-5000-8000-0000000a11ce")
 BOB_ID = UUID("00000000-0000-5000-8000-000000000b0b")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from services.content.acceptance.domain import accept, withdraw, withdraw_from
+from services.content.authorship import Actor
 from services.content.events import AcceptanceWithdrawn, AnswerAccepted, ReplyPosted, ThreadOpened
 from services.content.replies.domain import REPLY, Reply
-from services.content.texts import Actor
 from services.content.threads.domain import THREAD, Thread
-from shared.errors import Conflict, Forbidden, NotFound
-from shared.history import Occasion
+from shared.events.errors import Conflict, Forbidden, NotFound
+from shared.events.history import Occurrence
 from tests.content.samples import (
     ACCEPTED,
     ALICE,
@@ -37,7 +38,7 @@ from tests.content.samples import (
 )
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-FIRST = Occasion(1, NOON)
+FIRST = Occurrence(1, NOON)
 WITHDRAWN = AcceptanceWithdrawn(ROSES, WATER, ALICE_ID, BOB_ID, NOON)
 ELSEWHERE = REPLY.fold([ReplyPosted(WATER, SHADE, ALICE_ID, BOB_ID, words(2))])
 
@@ -91,7 +92,25 @@ def test_an_acceptance_may_be_withdrawn_from_a_deleted_thread() -> None:
 
 def test_an_answer_that_is_accepted_again_may_be_withdrawn_again() -> None:
     twice = THREAD.fold([ASKED, ACCEPTED, WITHDRAWN, ACCEPTED])
-    assert withdraw(twice, ALICE, Occasion(2, NOON)) == [WITHDRAWN]
+    assert withdraw(twice, ALICE, Occurrence(2, NOON)) == [WITHDRAWN]
+
+
+def test_an_acceptance_given_again_says_when_the_same_member_gave_it_before() -> None:
+    again = THREAD.fold([ASKED, ACCEPTED, WITHDRAWN])
+    assert accept(again, REPLY_OPEN, ALICE, None) == [replace(ACCEPTED, given_before=NOON)]
+    assert accept(again, REPLY_OPEN, MODERATOR, None) == [replace(ACCEPTED, accepted_by_id=MODERATOR.id)]
+    assert accept(again, OTHER_REPLY, ALICE, None) == [AnswerAccepted(ROSES, SHADE, ALICE_ID, None)]
+    nobodys = replace(WITHDRAWN, accepted_by_id=None)
+    unknown = THREAD.fold([ASKED, ACCEPTED, nobodys])
+    assert accept(unknown, REPLY_OPEN, Actor(None, moderates=True), None) == [replace(ACCEPTED, accepted_by_id=None)]
+
+
+def test_answers_accepted_in_turns_are_each_given_again() -> None:
+    other = AnswerAccepted(ROSES, SHADE, ALICE_ID, None)
+    later = AcceptanceWithdrawn(ROSES, SHADE, ALICE_ID, None, NOON + timedelta(hours=1))
+    turns = THREAD.fold([ASKED, ACCEPTED, WITHDRAWN, other, later])
+    assert accept(turns, REPLY_OPEN, ALICE, None) == [replace(ACCEPTED, given_before=NOON)]
+    assert accept(turns, OTHER_REPLY, ALICE, None) == [replace(other, given_before=later.accepted_at)]
 
 
 def test_an_acceptance_given_meanwhile_is_not_withdrawn_at_another_ones_time() -> None:

@@ -14,22 +14,22 @@ from hypothesis import strategies as st
 
 from services.content.app import SERVICE
 from services.content.comments.domain import Comment
+from services.content.read_models.channel_list import channel_list
+from services.content.read_models.discussion import comment_list, reply_list
+from services.content.read_models.tag_list import tag_list
+from services.content.read_models.thread_list import thread_activity, thread_list, thread_tag
 from services.content.replies.domain import Reply
 from services.content.threads.domain import Thread
-from services.content.views.channel_list import channel_list
-from services.content.views.discussion import comment_list, reply_list
-from services.content.views.tag_list import tag_list
-from services.content.views.thread_list import thread_activity, thread_list, thread_tag
-from shared.event import Recorded
-from shared.views.merge import Merged, merge
-from shared.views.store import Batch
-from shared.views.store_memory import MemoryViewStore
-from shared.views.view import NEVER
+from shared.events.event import Recorded
+from shared.projections.merge import Merged, merge
+from shared.projections.read_model_table import NEVER
+from shared.projections.store import Batch
 from tests.content.life import Life
 from tests.content.records import COMMUNITY
 from tests.content.samples import GARDENING
+from tests.doubles.view_store import MemoryReadModelStore
 
-TABLES = [table for view in SERVICE.own_views for table in view.tables]
+TABLES = [table for view in SERVICE.own_read_models for table in view.tables]
 Rows = dict[str, dict[Any, dict[str, Any]]]
 
 
@@ -37,13 +37,13 @@ def rows_after(records: Sequence[Recorded], die: Random) -> Rows:
     """The rows of all lists after those records, folded in batches of the die's."""
 
     async def folded() -> Rows:
-        store, left = MemoryViewStore(), list(records)
+        store, left = MemoryReadModelStore(), list(records)
         while left:
             size = die.randint(1, len(left))
             batch, left = left[:size], left[size:]
             merged: Merged = {}
             for record in batch:
-                for view in SERVICE.own_views:
+                for view in SERVICE.own_read_models:
                     if record.type in view.catalogue:
                         merge(view.fold(view.catalogue.decode(record.type, record.data), record), merged)
             await store.write(Batch(changes={"": merged}))
@@ -61,7 +61,7 @@ def interleaved(records: Sequence[Recorded], die: Random) -> list[Recorded]:
     return [streams[stream].pop(0) for stream in die.sample(turns, len(turns))]
 
 
-def standing(rows: Rows, table: str) -> dict[UUID, dict[str, Any]]:
+def present_rows(rows: Rows, table: str) -> dict[UUID, dict[str, Any]]:
     """The rows that a reader sees, by their last key."""
     return {key[-1]: row for key, row in rows[table].items() if not row["gone"] and row["version"] > NEVER}
 
@@ -79,11 +79,11 @@ def test_lists_do_not_depend_on_the_order_of_arrival(seed: int, die: Random) -> 
 def test_lists_say_what_the_states_say(seed: int) -> None:
     life = Life(Random(seed)).goes_on(60)
     rows = rows_after(life.records, Random(seed))
-    threads: dict[UUID, Thread] = life.standing(Thread)
-    replies: dict[UUID, Reply] = life.standing(Reply)
-    comments: dict[UUID, Comment] = life.standing(Comment)
+    threads: dict[UUID, Thread] = life.existing(Thread)
+    replies: dict[UUID, Reply] = life.existing(Reply)
+    comments: dict[UUID, Comment] = life.existing(Comment)
 
-    listed = standing(rows, thread_list.name)
+    listed = present_rows(rows, thread_list.name)
     assert listed.keys() == threads.keys()
     on = Counter(c.posted.target_id for c in comments.values() if c.posted)
     for thread, state in threads.items():
@@ -95,10 +95,10 @@ def test_lists_say_what_the_states_say(seed: int) -> None:
         )
         assert row.get("comments", 0) == on[thread]
         assert rows[thread_activity.name][(COMMUNITY, thread)]["at"] == life.spoken[thread]
-    assert standing(rows, reply_list.name).keys() == replies.keys()
-    for reply, row in standing(rows, reply_list.name).items():
+    assert present_rows(rows, reply_list.name).keys() == replies.keys()
+    for reply, row in present_rows(rows, reply_list.name).items():
         assert row.get("comments", 0) == on[reply]
-    assert standing(rows, comment_list.name).keys() == comments.keys()
+    assert present_rows(rows, comment_list.name).keys() == comments.keys()
 
     tags = Counter(tag for state in threads.values() for tag in state.tags)
     assert {key[1]: row["threads"] for key, row in rows[tag_list.name].items() if row["threads"]} == dict(tags)

@@ -6,7 +6,7 @@ import pytest
 
 from services.content.channels.domain import CHANNEL, Channel, archive, open_channel, rename
 from services.content.events import ChannelArchived, ChannelOpened, ChannelRenamed
-from shared.errors import Conflict, KeyReused, NotFound
+from shared.events.errors import Conflict, KeyReused, NotFound
 from tests.content.samples import CHANNEL_ARCHIVED, CHANNEL_OPEN, GARDENING, OPENED
 
 

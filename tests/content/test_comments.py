@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from services.content.comments.domain import COMMENT, Comment, Place, delete, edit, post
+from services.content.authorship import Revision
+from services.content.comments.domain import COMMENT, Comment, CommentTarget, delete, edit, post
 from services.content.events import CommentEdited, CommentPosted
 from services.content.replies.domain import Reply
-from services.content.texts import Revision
 from services.content.threads.domain import Thread
-from shared.errors import Conflict, Forbidden, KeyReused, NotFound
+from shared.events.errors import Conflict, Forbidden, KeyReused, NotFound
 from tests.content.samples import (
     ALICE,
     ALICE_ID,
@@ -32,8 +32,8 @@ from tests.content.samples import (
     words,
 )
 
-ON_REPLY = Place(CHANNEL_OPEN, THREAD_OPEN, REPLY_OPEN)
-ON_THREAD = Place(CHANNEL_OPEN, THREAD_OPEN)
+ON_REPLY = CommentTarget(CHANNEL_OPEN, THREAD_OPEN, REPLY_OPEN)
+ON_THREAD = CommentTarget(CHANNEL_OPEN, THREAD_OPEN)
 EDITED = CommentEdited(WHEN, ROSES, WATER, ALICE_ID, words(8))
 
 
@@ -46,27 +46,29 @@ def test_a_comment_names_what_it_stands_on_and_whose_that_is() -> None:
 @pytest.mark.parametrize(
     "place",
     [
-        Place(CHANNEL_OPEN, THREAD_GONE),
-        Place(CHANNEL_OPEN, THREAD_GONE, REPLY_OPEN),
-        Place(CHANNEL_OPEN, THREAD_OPEN, REPLY_GONE),
-        Place(CHANNEL_ARCHIVED, THREAD_OPEN),
+        CommentTarget(CHANNEL_OPEN, THREAD_GONE),
+        CommentTarget(CHANNEL_OPEN, THREAD_GONE, REPLY_OPEN),
+        CommentTarget(CHANNEL_OPEN, THREAD_OPEN, REPLY_GONE),
+        CommentTarget(CHANNEL_ARCHIVED, THREAD_OPEN),
     ],
     ids=["deleted thread", "reply in a deleted thread", "deleted reply", "archived channel"],
 )
-def test_nobody_comments_on_what_is_closed(place: Place) -> None:
+def test_nobody_comments_on_what_is_closed(place: CommentTarget) -> None:
     with pytest.raises(Conflict):
         post(Comment(), WHEN, place, MODERATOR, words(4))
 
 
-@pytest.mark.parametrize("place", [Place(CHANNEL_OPEN, Thread()), Place(CHANNEL_OPEN, THREAD_OPEN, Reply())])
-def test_nobody_comments_on_what_does_not_exist(place: Place) -> None:
+@pytest.mark.parametrize(
+    "place", [CommentTarget(CHANNEL_OPEN, Thread()), CommentTarget(CHANNEL_OPEN, THREAD_OPEN, Reply())]
+)
+def test_nobody_comments_on_what_does_not_exist(place: CommentTarget) -> None:
     with pytest.raises(NotFound):
         post(Comment(), WHEN, place, BOB, words(4))
 
 
 def test_a_comment_posted_again_changes_nothing_even_where_the_reply_was_deleted_since() -> None:
     assert post(COMMENT_OPEN, WHEN, ON_REPLY, ALICE, words(4)) == []
-    assert post(COMMENT_GONE, WHEN, Place(CHANNEL_OPEN, THREAD_OPEN, REPLY_GONE), ALICE, words(4)) == []
+    assert post(COMMENT_GONE, WHEN, CommentTarget(CHANNEL_OPEN, THREAD_OPEN, REPLY_GONE), ALICE, words(4)) == []
 
 
 def test_an_id_that_is_taken_is_not_given_to_another_comment() -> None:

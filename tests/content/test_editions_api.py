@@ -77,6 +77,7 @@ async def test_an_edit_comes_in_as_an_edit_at_its_time_and_once(
         recently = datetime.now(UTC) - moment < timedelta(minutes=1)
         assert recently if edited_at is None else moment == datetime.fromisoformat(edited_at)
         before.pop("edited_at")
+        assert (before.pop("edited_by"), after.pop("edited_by")) == (None, after["imported_by"])
     assert after == {**before, **changes}
     stream = next(answer["id"] for answer in answers if answer["source"] == kind["source"])
     assert len(set(await actors(town, stream))) == 1
@@ -145,7 +146,7 @@ async def test_without_times_tags_may_change_again_and_again_and_words_that_stoo
     assert (thread["body"], thread["tags"]) == ("Two.", ["two"])
 
 
-async def test_what_was_edited_here_since_stays_and_a_later_edit_there_comes_in(town: Town) -> None:
+async def test_what_was_edited_here_stays_also_where_it_was_edited_there_later(town: Town) -> None:
     path = await community(town)
     answers = await town.backfill(path, *BASE)
     ids = {answer["source"]: answer["id"] for answer in answers}
@@ -162,7 +163,48 @@ async def test_what_was_edited_here_since_stays_and_a_later_edit_there_comes_in(
         assert statuses(await town.backfill(path, *(one | edited_at for one in edition))) == ["repeated"] * 4
     assert (await town.send("bob", "GET", thread, 200))["tags"] == ["mine"]
     now = {"edited_at": datetime.now(UTC).isoformat()}
-    assert statuses(await town.backfill(path, *(one | now for one in edition))) == ["edited"] * 4
+    for _ in range(2):
+        told = await town.backfill(path, *(one | now for one in edition))
+        assert statuses(told) == ["repeated"] * 4
+        assert [[part["pointer"] for part in each["left_out"]] for each in told] == [["/name"], [""], [""], [""]]
+    after = [await shown(town, path, one, answers) for one in BASE]
+    assert [each.get("body", each.get("name")) for each in after] == ["Mine", THREAD["body"], "Mine.", "Mine."]
+    editors = {who: (await town.member.by(who).get(f"{path}/members/me")).json()["id"] for who in ("alice", "carol")}
+    assert [each["edited_by"] for each in after[2:]] == [editors["alice"], editors["carol"]]
+
+
+async def test_of_a_channel_what_was_changed_here_stays_and_the_rest_is_edited(town: Town) -> None:
+    path = await community(town)
+    (answer, *_) = await town.backfill(path, *BASE)
+    await town.send("alice", "PATCH", f"{path}/channels/{answer['id']}", 200, {"name": "Ours"})
+    edition = CHANNEL | {"name": "Theirs", "purpose": "Theirs", "edited_at": datetime.now(UTC).isoformat()}
+    (told,) = await town.backfill(path, edition)
+    assert (told["status"], [part["pointer"] for part in told["left_out"]]) == ("edited", ["/name"])
+    channel = await town.send("alice", "GET", f"{path}/channels/{answer['id']}", 200)
+    assert (channel["name"], channel["purpose"]) == ("Ours", "Theirs")
+
+
+@pytest.mark.parametrize("taken_back", [False, True], ids=["given", "taken back"])
+async def test_an_acceptance_that_was_decided_here_stays(town: Town, taken_back: bool) -> None:
+    path = await community(town)
+    second = REPLY | {"source": "se:22", "body": "Another."}
+    answers = await town.backfill(path, *BASE, second)
+    ids = {answer["source"]: answer["id"] for answer in answers}
+    thread, accepted = f"{path}/threads/{ids['se:1']}", None if taken_back else ids["se:2"]
+    await town.send("alice", "PUT", f"{thread}/accepted-answer", 204, {"reply_id": ids["se:2"]})
+    if taken_back:
+        await town.send("alice", "DELETE", f"{thread}/accepted-answer", 204)
+    now = datetime.now(UTC).isoformat()
+    lines = [
+        {"command": "accept-answer", "source": f"acc:{reply}", "subject": "bob", "occurred_at": now}
+        | {"thread": "se:1", "reply": reply}
+        for reply in ("se:22", "se:2")
+    ]
+    for _ in range(2):
+        told = await town.backfill(path, *lines)
+        assert statuses(told) == ["repeated"] * 2
+        assert "left_out" in told[0]
+    assert (await town.send("bob", "GET", thread, 200))["accepted_reply_id"] == accepted
 
 
 async def test_the_first_import_of_what_was_edited_there_knows_when(town: Town) -> None:

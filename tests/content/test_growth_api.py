@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from services.content.bodies import BODY
 from services.content.tables import metadata
 from services.content.threads.tagging import retagged
-from services.content.wording import BODY
-from shared.errors import Invalid
+from shared.events.errors import Invalid
 from tests.content.test_backfill_api import CHANNEL, COMMENT, REPLY, THREAD, community
 from tests.content.town import Json, Town
 
@@ -51,9 +51,10 @@ async def test_an_edit_that_is_repeated_with_its_key_is_the_same_whatever_stands
 ) -> None:
     path, bob = imported
     first = {"idempotency_key": "first"}
-    await town.send(bob, "PATCH", path, 200, {"body": LONG[1:]}, **first)
+    answer = await town.send(bob, "PATCH", path, 200, {"body": LONG[1:]}, **first)
     await town.send(bob, "PATCH", path, 200, {"body": "Short."})
-    assert (await town.send(bob, "PATCH", path, 200, {"body": LONG[1:]}, **first))["body"] == "Short."
+    assert await town.send(bob, "PATCH", path, 200, {"body": LONG[1:]}, **first) == answer
+    assert (await town.send(bob, "GET", path, 200))["body"] == "Short."
 
 
 async def test_what_is_new_keeps_to_the_limit(town: Town) -> None:
@@ -86,7 +87,7 @@ def test_tags_that_stand_may_stay(wanted: Any, tags: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "standing", "pointer"),
+    ("wanted", "present", "pointer"),
     [
         (["q&a"], STANDING, "/tags/0"),
         (["roses", "A&Q"], STANDING, "/tags/1"),
@@ -94,9 +95,9 @@ def test_tags_that_stand_may_stay(wanted: Any, tags: tuple[str, ...]) -> None:
         ([f"tag-{n}" for n in range(11)], ("roses",), "/tags"),
     ],
 )
-def test_new_tags_are_tags_of_today(wanted: Any, standing: Any, pointer: str) -> None:
+def test_new_tags_are_tags_of_today(wanted: Any, present: Any, pointer: str) -> None:
     with pytest.raises(Invalid) as raised:
-        retagged(wanted, standing)
+        retagged(wanted, present)
     assert raised.value.body()["errors"] == [{"pointer": pointer, "detail": raised.value.detail}]
 
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from shared.access.lookup import BELIEVED
+from shared.replicas.directory_lookup import BELIEVED
 from tests.content.town import Json, Place, Town
 
 

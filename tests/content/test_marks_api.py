@@ -16,7 +16,7 @@ async def _everything(town: Town, path: str, thread: str, reply: str, comment: s
     ]
 
 
-async def test_what_was_brought_in_says_by_whom_and_an_edition_of_it_names_no_editor(town: Town) -> None:
+async def test_what_was_brought_in_says_by_whom_and_an_edition_of_it_names_who_brought_it_as_editor(town: Town) -> None:
     path = await community(town)
     alice = (await town.member.by("alice").get(f"{path}/members/me")).json()["id"]
     answers = await town.backfill(path, CHANNEL, THREAD, REPLY, COMMENT, ON_THREAD)
@@ -26,7 +26,7 @@ async def test_what_was_brought_in_says_by_whom_and_an_edition_of_it_names_no_ed
     assert [answer["status"] for answer in edited] == ["edited"] * 3
 
     for shown in await _everything(town, path, ids["se:1"], ids["se:2"], ids["se:c1"]):
-        assert (shown["imported_by"], shown["edited_by"]) == (alice, None)
+        assert (shown["imported_by"], shown["edited_by"]) == (alice, alice)
         assert shown["edited_at"] == anew["edited_at"]
     for shown in (
         (await town.look("dora", f"{path}/channels"))["items"][0],

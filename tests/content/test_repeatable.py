@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.content.acceptance import domain as acceptance
+from services.content.authorship import Revision
 from services.content.channels import domain as channels
 from services.content.channels.domain import Channel
 from services.content.comments import domain as comments
-from services.content.comments.domain import Place
+from services.content.comments.domain import CommentTarget
 from services.content.replies import domain as replies
 from services.content.replies.domain import Reply
-from services.content.texts import Revision
 from services.content.threads import domain as threads
 from services.content.threads.domain import Thread
-from shared.history import Occasion
+from shared.events.history import Occurrence
 from tests.content.samples import (
     ALICE,
     BOB,
@@ -49,7 +49,7 @@ labels = st.sampled_from([(), ("roses",), ("roses", "soil")])
 channel_states = st.sampled_from([Channel(), CHANNEL_OPEN, CHANNEL_ARCHIVED, CHANNEL_OF_MODERATORS])
 thread_states = st.sampled_from([Thread(), THREAD_OPEN, THREAD_GONE])
 reply_states = st.sampled_from([Reply(), REPLY_OPEN, OTHER_REPLY, REPLY_GONE])
-given_acceptances = st.builds(Occasion, st.integers(1, 5), st.just(NOON))
+given_acceptances = st.builds(Occurrence, st.integers(1, 5), st.just(NOON))
 
 of_channel: st.SearchStrategy[Command] = st.one_of(
     st.builds(
@@ -96,7 +96,7 @@ of_reply: st.SearchStrategy[Command] = st.one_of(
     st.builds(lambda by, revision: lambda s: replies.edit(s, by, revision), actors, revisions),
     st.builds(lambda by: lambda s: replies.delete(s, by), actors),
 )
-places = st.builds(Place, channel_states, thread_states, st.none() | reply_states)
+places = st.builds(CommentTarget, channel_states, thread_states, st.none() | reply_states)
 of_comment: st.SearchStrategy[Command] = st.one_of(
     st.builds(lambda place, by, text: lambda s: comments.post(s, WHEN, place, by, text), places, actors, maybe_texts),
     st.builds(lambda by, revision: lambda s: comments.edit(s, by, revision), actors, revisions),

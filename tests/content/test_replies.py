@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from services.content.authorship import Revision
 from services.content.channels.domain import Channel
 from services.content.events import ReplyEdited, ReplyPosted
 from services.content.replies.domain import REPLY, Reply, delete, edit, post
-from services.content.texts import Revision
 from services.content.threads.domain import Thread
-from shared.errors import Conflict, Forbidden, KeyReused, NotFound
+from shared.events.errors import Conflict, Forbidden, KeyReused, NotFound
 from tests.content.samples import (
     ALICE,
     ALICE_ID,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 
-from shared.access.lookup import BELIEVED
-from tests.content.test_backfill_api import COMMENT, DUMP, ON_THREAD, REPLY, THREAD, community, line, statuses
+from shared.events.event import Recorded
+from shared.replicas.directory_lookup import BELIEVED
+from tests.content.test_backfill_api import CHANNEL, COMMENT, DUMP, ON_THREAD, REPLY, THREAD, community, line, statuses
 from tests.content.town import Json, Town
 from tests.member import api as members
 
@@ -127,3 +129,31 @@ async def test_an_edit_of_who_has_left_comes_in_and_none_in_an_archived_communit
     later = edition | {"body": "Once more.", "edited_at": "2017-01-01T00:00:00Z"}
     same, new = await town.backfill(path, edition, later)
     assert (same["status"], new["status"], new["problem"]["status"]) == ("repeated", "rejected", 409)
+
+
+async def test_a_line_reads_no_stream_again_however_long_it_is(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread of thousands of acceptances was loaded whole for every line about it."""
+    path = await community(town)
+    second = REPLY | {"source": "se:22"}
+    await town.backfill(path, CHANNEL, THREAD, REPLY, second)
+    given = [
+        line("accept-answer", f"acc:{n}", 8, "bob", thread="se:1", reply="se:22" if n % 2 else "se:2")
+        | {"occurred_at": f"2016-01-01T00:{n:02}:00Z"}
+        for n in range(40)
+    ]
+    assert {answer["status"] for answer in await town.backfill(path, *given)} == {"applied"}
+
+    log, rows = town.content.runtime.commands.log, 0
+    load = log.load
+
+    async def counted(stream: UUID, after: int = 0) -> Sequence[Recorded]:
+        nonlocal rows
+        found = await load(stream, after)
+        rows += len(found)
+        return found
+
+    monkeypatch.setattr(log, "load", counted)
+    late = REPLY | {"source": "se:23", "occurred_at": "2016-01-01T00:05:30Z"}
+    told = await town.backfill(path, *given, late)
+    assert [answer["status"] for answer in told] == [*["repeated"] * 40, "applied"]
+    assert rows < 40

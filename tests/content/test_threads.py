@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from services.content.authorship import Actor, Revision
 from services.content.channels.domain import Channel
 from services.content.events import ThreadEdited, ThreadOpened
-from services.content.texts import Actor, Revision
 from services.content.threads.domain import THREAD, Thread, delete, edit, open_thread
-from shared.errors import Conflict, Forbidden, KeyReused, NotFound
+from shared.events.errors import Conflict, Forbidden, KeyReused, NotFound
 from tests.content.samples import (
     ALICE,
     ALICE_ID,

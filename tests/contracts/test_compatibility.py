@@ -15,7 +15,9 @@ import pytest
 from deploy.contracts.compatibility import breaks
 from deploy.contracts.events import data_schema, sample
 from deploy.contracts.history import broken_promises
-from shared.event import Catalogue, Event, Text, from_wire
+from shared.events.catalogue import Catalogue
+from shared.events.envelope import from_wire
+from shared.events.event import Event, Text
 
 TAG = "guildhall.toy.thread-opened.v1"
 PATH = f"contracts/events/{TAG}.schema.json"

@@ -11,7 +11,9 @@ import pytest
 
 from deploy.contracts.__main__ import ROOT, differences, write
 from deploy.contracts.documents import SERVICES, load, published, schemas
-from shared.event import Catalogue, from_wire, wire_name
+from shared.events.catalogue import Catalogue
+from shared.events.envelope import from_wire
+from shared.events.event import wire_name
 
 SAMPLES = sorted((ROOT / "contracts" / "samples").glob("*.json"))
 
@@ -40,11 +42,20 @@ def test_every_reader_in_another_service_reads_the_samples_of_what_it_subscribes
     samples = {path.stem: from_wire(path.read_bytes()) for path in SAMPLES}
     read = []
     for service in map(load, SERVICES):
-        for view in service.topic_views:
+        for view in service.topic_read_models:
             for name in view.catalogue.events:
                 read.append(view.catalogue.decode(name, samples[name].data))
 
     assert len(read) > 20
+
+
+def test_every_reader_knows_every_published_version_of_what_it_reads() -> None:
+    names = {wire_name(event) for events in published().values() for event in events}
+    views = [view for service in map(load, SERVICES) for view in service.views]
+
+    assert [
+        (view.name, n) for view in views for n in names if n in view.catalogue and n not in view.catalogue.events
+    ] == []
 
 
 def test_no_service_is_left_out_of_the_contracts() -> None:

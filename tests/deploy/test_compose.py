@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -97,3 +98,34 @@ def test_every_secret_with_a_default_says_what_it_is() -> None:
     text = (ROOT / "docker-compose.yml").read_text()
     for name, default in re.findall(r"\$\{([A-Z_]*(?:PASSWORD|SECRET)[A-Z_]*):-([^}]*)\}", text):
         assert default.startswith(KNOWN), name
+
+
+def secrets_in(folder: Path, before: str = "") -> dict[str, str]:
+    """What the script leaves in `.env` where that is there already."""
+    script = folder / "deploy" / "docker" / "secrets.sh"
+    script.parent.mkdir(parents=True, exist_ok=True)
+    script.write_bytes((ROOT / "deploy" / "docker" / "secrets.sh").read_bytes())
+    if before:
+        (folder / ".env").write_text(before)
+    subprocess.run(["sh", str(script)], check=True)
+    assert (folder / ".env").stat().st_mode & 0o777 == 0o600
+    return dict(line.split("=", 1) for line in (folder / ".env").read_text().splitlines())
+
+
+def test_every_password_and_secret_is_made_for_an_installation_and_kept(tmp_path: Path) -> None:
+    made = secrets_in(tmp_path)
+    asked = set(re.findall(r"\$\{([A-Z_]*(?:PASSWORD|SECRET)[A-Z_]*)[:}]", (ROOT / "docker-compose.yml").read_text()))
+    assert set(made) == asked
+    assert len(set(made.values())) == len(made)
+    assert all(re.fullmatch("[0-9a-f]{64}", value) for value in made.values())
+    assert secrets_in(tmp_path) == made
+
+
+def test_an_installation_of_before_keeps_who_its_members_are(tmp_path: Path) -> None:
+    made = secrets_in(tmp_path, "POSTGRES_PASSWORD=old\n")
+    assert made["POSTGRES_PASSWORD"] == "old"
+    assert made.keys().isdisjoint(("GUILDHALL_MEMBER_SECRET", "GUILDHALL_CURSOR_SECRET"))
+
+
+def test_no_program_signs_in_with_a_password_that_everybody_knows() -> None:
+    assert SERVICES["grafana"]["environment"]["GF_SECURITY_ADMIN_PASSWORD"].startswith("${GRAFANA_PASSWORD:?")

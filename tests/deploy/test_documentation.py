@@ -10,9 +10,9 @@ import pytest
 
 from deploy.contracts.documents import SERVICES, load
 from deploy.local import routes
-from shared.http.documentation import CONTENT_SECURITY_POLICY
 from shared.service.service import create_app
 from shared.settings import Settings
+from shared.web.documentation import CONTENT_SECURITY_POLICY
 
 
 class Page(HTMLParser):
@@ -84,9 +84,10 @@ async def test_the_document_is_the_same_at_both_addresses(client: httpx.AsyncCli
 
 def test_the_gateway_sends_each_page_with_all_it_loads_to_its_service_unchanged() -> None:
     upstreams = {name: routes.local(port) for port, name in enumerate(SERVICES)}
-    made = routes.routes(upstreams, {})
+    made, named = routes.routes(SERVICES, {}), routes.proxies(upstreams)
     for port, name in enumerate(SERVICES):
         (route,) = [one for one in made if f"/docs/{name}" in str(one.get("match"))]
         assert route["match"] == [{"path": [f"/docs/{name}", f"/docs/{name}/*", f"/openapi/{name}.json"]}]
-        proxy = route["handle"][-1]
+        (invoked,) = route["handle"]
+        proxy = named[invoked["name"]]["handle"][-1]
         assert proxy["upstreams"] == [{"dial": f"127.0.0.1:{port}"}]

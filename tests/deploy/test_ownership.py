@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import stat
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -60,13 +63,101 @@ def test_a_folder_in_use_that_others_may_enter_is_refused_and_a_new_one_is_close
     assert stat.S_IMODE(Home(tmp_path / "empty").open().root.stat().st_mode) == 0o700
 
 
-def test_a_folder_that_anybody_may_exchange_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "open").mkdir()
-    (tmp_path / "open").chmod(0o777)
-    with pytest.raises(LocalError, match="Everybody may write"):
-        Home(tmp_path / "open" / "state").open()
-    (tmp_path / "open").chmod(0o1777)  # as /tmp is
-    Home(tmp_path / "open" / "state").open()
+@pytest.mark.parametrize("depth", [1, 2, 4])
+def test_a_folder_that_anybody_may_exchange_is_refused_however_far_above(tmp_path: Path, depth: int) -> None:
+    above = tmp_path / "open"
+    home = Home(above.joinpath(*"abc"[: depth - 1], "state"))
+    above.mkdir()
+    above.chmod(0o777)
+    for use in (*USES.values(), Home.open):
+        with pytest.raises(LocalError, match=f"Everybody may write to {above}"):
+            use(home)
+    assert list(above.iterdir()) == []
+    above.chmod(0o1777)  # as /tmp is
+    home.open()
+    above.chmod(0o777)
+    for use in USES.values():
+        with pytest.raises(LocalError, match=f"Everybody may write to {above}"):
+            use(home)
+
+
+def test_a_folder_that_a_group_may_exchange_is_refused_where_others_are_in_it(tmp_path: Path) -> None:
+    above = tmp_path / "shared"
+    above.mkdir()
+    others = next(group.gr_gid for group in grp.getgrall() if group.gr_gid not in {os.getgid(), *os.getgroups()})
+    own = pwd.getpwuid(os.geteuid())
+    above.chmod(0o775)
+    if grp.getgrgid(own.pw_gid).gr_name == own.pw_name:  # a group of one's own, as most systems make
+        Home(above / "state").open()
+    if os.geteuid() == 0:
+        os.chown(above, 0, others)
+        above.chmod(0o775)
+        with pytest.raises(LocalError, match=f"The group .* may write to {above}"):
+            Home(above / "state").open()
+        above.chmod(0o755)
+        Home(above / "state").open()
+
+
+def test_a_group_that_is_anothers_primary_one_is_not_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    above = tmp_path / "shared"
+    above.mkdir()
+    above.chmod(0o775)
+    own = pwd.getpwuid(os.geteuid())
+    os.chown(above, own.pw_uid, own.pw_gid)
+    alone = grp.struct_group((own.pw_name, "x", own.pw_gid, []))
+    monkeypatch.setattr(grp, "getgrgid", lambda _: alone)
+    for others, refused in (([], False), ([(own.pw_uid, own.pw_gid)], False), ([(own.pw_uid + 1, own.pw_gid)], True)):
+        entries = [pwd.struct_passwd(("other", "x", uid, gid, "", "/", "/bin/sh")) for uid, gid in others]
+        monkeypatch.setattr(pwd, "getpwall", lambda entries=entries: [own, *entries])
+        with pytest.raises(LocalError, match="may write to") if refused else nullcontext():
+            ownership.refuse_exchangeable(above / "state")
+
+
+@pytest.mark.parametrize("where", ["/dev/shm", "/dev/../tmp"])
+def test_a_file_below_dev_is_a_file_as_any_other(where: str, tmp_path: Path) -> None:
+    (tmp_path / "theirs").write_text("untouched")
+    planted = Path(where) / f"guildhall-{tmp_path.parent.name}-{tmp_path.name}"
+    planted.symlink_to(tmp_path / "theirs")
+    try:
+        with pytest.raises(LocalError, match="symbolic link"):
+            ownership.create(planted)
+    finally:
+        planted.unlink()
+    assert (tmp_path / "theirs").read_text() == "untouched"
+
+
+def test_a_stream_of_the_system_is_written_to_as_it_is(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    with open(reading) as read:
+        with ownership.create(Path(f"/dev/fd/{writing}")) as stream:
+            stream.write("told")
+        os.close(writing)
+        assert read.read() == "told"
+    with ownership.create(Path("/dev/null")) as stream:
+        stream.write("told")
+
+
+def test_a_folder_below_somebody_elses_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "theirs").mkdir()
+    if os.geteuid() == 0:
+        os.chown(tmp_path / "theirs", 4242, 0)
+    else:
+        somebody_else(monkeypatch)
+    with pytest.raises(LocalError, match=r"belongs to .*, not to you"):
+        Home(tmp_path / "theirs" / "ours" / "state").open()
+    assert list((tmp_path / "theirs").iterdir()) == []
+
+
+def test_a_link_above_the_folder_is_refused_and_nothing_is_made_behind_it(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(LocalError, match=rf"{tmp_path}/link is a symbolic link, to {tmp_path}/elsewhere"):
+        Home(tmp_path / "link" / "below" / "state").open()
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    (tmp_path / "above").symlink_to(tmp_path)
+    for use in USES.values():
+        with pytest.raises(LocalError, match="above is a symbolic link"):
+            use(Home(tmp_path / "above" / "state"))
 
 
 @pytest.mark.parametrize("name", ["secrets", "secrets/issuer.json", "logs/member.log", "gateway", "lock", "jwks.json"])
@@ -160,6 +251,17 @@ def test_jars_are_taken_from_no_folder_that_others_can_write_to(
     assert not (own / "complete").exists()  # every sum is looked at again
     own.rename(tmp_path / "moved")
     own.symlink_to(tmp_path / "moved")
+    assert jars.cache(tmp_path / "state").is_relative_to(tmp_path / "state")
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    (tmp_path / "cache2").mkdir()
+    (tmp_path / "open" / "link").symlink_to(tmp_path / "cache2")
+    monkeypatch.setenv("GUILDHALL_CACHE", str(tmp_path / "open" / "link"))
+    behind = jars.cache(tmp_path / "state")
+    (tmp_path / "open" / "link").unlink()  # as anybody may
+    (tmp_path / "open" / "link").symlink_to(tmp_path / "planted")
+    assert behind == tmp_path / "cache2" / "guildhall" / behind.name
+    monkeypatch.setenv("GUILDHALL_CACHE", str(tmp_path / "open" / "cache"))
     assert jars.cache(tmp_path / "state").is_relative_to(tmp_path / "state")
 
 

@@ -53,20 +53,34 @@ def test_a_final_slash_and_special_characters_are_taken_literally() -> None:
 def test_the_configuration_opens_no_second_port_and_leaves_the_answer_unbuffered(tmp_path: Path) -> None:
     upstreams = {"member": routes.local(1), "content": routes.local(2)}
     made = routes.routes(upstreams, {"member": {"/v1/communities": []}}, issuer=({}, {}))
-    config = routes.config("127.0.0.1:8000", tmp_path, made)
+    config = routes.config("127.0.0.1:8000", tmp_path, made, upstreams)
     assert config["admin"]["disabled"]
     assert config["apps"]["http"]["servers"]["origin"]["listen"] == ["127.0.0.1:8000"]
-    proxies = [step for route in made for step in route["handle"] if step["handler"] == "reverse_proxy"]
-    assert proxies
+    server = config["apps"]["http"]["servers"]["origin"]
+    invoked = {step["name"] for route in made for step in route["handle"] if step["handler"] == "invoke"}
+    assert {"member", "content"} <= invoked <= server["named_routes"].keys()
+    proxies = [route["handle"][-1] for route in server["named_routes"].values()]
     assert all(step["flush_interval"] == -1 for step in proxies)
 
 
 def test_what_may_be_repeated_is_kept_to_be_sent_anew_and_what_streams_is_not_held_up(tmp_path: Path) -> None:
     thread = "/v1/communities/{community}/threads/{thread}"
     paths = {"content": {"/v1/communities/{community}/content/backfill": ["POST"], thread: []}}
-    made = routes.routes({"content": routes.local(1)}, paths)
-    proxies = [(str(route["match"]), route["handle"][-1]) for route in made if "path_regexp" in str(route.get("match"))]
-    proxies = [(match, step) for match, step in proxies if "/v1/" in match]
+    named = routes.proxies({"content": routes.local(1)})
+    proxies = [
+        (str(route["match"]), named[route["handle"][-1]["name"]]["handle"][-1])
+        for route in routes.routes(["content"], paths)
+        if "/v1/" in str(route.get("match"))
+    ]
     kinds = {("backfill" in match, "POST" in match, "request_buffers" in step) for match, step in proxies}
     assert kinds == {(True, True, False), (True, False, True), (False, False, True)}  # `PATCH …/backfill` streams not
     assert all(step["load_balancing"]["retry_match"] == routes.REPEATABLE for _, step in proxies)
+
+
+def test_a_service_is_asked_whether_it_is_ready_once_and_not_for_each_of_its_paths() -> None:
+    named = routes.proxies({"content": routes.local(1), "member": routes.named("member-api", 8000)})
+    health = {name: route["handle"][-1].get("health_checks") for name, route in named.items()}
+
+    assert health["content"] == health["content, streaming"]
+    assert health["content"]["active"]["uri"] == "/readyz"
+    assert health["member"] is None  # of an address that is looked up Caddy asks nothing

@@ -21,15 +21,15 @@ from deploy.local.certificates import Certificates
 from deploy.local.home import Home
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
-from shared.cli.console import load_all
+from deploy.operations import rights as handing_out
+from deploy.operations.cli.console import load_all
+from deploy.operations.databases import databases
+from deploy.operations.rights import Right, hand_out, rights
 from shared.db import create_engine, driver
-from shared.operations import rights as handing_out
-from shared.operations.databases import databases
-from shared.operations.rights import Right, hand_out, rights
+from shared.kafka.connection import connection
+from shared.kafka.principals import ADMIN, OPERATOR, PARTNER, everybody, principal
+from shared.kafka.topics import TopicProblem, ensure_topics, heads_topic_of, topic_of
 from shared.settings import Settings
-from shared.stream.connection import connection
-from shared.stream.principals import ADMIN, OPERATOR, PARTNER, everybody, principal
-from shared.stream.topics import TopicProblem, ensure_topics, topic_of
 from tests.deploy.test_embedded import some_ports
 
 SERVICES = ("member", "content", "engagement", "feedback", "projection")
@@ -242,7 +242,12 @@ async def test_rights_that_nothing_declares_are_taken_away_and_those_that_are_mi
 def test_what_is_allowed_is_read_off_the_declarations() -> None:
     found = {(r.principal, r.name) for r in rights(load_all(None)) if r.resource == "topic" and r.operation == "read"}
 
-    expected = {(principal(s), topic_of(owner)) for s, owners in READS.items() for owner in owners}
+    expected = {
+        (principal(s), name_of(owner))
+        for s, owners in READS.items()
+        for owner in owners
+        for name_of in (topic_of, heads_topic_of)
+    }
     assert found == expected | {(OPERATOR, "guildhall."), (PARTNER, "guildhall.")}
 
 

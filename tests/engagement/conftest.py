@@ -8,7 +8,7 @@ import pytest
 
 from services.content.app import SERVICE as CONTENT
 from services.engagement.app import SERVICE
-from services.engagement.views.targets import TARGETS
+from services.engagement.read_models.targets import TARGETS
 from services.member.app import SERVICE as MEMBER
 from tests.conftest import FreshDatabase
 from tests.content.town import Town as ContentTown
@@ -27,7 +27,7 @@ async def town(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathF
         running(MEMBER, member_settings, home) as member,
         running(CONTENT, content_settings, home) as content,
         running(SERVICE, settings, home) as engagement,
-        following(content.runtime, member.runtime, CONTENT.topic_views),
+        following(content.runtime, member.runtime, CONTENT.topic_read_models),
         following(engagement.runtime, member.runtime, [SERVICE.directory]),
         following(engagement.runtime, content.runtime, [TARGETS]),
     ):

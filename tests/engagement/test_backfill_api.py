@@ -147,3 +147,26 @@ async def test_lines_of_a_member_leave_one_sign_whatever_their_order_and_are_rep
     await town.send("bob", "PUT", f"{path}/reactions/{thread}/dislike", 204)
     assert statuses(await town.backfill(path, *lines)) == ["repeated"] * 6
     assert (await town.look("bob", about))["counts"] == {"dislike": 1, "love": 1, "up": 1}
+
+
+async def test_what_a_member_gave_or_took_back_here_is_not_undone_by_a_later_line(town: Town) -> None:
+    path, thread = await community(town)
+    about, now = f"{path}/reactions?target={thread}", datetime.now(UTC).isoformat()
+    imported = vote("se:v1", 3, subject="bob", kind="helpful")
+    assert statuses(await town.backfill(path, imported)) == ["applied"]
+    for kind in ("like", "love"):
+        await town.send("bob", "PUT", f"{path}/reactions/{thread}/{kind}", 204)
+    await town.send("bob", "DELETE", f"{path}/reactions/{thread}/love", 204)
+    before = (await town.look("bob", about))["mine"]
+    assert before == ["helpful", "like"]
+
+    late = datetime.now(UTC).isoformat()
+    kinds = [("dislike", False), ("love", True), ("up", True), ("down", False)]
+    lines = [vote(f"se:w{n}", 3, subject="bob", kind=kind, positive=sign) for n, (kind, sign) in enumerate(kinds)]
+    told = await town.backfill(path, *(line | {"occurred_at": late} for line in lines))
+    assert statuses(told) == ["repeated"] * 4
+    assert [[part["pointer"] for part in each["left_out"]] for each in told] == [[""]] * 4
+    # Between two deeds of theirs, too: it happened, and stands no more.
+    between = vote("se:x", 3, subject="bob", kind="dislike", positive=False) | {"occurred_at": now}
+    assert statuses(await town.backfill(path, between))[0] in ("applied", "repeated")
+    assert (await town.look("bob", about))["mine"] == before

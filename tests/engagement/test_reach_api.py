@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, Self
 from uuid import uuid4
 
+import pytest
+
+from shared.commands.idempotency import IdempotencyKeys, Kept
+from shared.log.keys import IdempotencyKey
+from shared.web import dependencies
 from tests.engagement.town import Town
 
 
@@ -57,3 +64,35 @@ async def test_outsiders_neither_view_nor_share(town: Town) -> None:
     place, thread = await town.asked()
     await town.send("dora", "PUT", f"{place.path}/views/{thread['id']}", 403)
     await town.send("dora", "POST", f"{place.path}/shares", 403, {"target_id": thread["id"], "medium": "mail"})
+
+
+@pytest.mark.parametrize("what", ["views", "shares"])
+async def test_a_repetition_on_another_day_of_what_was_not_answered_counts_once(
+    town: Town, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    place, thread = await town.asked()
+    body = {"target_id": thread["id"], "medium": "mail"} if what == "shares" else None
+    method, path, status = ("POST", "", 201) if body else ("PUT", f"/{thread['id']}", 204)
+
+    async def tell(status: int) -> Any:
+        return await town.send("bob", method, f"{place.path}/{what}{path}", status, body, idempotency_key="once")
+
+    async def dies(_: IdempotencyKeys, key: IdempotencyKey, answer: bytes) -> Kept:
+        raise ConnectionResetError
+
+    class Tomorrow(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) + timedelta(hours=25)
+
+    before = await town.events()
+    with monkeypatch.context() as patch:
+        patch.setattr(IdempotencyKeys, "keep", dies)
+        await tell(503)
+    assert await town.events() == before + 1
+    monkeypatch.setattr(dependencies, "datetime", Tomorrow)
+    told = await tell(status)
+    assert await town.events() == before + 1
+    assert await tell(status) == told
+    if body:
+        assert (told["target_id"], told["medium"]) == (thread["id"], "mail")

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from shared.access.lookup import BELIEVED
+from shared.replicas.directory_lookup import BELIEVED
 from tests.engagement.town import Town
 
 

@@ -9,6 +9,7 @@ from itertools import permutations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from services.engagement.events import ReactionAdded, ReactionWithdrawn
 from services.engagement.reactions.domain import (
@@ -23,7 +24,7 @@ from services.engagement.reactions.domain import (
 )
 from services.engagement.reactions.kinds import SIGNS, Kind
 from services.engagement.targets import Target
-from shared.errors import Conflict, NotFound
+from shared.events.errors import Conflict, NotFound
 from tests.engagement.samples import ALICE, BOB, DELETED, LIKE, LIKED, NOBODYS, QUESTION, ROSES, UNLIKED, WATER
 
 Decision = Callable[[Reactions], list[ReactionEvent]]
@@ -102,9 +103,18 @@ def test_a_vote_that_was_brought_in_may_have_no_giver_and_no_receiver() -> None:
 
 def test_a_reaction_is_taken_back_with_the_time_it_was_given_and_may_be_given_again() -> None:
     state, told = after((1, give("like")), (1, take("like")), (1, take("like")), (2, give("like")), (3, take("like")))
-    assert [event for _, event in told][:3] == [LIKED, UNLIKED, LIKED]
+    assert [event for _, event in told][:3] == [LIKED, UNLIKED, replace(LIKED, given_before=day(1))]
     assert responses(told) == [(True, 1, 1), (True, 2, 3)]
-    assert not state.standing
+    assert not state.current
+
+
+def test_a_reaction_given_again_says_when_the_same_kind_was_given_before_whatever_took_it_away() -> None:
+    for takes_away in (take("like"), give("dislike"), line("dislike", 2)):
+        _, told = after((1, give("like")), (2, takes_away), (3, give("like")), (4, take("like")), (5, line("like", 5)))
+        likes = [event for _, event in told if isinstance(event, ReactionAdded) and event.kind == "like"]
+        assert [event.given_before for event in likes] == [None, day(1), day(3)]
+    _, others = after((1, give("like")), (1, give("love")), (2, take("love")), (3, give("helpful")))
+    assert {event.given_before for _, event in others if isinstance(event, ReactionAdded)} == {None}
 
 
 def test_a_reaction_that_was_never_given_is_not_taken_back() -> None:
@@ -116,7 +126,7 @@ def test_a_reaction_that_was_never_given_is_not_taken_back() -> None:
 @pytest.mark.parametrize("other", ["dislike", "unhelpful"])
 def test_the_other_sign_takes_the_place_of_everything_that_stands(before: list[str], other: str) -> None:
     state, told = after(*((1, give(kind)) for kind in before), (2, give(other)))
-    assert list(state.standing) == [other]
+    assert list(state.current) == [other]
     assert [(type(e), e.kind) for n, e in told if n == 2] == [
         *((ReactionWithdrawn, kind) for kind in before),
         (ReactionAdded, other),
@@ -126,13 +136,13 @@ def test_the_other_sign_takes_the_place_of_everything_that_stands(before: list[s
 
 def test_there_and_back_again_is_one_response_after_the_other() -> None:
     state, told = after((1, give("dislike")), (2, give("love")), (3, give("unhelpful")), (4, give("like")))
-    assert list(state.standing) == ["like"]
+    assert list(state.current) == ["like"]
     assert responses(told) == [(False, 1, 2), (True, 2, 3), (False, 3, 4), (True, 4, None)]
 
 
 def test_several_kinds_of_one_sign_are_one_response_from_the_first_to_the_last() -> None:
     state, told = after((1, give("like")), (2, give("love")), (3, take("like")))
-    assert (list(state.standing), responses(told)) == (["love"], [(True, 1, None)])
+    assert (list(state.current), responses(told)) == (["love"], [(True, 1, None)])
     _, told = after((1, give("like")), (2, give("love")), (3, take("like")), (5, take("love")))
     assert responses(told) == [(True, 1, 5)]
     assert told[-1][1] == ReactionWithdrawn(
@@ -158,21 +168,21 @@ def test_lines_in_the_order_of_time_are_what_members_do() -> None:
 
 def test_a_line_that_comes_late_does_not_take_the_place_of_what_was_given_after_it() -> None:
     state, told = after((5, line("like", 5)), (3, line("dislike", 3)))
-    assert list(state.standing) == ["like"]
+    assert list(state.current) == ["like"]
     assert [event.kind for _, event in told if isinstance(event, ReactionAdded)] == ["like", "dislike"]
     assert responses(told) == [(True, 5, None)]
 
 
 def test_a_line_that_comes_late_joins_what_stands_of_its_sign() -> None:
     state, told = after((2, line("love", 2)), (1, line("like", 1)))
-    assert set(state.standing) == {"like", "love"}
+    assert set(state.current) == {"like", "love"}
     assert responses(told) == [(True, 2, None)]
 
 
 def test_a_line_does_not_bring_back_what_was_taken_back_after_it() -> None:
     for kind in ("like", "love"):
         state, told = after((1, line("like", 1)), (9, take("like")), (4, line(kind, 4)))
-        assert not state.standing
+        assert not state.current
         assert responses(told) == [(True, 1, 9)]
 
 
@@ -194,10 +204,10 @@ def test_lines_in_any_order_leave_one_sign_and_one_response_at_a_time_and_are_re
     state, told = after(*acts)
     again, more = after(*acts, *((number, line(kind, number)) for kind, number in lines))
 
-    assert len({given.added.positive for given in state.standing.values()}) <= 1
+    assert len({given.added.positive for given in state.current.values()}) <= 1
     assert (again, more) == (state, told)
     spans = responses(told)
-    assert sum(end is None for _, _, end in spans) == bool(state.standing)
+    assert sum(end is None for _, _, end in spans) == bool(state.current)
     for one, other in permutations(spans, 2):
         assert one[2] is not None or other[2] is not None
         assert not (one[1] < other[1] < (one[2] or 99)), spans

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from services.engagement.events import TargetShared
 from services.engagement.shares.domain import SHARE, Medium, Share, share, share_id
-from shared.errors import Conflict, NotFound
+from shared.events.errors import Conflict, NotFound
 from tests.engagement.samples import ALICE, BOB, DELETED, NOON, QUESTION, ROSES, WATER
 
-FIRST = share_id(ROSES, BOB, NOON)
+UTC_ZONE, TOKYO = ZoneInfo("UTC"), ZoneInfo("Asia/Tokyo")
+FIRST = share_id(ROSES, BOB, NOON, UTC_ZONE)
 SHARED = TargetShared(FIRST, ROSES, "thread", ALICE, BOB, "chat")
 
 
@@ -24,12 +26,15 @@ def test_a_share_told_again_changes_nothing_even_by_another_medium_or_where_the_
         assert share(SHARE.fold([SHARED]), FIRST, target, BOB, medium) == []
 
 
-def test_each_member_target_and_day_in_utc_is_a_share_of_its_own() -> None:
+@pytest.mark.parametrize("zone", [UTC_ZONE, TOKYO], ids=str)
+def test_each_member_target_and_day_of_the_community_is_a_share_of_its_own(zone: ZoneInfo) -> None:
     tomorrow = NOON + timedelta(days=1)
-    assert len({share_id(t, m, at) for t in (ROSES, WATER) for m in (ALICE, BOB) for at in (NOON, tomorrow)}) == 8
-    midnight = datetime(2026, 3, 2, tzinfo=UTC)
-    before = (midnight - timedelta(microseconds=1)).astimezone(timezone(timedelta(hours=8)))
-    assert share_id(ROSES, BOB, before) == FIRST != share_id(ROSES, BOB, midnight)
+    each = {share_id(t, m, at, zone) for t in (ROSES, WATER) for m in (ALICE, BOB) for at in (NOON, tomorrow)}
+    assert len(each) == 8
+    midnight = datetime(2026, 3, 2, tzinfo=zone)
+    before = (midnight - timedelta(microseconds=1)).astimezone(timezone(timedelta(hours=-8)))
+    first = share_id(ROSES, BOB, datetime(2026, 3, 1, tzinfo=zone), zone)
+    assert share_id(ROSES, BOB, before, zone) == first != share_id(ROSES, BOB, midnight.astimezone(UTC), zone)
 
 
 def test_nobody_shares_what_was_deleted_or_never_was() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from services.engagement.events import TargetViewed
 from services.engagement.visits.domain import VISIT, Visit, hour_of, visit, visit_id
-from shared.errors import Conflict, NotFound
+from shared.events.errors import Conflict, NotFound
 from tests.engagement.samples import ALICE, BOB, DELETED, NOON, QUESTION, ROSES, WATER
 
 VIEWED = TargetViewed(ROSES, "thread", ALICE, BOB, NOON)

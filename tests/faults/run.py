@@ -30,7 +30,10 @@ SCENARIOS = {
     "kill-postgres": "kill_postgres",
     "kill-kafka": "kill_kafka",
     "topic-deleted": "topic_deleted",
+    "restore-base-backup": "restore_base_backup",
     "two-leaders": "two_leaders",
+    "relay-killed": "relay_killed",
+    "relay-stuck-partition": "relay_stuck_partition",
     "rolling-restart": "rolling_restart",
     "disk-full": "disk_full",
 }

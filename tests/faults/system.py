@@ -17,12 +17,14 @@ import asyncpg
 from deploy.local import measures, ports
 from deploy.local.home import Home
 from deploy.local.identity import same
+from deploy.local.ports import LOOPBACK
 from deploy.local.postgres import working_in
 from deploy.local.service import SERVICES
 from deploy.local.system import System as Parts
 from shared.settings import Settings
 from tests.e2e.system import free_port
-from tests.faults.processes import end, launch
+from tests.faults.host import OPEN
+from tests.faults.processes import ROOT, end, launch
 from tests.faults.proxy import Proxy
 from tests.stack import Stack
 
@@ -116,6 +118,11 @@ class System:
         with contextlib.suppress(ProcessLookupError), self.frozen(*pids):
             await asyncio.sleep(seconds)
 
+    @property
+    def supervisor(self) -> int:
+        assert self._host is not None
+        return self._host.pid
+
     def restarts(self) -> dict[str, int]:
         return {one["name"]: one["restarts"] for one in self.home.read("state.json").get("processes", [])}
 
@@ -132,6 +139,21 @@ class System:
         given = {name.removeprefix("GUILDHALL_").lower(): value for name, value in self.parts.settings.items()}
         opened = {"kafka_security_protocol": "PLAINTEXT", "record_secret": ""}
         return Settings.model_validate({**given, **opened, "kafka": f"127.0.0.1:{self.kafka.port}"})
+
+    async def guildhall(self, *arguments: str) -> tuple[int, str]:
+        """An operator's command: its exit status, and all that it said."""
+        urls = ",".join(f"{name}=http://{LOOPBACK}:{self.parts.ports[name]}" for name in self.services)
+        given = {**self.parts.settings, **OPEN, "GUILDHALL_KAFKA": self.settings().kafka}
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "deploy.cli", *arguments),
+            cwd=ROOT,
+            env={**os.environ, **given, "GUILDHALL_SERVICE_URLS": urls},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, said.decode().strip()
 
     def stack(self) -> Stack:
         """Its PostgreSQL and Kafka, for tests that bring their own databases and topics."""

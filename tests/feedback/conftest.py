@@ -45,6 +45,6 @@ async def town(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathF
         fresh_database(SERVICE.metadata) as settings,
         running(MEMBER, member_settings, home) as member,
         running(SERVICE, settings, home) as feedback,
-        following(feedback.runtime, member.runtime, SERVICE.topic_views),
+        following(feedback.runtime, member.runtime, SERVICE.topic_read_models),
     ):
         yield Town(feedback, member)

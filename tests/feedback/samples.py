@@ -6,7 +6,7 @@ from uuid import UUID
 
 from services.feedback.events import SuggestionSubmitted
 from services.feedback.suggestions.domain import SUGGESTION
-from shared.event import Text
+from shared.events.event import Text
 
 ALICE = UUID("00000000-0000-5000-8000-0000000a11ce")
 BOB = UUID("00000000-0000-5000-8000-000000000b0b")

@@ -15,14 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.feedback import events
+from services.feedback.read_models.suggestion_board import SUGGESTION_BOARD
 from services.feedback.suggestions import domain as suggestions
-from services.feedback.views.suggestion_board import SUGGESTION_BOARD
 from services.feedback.votes import domain as votes
-from shared.commands import Act, Commands
-from shared.errors import Problem
-from shared.event import Catalogue, Text
-from shared.history import Occasion
-from shared.log.memory import MemoryLog
+from shared.commands.commands import CommandMetadata, Commands
+from shared.events.catalogue import Catalogue
+from shared.events.errors import Problem
+from shared.events.event import Text
+from shared.events.history import Occurrence
+from tests.doubles.log import MemoryLog
 from tests.feedback.samples import ALICE, BENCHES, BOB, words
 from tests.member.any_order import rows
 
@@ -37,7 +38,7 @@ def submit(idea: UUID, text: Text, state: suggestions.Suggestion) -> list[sugges
 
 
 def take_back(suggestion: suggestions.Suggestion, voter: UUID, state: votes.Vote) -> list[votes.VoteEvent]:
-    return votes.withdraw(state, suggestion, suggestions.Actor(voter), Occasion(state.times, NOON))
+    return votes.withdraw(state, suggestion, suggestions.Actor(voter), Occurrence(state.times, NOON))
 
 
 async def history(seed: int) -> MemoryLog:
@@ -45,7 +46,7 @@ async def history(seed: int) -> MemoryLog:
     die, log = Random(seed), MemoryLog("feedback")
     commands = Commands(log, Catalogue.of(events))
     for minute in range(150):
-        act = Act(GARDEN, ALICE, NOON + timedelta(minutes=minute))
+        act = CommandMetadata(GARDEN, ALICE, NOON + timedelta(minutes=minute))
         idea, voter, text = die.choice(IDEAS), die.choice(VOTERS), words(die.randrange(5))
         on_idea: list[Callable[[Any], list[Any]]] = [
             partial(submit, idea, text),
@@ -59,10 +60,10 @@ async def history(seed: int) -> MemoryLog:
             if die.random() < 0.3:
                 await commands.execute(suggestions.SUGGESTION, idea, die.choice(on_idea), act=act)
             else:
-                standing = (await commands.load(suggestions.SUGGESTION, idea)).state
+                suggestion = (await commands.load(suggestions.SUGGESTION, idea)).state
                 on_vote: list[Callable[[Any], list[Any]]] = [
-                    partial(votes.vote, suggestion=standing, voter_id=voter),
-                    partial(take_back, standing, voter),
+                    partial(votes.vote, suggestion=suggestion, voter_id=voter),
+                    partial(take_back, suggestion, voter),
                 ]
                 await commands.execute(votes.VOTE, votes.vote_id(idea, voter), die.choice(on_vote), act=act)
     return log

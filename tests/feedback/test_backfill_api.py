@@ -113,6 +113,50 @@ async def test_a_vote_for_what_was_settled_since_comes_in_and_a_later_one_does_n
     assert (early["status"], late["status"], late["problem"]["status"]) == ("applied", "rejected", 409)
 
 
+async def test_a_vote_told_of_before_what_was_decided_on_it_since_changes_nothing(town: Town) -> None:
+    path = await town.found("bob")
+    client, at = town.by("alice", "guildhall:backfill"), f"{path}/feedback/backfill"
+    when = {"occurred_at": "2012-02-03T04:05:06Z"}
+    (made,) = await _sent(client, at, [{"command": "submit-suggestion", "source": "s:1", "subject": "bob", **when}])
+    own = f"{path}/suggestions/{made['id']}/votes/me"
+    assert (await town.by("bob").put(own)).status_code == 204
+    assert (await town.by("bob").delete(own)).status_code == 204
+    line = {"command": "vote", "source": "v:1", "subject": "bob", "suggestion": "s:1"}
+    (early,) = await _sent(client, at, [{**line, "occurred_at": "2012-03-03T04:05:06Z"}])
+    (late,) = await _sent(client, at, [{**line, "occurred_at": datetime.now(UTC).isoformat()}])
+
+    assert (early["status"], late["status"]) == ("repeated", "repeated")
+    assert [part["pointer"] for part in late["left_out"]] == [""]
+    assert (await town.by("bob").get(f"{path}/suggestions/{made['id']}")).json()["my_vote"] is False
+
+
+async def test_a_suggestion_that_was_voted_for_here_keeps_its_words(town: Town) -> None:
+    path = await town.found("bob", "carol")
+    client, at = town.by("alice", "guildhall:backfill"), f"{path}/feedback/backfill"
+    line = {"command": "submit-suggestion", "source": "s:1", "subject": "bob", "occurred_at": "2012-02-03T04:05:06Z"}
+    vote = {"command": "vote", "source": "v:1", "subject": "bob", "suggestion": "s:1"}
+    made, _ = await _sent(client, at, [{**line, **BENCHES}, {**vote, "occurred_at": "2012-02-04T04:05:06Z"}])
+    suggestion = f"{path}/suggestions/{made['id']}"
+    edition = {**line, "title": "More shade", "edited_at": "2013-01-01T00:00:00Z"}
+    (edited,) = await _sent(client, at, [edition])
+    assert edited["status"] == "edited"
+    alice = (await town.member.by("alice").get(f"{path}/members/me")).json()["id"]
+    shown = (await town.by("carol").get(suggestion)).json()
+    assert (shown["edited_by"], shown["edited_at"]) == (alice, "2013-01-01T00:00:00Z")
+    assert await _listed(town, path, "More shade")
+    (listed,) = (await town.by("carol").get(f"{path}/suggestions")).json()["items"]
+    assert (listed["edited_by"], listed["edited_at"]) == (shown["edited_by"], shown["edited_at"])
+
+    assert (await town.by("carol").put(f"{suggestion}/votes/me")).status_code == 204
+    for _ in range(200):
+        if (await town.by("carol").get(suggestion)).json()["votes"] == 2:
+            break
+    for later in ({"edited_at": datetime.now(UTC).isoformat()}, {"edited_at": "2013-01-02T00:00:00Z"}):
+        (told,) = await _sent(client, at, [{**edition, "title": "No shade", **later}])
+        assert (told["status"], [part["pointer"] for part in told["left_out"]]) == ("repeated", [""])
+    assert (await town.by("carol").get(suggestion)).json()["title"] == "More shade"
+
+
 async def test_a_title_that_is_too_long_is_cut_and_the_suggestion_comes_in(town: Town) -> None:
     path = await town.found("bob")
     line = {"command": "submit-suggestion", "source": "s:1", "subject": "bob", "occurred_at": "2012-02-03T04:05:06Z"}

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from services.feedback.tables import metadata
-from shared.access.lookup import BELIEVED
+from shared.replicas.directory_lookup import BELIEVED
 from tests.feedback.conftest import Town
 from tests.member.api import after
 from tests.positions import positions_of
@@ -79,7 +79,7 @@ async def test_nothing_that_is_stored_leads_to_who_submitted_anonymously(town: T
     assert (submitted["author_id"], submitted["anonymous"]) == (None, True)
     assert [item["author_id"] for item in listed["items"]] == [None]
     async with town.feedback.runtime.engine.connect() as connection:
-        for name in ("log", "vault", "suggestion_board", "suggestion_vote"):
+        for name in ("log", "vault", "suggestion_board", "suggestion_vote", "idempotency_key"):
             table = metadata.tables[name]
             rows = (await connection.execute(sa.select(table))).all()
             here = [str(row) for row in rows if submitted["id"] in str(row) or submitted["title"] in str(row)]
@@ -316,3 +316,17 @@ async def test_a_title_that_is_brought_in_loses_what_cannot_stand_in_it(town: To
     shown = [(await client.get(f"{path}/suggestions/{line['id']}")).json() for line in brought]
     assert [(one["title"], one["body"]) for one in shown] == [("More benches", "    code"), (None, "So.")]
     assert (refused["status"], refused["problem"]["errors"][0]["pointer"]) == ("rejected", "/body")
+
+
+async def test_a_page_of_long_suggestions_is_short_and_the_next_goes_on(town: Town) -> None:
+    path = await town.found(*(f"writer {n}" for n in range(12)))
+    long = "a" + "\x01" * 9_999
+    made = [(await submit(town, path, f"writer {n}", body=long))["id"] for n in range(12)]
+    for each in made:
+        written = await town.by("alice").post(f"{path}/suggestions/{each}/answer", json={"text": long})
+        assert written.status_code == 200, written.text
+    first = await after(town.by("bob"), written, f"{path}/suggestions?limit=200&sort=newest")
+    second = (await town.by("bob").get(f"{path}/suggestions?limit=200&sort=newest&cursor={first['next']}")).json()
+    assert [len(first["items"]), len(second["items"])] == [8, 4]
+    assert [item["id"] for item in [*first["items"], *second["items"]]] == made[::-1]
+    assert second["next"] is None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.feedback.suggestions import domain as suggestions
 from services.feedback.votes import domain as votes
-from shared.history import Occasion
+from shared.events.history import Occurrence
 from tests.feedback.samples import ALICE, BENCHES, BOB, OPEN, words
 from tests.repeatable import Command, assert_repeatable
 
@@ -20,7 +20,7 @@ texts = st.builds(words, st.integers(1, 3))
 maybe_texts = st.none() | texts
 states: tuple[suggestions.State, ...] = get_args(suggestions.State)
 actors = st.builds(suggestions.Actor, st.sampled_from([ALICE, BOB]), st.booleans(), st.booleans())
-standings = st.sampled_from([replace(OPEN, state=state) for state in states])
+in_any_state = st.sampled_from([replace(OPEN, state=state) for state in states])
 
 of_suggestion: st.SearchStrategy[Command] = st.one_of(
     st.builds(
@@ -36,12 +36,12 @@ of_suggestion: st.SearchStrategy[Command] = st.one_of(
     st.builds(lambda by: lambda s: suggestions.delete(s, by), actors),
 )
 of_vote: st.SearchStrategy[Command] = st.one_of(
-    st.builds(lambda suggestion: lambda s: votes.vote(s, suggestion, BOB), standings),
+    st.builds(lambda suggestion: lambda s: votes.vote(s, suggestion, BOB), in_any_state),
     st.builds(
         lambda suggestion, times: (
-            lambda s: votes.withdraw(s, suggestion, suggestions.Actor(BOB), Occasion(times, NOON))
+            lambda s: votes.withdraw(s, suggestion, suggestions.Actor(BOB), Occurrence(times, NOON))
         ),
-        standings,
+        in_any_state,
         st.integers(1, 4),
     ),
 )

@@ -25,7 +25,7 @@ from services.feedback.suggestions.domain import (
     plan,
     submit,
 )
-from shared.errors import Conflict, Forbidden, KeyReused, NotFound
+from shared.events.errors import Conflict, Forbidden, KeyReused, NotFound
 from tests.feedback.samples import ALICE, BENCHES, BOB, HIDDEN, OPEN, SUBMITTED, words
 
 ANSWERED = SuggestionAnswered(BENCHES, ALICE, words(2))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from services.feedback.events import (
     SuggestionCompleted,
@@ -15,12 +16,12 @@ from services.feedback.events import (
 )
 from services.feedback.suggestions.domain import SUGGESTION, Actor, Suggestion
 from services.feedback.votes.domain import VOTE, Vote, vote, vote_id, withdraw
-from shared.errors import Conflict, NotFound
-from shared.history import Occasion
+from shared.events.errors import Conflict, NotFound
+from shared.events.history import Occurrence
 from tests.feedback.samples import ALICE, BENCHES, BOB, HIDDEN, OPEN, SUBMITTED
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-FIRST = Occasion(1, NOON)
+FIRST = Occurrence(1, NOON)
 BY_BOB, BY_BOB_WHO_LEFT = Actor(BOB), Actor(BOB, reads=False)
 VOTED = SuggestionVoted(BENCHES, ALICE, BOB)
 WITHDRAWN = SuggestionVoteWithdrawn(BENCHES, ALICE, BOB, NOON)
@@ -49,7 +50,13 @@ def test_a_vote_for_an_anonymous_suggestion_names_no_author() -> None:
 def test_a_vote_is_withdrawn_with_the_time_it_was_given_and_may_be_given_again() -> None:
     assert withdraw(VOTE.fold([VOTED]), OPEN, BY_BOB, FIRST) == [WITHDRAWN]
     assert withdraw(VOTE.fold([VOTED, WITHDRAWN]), OPEN, BY_BOB, FIRST) == []
-    assert vote(VOTE.fold([VOTED, WITHDRAWN]), OPEN, BOB) == [VOTED]
+    assert vote(VOTE.fold([VOTED, WITHDRAWN]), OPEN, BOB) == [replace(VOTED, given_before=NOON)]
+
+
+def test_a_vote_given_again_says_when_it_was_given_before() -> None:
+    later = replace(WITHDRAWN, voted_at=NOON + timedelta(hours=1))
+    twice = VOTE.fold([VOTED, WITHDRAWN, VOTED, later])
+    assert vote(twice, OPEN, BOB) == [replace(VOTED, given_before=later.voted_at)]
 
 
 def test_a_vote_given_meanwhile_is_not_withdrawn_at_another_ones_time() -> None:
@@ -57,7 +64,7 @@ def test_a_vote_given_meanwhile_is_not_withdrawn_at_another_ones_time() -> None:
     for outdated in (FIRST, None):
         with pytest.raises(Conflict):
             withdraw(twice, OPEN, BY_BOB, outdated)
-    assert withdraw(twice, OPEN, BY_BOB, Occasion(2, NOON)) == [WITHDRAWN]
+    assert withdraw(twice, OPEN, BY_BOB, Occurrence(2, NOON)) == [WITHDRAWN]
 
 
 def test_votes_are_settled_with_the_suggestion() -> None:

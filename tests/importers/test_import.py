@@ -116,6 +116,23 @@ def test_a_service_that_is_away_is_asked_again(folder: Path, fake: FakeGuildhall
     assert counts(run(folder, fake)) == (ROWS, ROWS - 1, 0, 1, 0)
 
 
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_a_days_quota_stops_the_import_with_advice_and_the_next_run_goes_on_where_it_stopped(
+    folder: Path, fake: FakeGuildhall, at: int
+) -> None:
+    fake.faults.extend([Fault(), Fault(line=(at, 429))])
+    with pytest.raises(
+        ImportStopped, match=r"no more lines today.*Behind\..*after midnight UTC, in \d+ h \d+ min.*goes on"
+    ):
+        run(folder, fake)
+    sent = len(fake.requests) - 1
+    assert 1 <= sent <= client.IN_FLIGHT  # nothing is tried again, and nothing begun
+    assert all("/member/" in path for path, _ in fake.requests[1:])
+    read, applied, repeated, left_out, rejected = counts(run(folder, fake))
+    assert (read, applied + repeated, left_out, rejected) == (ROWS, ROWS - 1, 1, 0)
+    assert repeated >= at - 1
+
+
 def test_a_service_that_stays_away_ends_the_import_with_advice(folder: Path, fake: FakeGuildhall) -> None:
     fake.faults.extend([Fault(status=503)] * 1_000)
     with pytest.raises(ImportStopped, match=r"503: Not now\.\..*run the import again"):
@@ -136,7 +153,7 @@ def test_refused_rows_are_counted_and_the_others_go_on(folder: Path, fake: FakeG
     fake.refused.add("stackexchange:town:post:2")
     report = run(folder, fake)
     assert counts(report) == (ROWS, ROWS - 2, 0, 1, 1)
-    assert [(r.table, r.row, r.problem["detail"]) for r in report.rejections] == [("Posts", "2", "Too long.")]
+    assert [(r.table, r.row, r.why) for r in report.rejections] == [("Posts", "2", "Too long.")]
 
 
 def test_what_a_member_did_who_was_refused_is_nobodys(folder: Path, fake: FakeGuildhall) -> None:

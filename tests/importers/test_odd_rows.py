@@ -16,7 +16,7 @@ from deploy.importers.stackexchange import PHASES, StackExchange
 from tests.importers.census import AT, MIDNIGHT, read, reasons
 from tests.importers.dumps import answer, comment, question, user, vote, write_dump
 
-OFFSET = timedelta(minutes=5)
+OFFSET = timedelta(days=1)
 BAD_DATES = {
     "0001-01-01T00:00:00.000": se.TOO_EARLY,
     "1969-12-31T23:59:59.999": se.TOO_EARLY,

@@ -9,7 +9,7 @@ import pytest
 
 from deploy.importers import values
 from deploy.importers.values import body_of, fitting_tags, moment, number, rfc3339, tags_of, title_of
-from shared.backfill.exchange import LONGEST_LINE
+from shared.web.backfill.exchange import LONGEST_LINE
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from services.member.communities.domain import Description
 from services.member.events import CommunityFounded, MemberJoined, RoleGranted
-from shared.event import Text
-from shared.identity import derived_id
+from shared.events.event import Text
+from shared.events.identity import derived_id
 
 ALICE = UUID("00000000-0000-5000-8000-0000000a11ce")
 BOB = UUID("00000000-0000-5000-8000-000000000b0b")

@@ -18,14 +18,14 @@ from services.member import events
 from services.member.communities import domain as communities
 from services.member.membership import domain as membership
 from services.member.profiles import domain as profiles
+from services.member.read_models.community_list import COMMUNITY_LIST
+from services.member.read_models.roster import ROSTER
 from services.member.roles import domain as roles
-from services.member.views.community_list import COMMUNITY_LIST
-from services.member.views.roster import ROSTER
-from shared.commands import Act, Commands, Step
-from shared.errors import Problem
-from shared.event import Catalogue
-from shared.identity import derived_id
-from shared.log.memory import MemoryLog
+from shared.commands.commands import CommandMetadata, Commands, StreamDecision
+from shared.events.catalogue import Catalogue
+from shared.events.errors import Problem
+from shared.events.identity import derived_id
+from tests.doubles.log import MemoryLog
 from tests.member.any_order import rows
 from tests.member.people import ALICE, BOB, CAROL, DESCRIPTION, words
 
@@ -34,7 +34,7 @@ VIEWS = [COMMUNITY_LIST, ROSTER]
 OWNER = roles.Holder(ALICE, frozenset({"owner"}))
 HERE = membership.Membership("member", 1)
 
-Steps = Sequence[Step[Any, Any]]
+Steps = Sequence[StreamDecision[Any, Any]]
 
 
 def something(die: Random, community: UUID) -> Steps:
@@ -61,12 +61,18 @@ def something(die: Random, community: UUID) -> Steps:
     ]
     match die.randrange(4):
         case 0:
-            return [Step(communities.COMMUNITY, community, die.choice(of_community))]
+            return [StreamDecision(communities.COMMUNITY, community, die.choice(of_community))]
         case 1:
             stream = profiles.profile_id(community, who)
-            return [Step(profiles.PROFILE, stream, lambda state: profiles.update(state, who, words(number), ["bio"]))]
+            return [
+                StreamDecision(
+                    profiles.PROFILE, stream, lambda state: profiles.update(state, who, words(number), ["bio"])
+                )
+            ]
         case _:
-            return [Step(membership.MEMBERSHIP, membership.membership_id(community, who), die.choice(of_member))]
+            return [
+                StreamDecision(membership.MEMBERSHIP, membership.membership_id(community, who), die.choice(of_member))
+            ]
 
 
 async def history(seed: int) -> MemoryLog:
@@ -75,7 +81,7 @@ async def history(seed: int) -> MemoryLog:
     commands = Commands(log, Catalogue.of(events))
     for minute in range(150):
         community = derived_id("community", die.choice(["garden", "orchard"]))
-        act = Act(community, ALICE, NOON + timedelta(minutes=minute))
+        act = CommandMetadata(community, ALICE, NOON + timedelta(minutes=minute))
         with suppress(Problem):
             await commands.execute_together(something(die, community), act=act)
     return log

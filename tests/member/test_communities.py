@@ -19,7 +19,7 @@ from services.member.communities.domain import (
     remove_owner,
 )
 from services.member.events import CommunityArchived, CommunityDescribed, RoleRevoked
-from shared.errors import Conflict, NotFound
+from shared.events.errors import Conflict, NotFound
 from tests.member.people import ALICE, ALICE_OWNS, BOB, BOB_OWNS, DESCRIPTION, FOUNDED
 
 NEW = replace(DESCRIPTION, name="Gardens", admission="application")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.identity import community_id
+from shared.events.identity import community_id
 from tests.member.api import after, found, founding, join
 from tests.member.running import Api
 from tests.positions import positions_of
@@ -134,8 +134,8 @@ async def test_mine_are_those_one_is_a_member_of(api: Api) -> None:
 
 
 async def test_the_list_is_read_page_by_page_without_loss_or_repetition(api: Api) -> None:
-    for _ in range(5):
-        body = founding(language="br")
+    for number in range(5):
+        body = founding(language="br", visibility=("public", "members")[number % 2])
         last = await api.by("hana").post("/v1/communities", json=body)
     await after(api.by("hana"), last, "/v1/communities")
 

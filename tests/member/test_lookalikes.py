@@ -6,7 +6,7 @@ import pytest
 
 from services.member.profiles.domain import told_apart
 from services.member.profiles.lookalikes import look_alike, skeleton
-from shared.errors import Invalid
+from shared.events.errors import Invalid
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,20 @@ from shared.errors import Invalid
         ("Ada Lovelace", "\u202eAda Lovelace\u3164"),
         ("Ada Lovelace", "Ａｄａ Ｌｏｖｅｌａｃｅ"),
         ("Ada Lovelace", "𝐀𝐝𝐚 𝓛ovelace"),
+        ("Ada Lovelace", "ᴀᴅᴀ ʟᴏᴠᴇʟᴀᴄᴇ"),
+        ("Ada Lovelace", "Aᴅᴀ Loᴠᴇʟᴀᴄᴇ"),
+        ("Ada", "ꭺꭰꭺ"),  # Cherokee
+        ("Ada", "ꓮꓓꓮ"),  # Lisu
+        ("Ada", "ᵃᵈᵃ"),
+        ("Ada", "ₐdₐ"),
+        ("Ada", "ⓐⓓⓐ"),
+        ("Ada", "🄰🄳🄰"),
+        ("Ada", "🅐🅓🅐"),
+        ("Ada", "🅰🅳🅰"),
+        ("Ada", "🇦🇩🇦"),
+        ("Björk", "ʙᴊöʀᴋ"),
+        ("Łukasz", "ᴌᴜᴋᴀsᴢ"),
+        ("λόγος", "ᴧόγος"),
         ("Alice", "AIice"),  # capital i
         ("Alice", "A1ice"),
         ("Bob", "B0b"),
@@ -48,6 +62,7 @@ def test_one_is_taken_for_the_other(name: str, other: str) -> None:
         ("Ada", "Adá"),
         ("王伟", "王偉"),
         ("Anna", "Hanna"),
+        ("Ro", "ᴚo"),
         ("😀", "🎉"),
     ],
 )

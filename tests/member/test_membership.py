@@ -38,7 +38,7 @@ from services.member.membership.domain import (
     mark_robot,
     unmark_robot,
 )
-from shared.errors import Conflict, NotFound
+from shared.events.errors import Conflict, NotFound
 from tests.member.people import ALICE, BOB, BOB_JOINED, FOUNDED, words
 
 ANSWERS, OTHER_ANSWERS, REASON, OTHER_REASON = words(1), words(2), words(3), words(4)
@@ -154,10 +154,10 @@ def test_leaving_twice_or_without_having_been_there_changes_nothing() -> None:
     assert leave(Membership(), BOB) == []
 
 
-def test_an_applicant_takes_the_application_back_once() -> None:
+def test_an_applicant_takes_the_application_and_its_answers_back_once() -> None:
     assert leave(MEMBERSHIP.fold([APPLIED]), BOB) == [WITHDRAWN]
     assert leave(MEMBERSHIP.fold([APPLIED, WITHDRAWN]), BOB) == []
-    assert MEMBERSHIP.fold([APPLIED, WITHDRAWN]) == Membership("withdrawn", answers=ANSWERS)
+    assert MEMBERSHIP.fold([APPLIED, WITHDRAWN]) == Membership("withdrawn")
 
 
 def test_an_application_that_was_taken_back_is_not_decided_and_its_sender_joins_where_it_is_open() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.member.events import ProfileUpdated
-from services.member.profiles.domain import PROFILE, REMEMBERED, Profile, empty, profile_id, update
+from services.member.profiles.domain import PROFILE, Profile, empty, profile_id, update
 from tests.member.people import ALICE, BOB, GARDEN, words
 
 UPDATED = ProfileUpdated(BOB, words(1), ["display_name", "skills"])
@@ -36,8 +36,7 @@ def test_a_profile_is_emptied_once_and_one_that_is_empty_is_left_alone() -> None
     assert empty(Profile(), BOB, words(3, 0)) == []
 
 
-def test_the_words_that_were_replaced_are_known_until_they_are_forgotten() -> None:
-    updates = [ProfileUpdated(BOB, words(number), ["bio"]) for number in range(REMEMBERED + 5)]
-    state = PROFILE.fold(updates)
-    assert state.words == words(REMEMBERED + 4)
-    assert state.replaced == tuple(words(number).ref for number in range(4, REMEMBERED + 4))
+def test_the_words_that_were_replaced_stand_no_more() -> None:
+    state = PROFILE.fold([ProfileUpdated(BOB, words(number), ["bio"]) for number in range(3)])
+    assert PROFILE.word_refs(state) == {words(2).ref}
+    assert PROFILE.word_refs(Profile()) == set()

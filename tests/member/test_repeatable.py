@@ -10,7 +10,7 @@ from services.member.membership import domain as membership
 from services.member.profiles import domain as profiles
 from services.member.roles import domain as roles
 from services.member.roles.domain import Holder
-from shared.errors import Problem
+from shared.events.errors import Problem
 from tests.member.people import ALICE, BOB, CAROL, DESCRIPTION, words
 from tests.repeatable import Command, assert_repeatable
 
@@ -32,7 +32,7 @@ members = st.sampled_from([membership.Membership(), membership.Membership("membe
 
 of_community: st.SearchStrategy[Command] = st.one_of(
     st.builds(
-        lambda d, who: lambda s: communities.found(s, "garden", d, who, here=True),
+        lambda d, who: lambda s: communities.found(s, "garden", d, who, founder_is_member=True),
         descriptions,
         people,
     ),

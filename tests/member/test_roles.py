@@ -19,7 +19,7 @@ from services.member.roles.domain import (
     revoke,
     revoke_ownership,
 )
-from shared.errors import Conflict, Forbidden, NotFound
+from shared.events.errors import Conflict, Forbidden, NotFound
 from tests.member.people import ALICE, ALICE_OWNS, BOB, BOB_JOINED, BOB_OWNS, CAROL, FOUNDED, words
 
 OWNER = Holder(ALICE, frozenset({"owner"}))

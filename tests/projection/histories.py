@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from tests.projection.oracle import Action, Response, World
+from tests.projection.oracle import Action, Brought, Response, World
 
 COMMUNITY = UUID("00000000-0000-5000-8000-00000000c0de")
 MEMBERS = [uuid5(COMMUNITY, str(number)) for number in range(6)]
@@ -16,6 +16,7 @@ START = datetime(2024, 2, 27, tzinfo=UTC)
 RESPONSE_KINDS = ("positive_reaction", "negative_reaction", "acceptance", "reply", "comment", "share")
 THREAD, REPLY, COMMENT, OTHER = (uuid5(COMMUNITY, name) for name in ("thread", "reply", "comment", "other thread"))
 PARENTS = {REPLY: THREAD, COMMENT: REPLY}
+IMPORTERS = [uuid5(COMMUNITY, f"importer {number}") for number in range(2)]
 ACTION_KINDS = ("thread", "reply", "comment", "acceptance", "reaction", "share", "suggestion", "vote")
 
 zones = st.sampled_from(
@@ -43,6 +44,7 @@ def responses(draw: st.DrawFn) -> Response:
         draw(members),
         None if taken_back is None else at + timedelta(days=taken_back, minutes=5),
         draw(st.sampled_from([THREAD, REPLY, COMMENT, OTHER])),
+        draw(st.one_of(st.none(), st.none(), st.sampled_from(IMPORTERS).map(lambda by: Brought(by, at)))),
     )
 
 

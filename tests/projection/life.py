@@ -19,16 +19,27 @@ from services.content.events import (
 )
 from services.engagement.events import TargetShared, TargetViewed
 from services.feedback.events import SuggestionVoted
-from services.member.events import MemberJoined, MemberLeft, MemberRemoved, RobotMarked, RobotUnmarked
+from services.member.events import (
+    ImportRestored,
+    ImportWithdrawn,
+    MemberJoined,
+    MemberLeft,
+    MemberRemoved,
+    RobotMarked,
+    RobotUnmarked,
+)
 from services.projection.subscriptions import ReactionAdded, ReactionWithdrawn
-from shared.event import Event, Recorded
+from shared.events.event import Event, Recorded
 from tests.projection import oracle
 from tests.projection.histories import COMMUNITY, START
-from tests.projection.oracle import Action, Response
+from tests.projection.oracle import Action, Brought, Response
 from tests.projection.records import recorded
 
 THING = uuid5(COMMUNITY, "a suggestion, a share, whatever nobody looks up")
 PEOPLE = [uuid5(COMMUNITY, f"person {number}") for number in range(12)]
+IMPORTERS = [uuid5(COMMUNITY, f"importer {number}") for number in range(3)]
+LATER = START + timedelta(days=1000)
+"""When things are brought in; some on the day after."""
 SOMEBODY_ELSE = uuid5(COMMUNITY, "who acts and never joined")
 
 
@@ -44,18 +55,25 @@ class Life:
     deleted: dict[UUID, datetime] = field(default_factory=dict)
     stays: dict[UUID, list[tuple[datetime, datetime | None]]] = field(default_factory=dict)
     robots: set[UUID] = field(default_factory=set)
+    withdrawn: dict[UUID, datetime] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._die = Random(self.seed)
         self._posts: dict[str, list[UUID]] = {"thread": [uuid5(COMMUNITY, "thread 0")], "reply": [], "comment": []}
         self._turns: dict[UUID, int] = {}
+        self._decisions = 0
+        self._brought: Brought | None = None
+        """By whom what happens now is brought in."""
+
+    @property
+    def world(self) -> oracle.World:
+        return oracle.World(self.parents, self.deleted, self.stays, self.robots, self.withdrawn)
 
     def influence(self, zone: ZoneInfo, day: date) -> dict[UUID, oracle.Influence]:
-        world = oracle.World(self.parents, self.deleted, self.stays, self.robots)
-        return oracle.influence(self.responses, self.actions, zone, day, world)
+        return oracle.influence(self.responses, self.actions, zone, day, self.world)
 
     def activity(self, zone: ZoneInfo, day: date) -> oracle.DayActivity:
-        return oracle.activity(self.actions, zone, day, self.robots)
+        return oracle.activity(self.actions, zone, day, self.world)
 
     def goes_on(self, events: int) -> list[Recorded]:
         """So many events more, anywhere in two years and a half; the new records. Nearly all join at the beginning."""
@@ -64,7 +82,11 @@ class Life:
             for person in PEOPLE[:-1]:
                 self.joins(person, START - timedelta(days=self._die.randrange(3)))
         for _ in range(events):
+            importer = self._die.choice([None, None, None, *IMPORTERS])
+            later = LATER + timedelta(days=self._die.randrange(2), seconds=self._die.randrange(3_600))
+            self._brought = None if importer is None else Brought(importer, later)
             self._something_happens()
+            self._brought = None
         return self.records[before:]
 
     def joins(self, who: UUID, at: datetime) -> list[Recorded]:
@@ -77,7 +99,7 @@ class Life:
         at = self._sometime()
         who = die.choice([None, SOMEBODY_ELSE, *PEOPLE[:5], *PEOPLE])
         author = die.choice([None, *PEOPLE[:4], *PEOPLE])
-        match die.randrange(12):
+        match die.randrange(14):
             case 0:
                 self._record(ThreadOpened(self._new("thread"), THING, who, None, ()), at, "thread", who)
             case 1:
@@ -94,7 +116,11 @@ class Life:
                 self._respond(at, "share", sharer, author, post)
             case 5:
                 voter = who or PEOPLE[0]
-                self._record(SuggestionVoted(THING, author, voter), at, "vote", voter)
+                vote = self._record(SuggestionVoted(THING, author, voter), at, "vote", voter)
+                for _ in range(die.choice([0, 0, 1, 3])):  # taken back meanwhile, and given again
+                    again = SuggestionVoted(THING, author, voter, at)
+                    at += timedelta(hours=die.choice([1, 3, 30]))
+                    self._record(again, at, "vote", voter, vote)
             case 6:
                 self._write(TargetViewed(THING, "thread", author, who or PEOPLE[0], at), at)
             case 7:
@@ -103,6 +129,8 @@ class Life:
                 self._delete(at)
             case 9 if die.random() < 0.2:
                 self._mark(die.choice(PEOPLE[3:5]), at)
+            case 10:
+                self._reconsider(die.choice(IMPORTERS))
             case _:
                 self._reactions(at, who, author)
 
@@ -163,6 +191,17 @@ class Life:
         self._turn(who, RobotUnmarked(who) if who in self.robots else RobotMarked(who), at)
         self.robots ^= {who}
 
+    def _reconsider(self, importer: UUID) -> None:
+        """What somebody brought in is withdrawn until a moment, or restored."""
+        self._brought, self._decisions = None, self._decisions + 1
+        event: Event = ImportRestored(importer)
+        if importer in self.withdrawn:
+            del self.withdrawn[importer]
+        else:
+            until = self.withdrawn[importer] = LATER + timedelta(hours=self._die.choice([0, 12, 100]), minutes=20)
+            event = ImportWithdrawn(importer, until)
+        self._write(event, LATER, uuid5(COMMUNITY, "imports"), self._decisions)
+
     def _turn(self, who: UUID, event: Event, at: datetime) -> Recorded:
         self._turns[who] = self._turns.get(who, 0) + 1
         stream = uuid5(COMMUNITY, f"membership of {who}")
@@ -182,14 +221,25 @@ class Life:
                 self._write(ReactionWithdrawn(*fact, at, ends_response=False), back[0], first, 2)
             if taken_back:
                 self._write(ReactionWithdrawn(*fact, again, response_since=at), back[1], second, 2)
-        elif taken_back:
-            self._write(ReactionWithdrawn(*fact, at), back[1], first, 2)
         kind = "positive_reaction" if positive else "negative_reaction"
-        self._respond(at, kind, who, author, post, back[1] if taken_back else None)
+        brought, withdrawal_brought = self._brought, die.choice([None, self._brought]) if taken_back else None
+        if taken_back and not both:
+            self._brought = withdrawal_brought
+            self._write(ReactionWithdrawn(*fact, at), back[1], first, 2)
+            self._brought = brought
+        else:
+            withdrawal_brought = self._brought
+        self._respond(at, kind, who, author, post, back[1] if taken_back else None, withdrawal_brought)
+        if taken_back and not both and who is not None and die.random() < 0.6:
+            again = back[1] + timedelta(minutes=die.choice([0, 20]))
+            self._record(ReactionAdded(*fact, given_before=at), again, "reaction", who, first)
+            self._respond(again, kind, who, author, post)
 
-    def _record(self, event: Event, at: datetime, action: str, who: UUID | None) -> UUID:
-        self.actions.append(Action(at, action, who))
-        return self._write(event, at).stream
+    def _record(self, event: Event, at: datetime, action: str, who: UUID | None, thing: UUID | None = None) -> UUID:
+        """The stream of what was given: `thing`, where that is given again."""
+        stream = self._write(event, at).stream
+        self.actions.append(Action(at, action, who, thing or stream, self._brought))
+        return stream
 
     def _respond(
         self,
@@ -199,11 +249,21 @@ class Life:
         author: UUID | None,
         post: UUID,
         taken_back: datetime | None = None,
+        withdrawal_brought: Brought | None = None,
     ) -> None:
         if author is not None and author != who:
-            self.responses.append(Response(at, kind, who, author, taken_back, post))
+            self.responses.append(Response(at, kind, who, author, taken_back, post, self._brought, withdrawal_brought))
 
     def _write(self, event: Event, at: datetime, stream: UUID | None = None, version: int = 1) -> Recorded:
-        record = recorded(event, at, position=len(self.records) + 1, stream=stream, version=version)
+        brought = self._brought
+        record = recorded(
+            event,
+            at,
+            position=len(self.records) + 1,
+            stream=stream,
+            version=version,
+            imported_by=brought.by if brought else None,
+            recorded_at=brought.at if brought else None,
+        )
         self.records.append(record)
         return record

@@ -28,10 +28,19 @@ ORDER = list(POINTS)
 
 
 @dataclass(frozen=True)
+class Brought:
+    """By whom something was brought in, and when."""
+
+    by: UUID
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Response:
     """One member (or nobody known) acting on another's work, taken back later or not.
 
-    `post` is the reply or comment that it is, or the post that it was given to.
+    `post` is the reply or comment that it is, or the post that it was given to. `brought` is None for what was done
+    here, as `withdrawal_brought` is for a withdrawal.
     """
 
     at: datetime
@@ -40,23 +49,37 @@ class Response:
     receiver: UUID
     withdrawn_at: datetime | None = None
     post: UUID | None = None
+    brought: Brought | None = None
+    withdrawal_brought: Brought | None = None
 
 
 @dataclass(frozen=True)
 class Action:
+    """`thing` is what was given, where it can be taken back and given again."""
+
     at: datetime
     kind: str
     member: UUID | None
+    thing: UUID | None = None
+    brought: Brought | None = None
 
 
 @dataclass(frozen=True)
 class World:
-    """What stands on what, what was deleted when, who was a member from when to when, and who is a robot."""
+    """What stands on what, what was deleted when, who was a member from when to when, who is a robot, and whose imports
+    are withdrawn until when.
+    """
 
     parents: Mapping[UUID, UUID] = field(default_factory=dict)
     deleted: Mapping[UUID, datetime] = field(default_factory=dict)
     stays: Mapping[UUID, Sequence[tuple[datetime, datetime | None]]] = field(default_factory=dict)
     robots: Set[UUID] = frozenset()
+    withdrawn: Mapping[UUID, datetime] = field(default_factory=dict)
+
+    def counts(self, brought: Brought | None) -> bool:
+        """Whether it was done here or brought in later than in the quarter of an hour until which that is withdrawn."""
+        until = None if brought is None else self.withdrawn.get(brought.by)
+        return brought is None or until is None or brought.at.timestamp() // 900 > until.timestamp() // 900
 
     def stands(self, post: UUID | None, zone: ZoneInfo, day: date) -> bool:
         """Whether neither the post nor anything it stands on was deleted by the end of a day."""
@@ -84,7 +107,8 @@ class Influence:
     in_population: bool
 
 
-Row = tuple[date, UUID, UUID | None, str]
+Row = tuple[date, UUID, UUID | None, str, UUID | None]
+"""Day, receiver, sender, kind, and who brought it in."""
 
 
 def facts_as_of(history: Iterable[Response], zone: ZoneInfo, day: date, world: World) -> dict[Row, int]:
@@ -92,29 +116,38 @@ def facts_as_of(history: Iterable[Response], zone: ZoneInfo, day: date, world: W
     for response in history:
         if response.receiver == response.sender or response.at.astimezone(zone).date() > day:
             continue
-        if response.withdrawn_at is not None and response.withdrawn_at.astimezone(zone).date() <= day:
+        if not world.counts(response.brought):
+            continue
+        if (
+            response.withdrawn_at is not None
+            and response.withdrawn_at.astimezone(zone).date() <= day
+            and world.counts(response.withdrawal_brought)
+        ):
             continue
         if not world.stands(response.post, zone, day):
             continue
-        net[response.at.astimezone(zone).date(), response.receiver, response.sender, response.kind] += 1
+        by = response.brought.by if response.brought else None
+        net[response.at.astimezone(zone).date(), response.receiver, response.sender, response.kind, by] += 1
     return dict(net)
 
 
 def points(facts: dict[Row, int]) -> dict[Row, int]:
     facts = dict(facts)
-    for (day, _, sender, kind), count in list(facts.items()):
+    for (day, _, sender, kind, by), count in list(facts.items()):
         if kind == "acceptance" and sender is not None:
-            given = (day, sender, None, "acceptance_given")
+            given = (day, sender, None, "acceptance_given", by)
             facts[given] = facts.get(given, 0) + count
 
-    def place(row: Row) -> tuple[bool, int, int]:
-        return (row[2] is None, row[2].int if row[2] else 0, ORDER.index(row[3]))
+    def place(row: Row) -> tuple[bool, int, bool, int, int]:
+        """What was done here has its points before what was brought in."""
+        _, _, sender, kind, by = row
+        return by is not None, by.int if by else 0, sender is None, sender.int if sender else 0, ORDER.index(kind)
 
     from_sender: defaultdict[tuple[date, UUID, UUID], int] = defaultdict(int)
     to_receiver: defaultdict[tuple[date, UUID], int] = defaultdict(int)
     earned: dict[Row, int] = {}
     for row in sorted(facts, key=place):
-        day, receiver, sender, kind = row
+        day, receiver, sender, kind, _ = row
         value = facts[row] * POINTS[kind]
         if value > 0 and sender is not None:
             value = min(value, 40 - from_sender[day, receiver, sender])
@@ -134,8 +167,9 @@ def influence(
     responders: defaultdict[UUID, set[UUID]] = defaultdict(set)
     resonance: defaultdict[UUID, int] = defaultdict(int)
     edges: dict[tuple[UUID, UUID], int] = defaultdict(int)
-    population = {a.member for a in actions if a.member is not None and start <= a.at.astimezone(zone).date() <= day}
-    for (then, receiver, sender, kind), value in earned.items():
+    counting = [a for a in actions if world.counts(a.brought)]
+    population = {a.member for a in counting if a.member is not None and start <= a.at.astimezone(zone).date() <= day}
+    for (then, receiver, sender, kind, _), value in earned.items():
         resonance[receiver] += int(value * 1000 * 2.0 ** (-(day - then).days / 90))
         if then >= start and kind != "acceptance_given":
             population.add(receiver)
@@ -193,15 +227,24 @@ class DayActivity:
     new: set[UUID]
 
 
-def activity(actions: Sequence[Action], zone: ZoneInfo, day: date, robots: Set[UUID] = frozenset()) -> DayActivity:
+def activity(every: Sequence[Action], zone: ZoneInfo, day: date, world: World) -> DayActivity:
+    actions = [action for action in every if world.counts(action.brought)]
+
     def active(first: date, last: date) -> set[UUID]:
         within = (a.member for a in actions if first <= a.at.astimezone(zone).date() <= last)
-        return {member for member in within if member is not None and member not in robots}
+        return {member for member in within if member is not None and member not in world.robots}
 
     counts: defaultdict[str, int] = defaultdict(int)
+    given: set[tuple[str, UUID | None, UUID]] = set()
     for action in actions:
-        if action.at.astimezone(zone).date() == day:
-            counts[action.kind] += 1
+        if action.at.astimezone(zone).date() != day:
+            continue
+        if action.thing is not None:
+            # What one gives, takes back and gives again on a day counts once.
+            if (action.kind, action.member, action.thing) in given:
+                continue
+            given.add((action.kind, action.member, action.thing))
+        counts[action.kind] += 1
     today = active(day, day)
     return DayActivity(
         dict(counts),

@@ -14,7 +14,7 @@ from pyroaring import BitMap
 from services.projection.activity.arithmetic import Active, Calendar, Day, Period, Step, active_on, activity, periods
 from services.projection.days import date_of, number_of
 from tests.projection import oracle
-from tests.projection.histories import MEMBERS, START, doings, zones
+from tests.projection.histories import EVERYBODY, MEMBERS, START, doings, zones
 from tests.projection.oracle import Action
 
 ANCHOR = number_of(START.date())
@@ -44,7 +44,7 @@ def test_a_day_is_what_its_definition_says(actions: list[Action], zone: ZoneInfo
     got = series(actions, zone, first, first + length, Step.DAY)
     assert [p.first for p in got] == list(range(first, first + length + 1))
     for period in got:
-        expected = oracle.activity(actions, zone, date_of(period.first))
+        expected = oracle.activity(actions, zone, date_of(period.first), EVERYBODY)
         assert {k: n for k, n in period.actions.items() if n} == expected.actions
         assert period.active == Active(len(expected.day), len(expected.week), len(expected.month))
         assert period.new_members == len(expected.new)
@@ -60,7 +60,7 @@ def test_a_longer_step_sums_actions_and_counts_members_once(
     got = series(actions, zone, first, last, step)
     inside = [(p, s, e) for p, (_, s, e) in zip(got, periods(first, last, step), strict=True)]
     for period, begin, end in inside:
-        daily = [oracle.activity(actions, zone, date_of(day)) for day in range(begin, end + 1)]
+        daily = [oracle.activity(actions, zone, date_of(day), EVERYBODY) for day in range(begin, end + 1)]
         actives = {member for day in daily for member in day.day}
         new = {member for day in daily for member in day.new}
         assert sum(period.actions.values()) == sum(sum(day.actions.values()) for day in daily)

@@ -24,10 +24,11 @@ from services.member.events import (
     RoleGranted,
 )
 from services.projection.app import SERVICE
-from shared.event import Event, Recorded, Text
-from shared.stream.source import Mark, Message
-from shared.views.reader import Reader
-from shared.views.store_memory import MemoryViewStore
+from shared.events.event import Event, Recorded, Text
+from shared.projections.runner import ProjectionRunner
+from shared.subscription.source import Mark, Message
+from tests.doubles.rows import rows_of
+from tests.doubles.view_store import MemoryReadModelStore
 from tests.projection.histories import COMMUNITY
 from tests.projection.life import PEOPLE, Life
 from tests.projection.records import NOON, recorded
@@ -35,8 +36,8 @@ from tests.projection.records import NOON, recorded
 PARTITIONS = 3
 IDEA = PEOPLE[0]
 ROBOT = uuid5(COMMUNITY, "robot")
-TABLES = [table for view in SERVICE.topic_views for table in view.tables]
-NAMES = [view.name for view in SERVICE.topic_views]
+TABLES = [table for view in SERVICE.topic_read_models for table in view.tables]
+NAMES = [view.name for view in SERVICE.topic_read_models]
 
 
 def story(seed: int) -> dict[str, list[Recorded]]:
@@ -105,29 +106,29 @@ class Scripted:
     async def seek(self, partition: int, mark: Mark) -> None:
         self._next[partition] = mark.position
 
-    async def heads(self) -> Mapping[int, int]:
-        return {p: len(records) for p, records in enumerate(self._by_partition)}
+    def heads(self) -> list[int]:
+        return [len(records) for records in self._by_partition]
 
     async def close(self) -> None:
         pass
 
 
 async def read_models(records: Mapping[str, Sequence[Recorded]], die: Random, limit: int) -> dict[str, Any]:
-    services = sorted({source for view in SERVICE.topic_views for source in view.sources})
+    services = sorted({source for view in SERVICE.topic_read_models for source in view.sources})
     sources = [Scripted(service, records.get(service, []), die) for service in services]
-    store = MemoryViewStore()
-    running = asyncio.create_task(Reader(SERVICE.topic_views, sources, store, limit=limit).run())
+    store = MemoryReadModelStore()
+    running = asyncio.create_task(ProjectionRunner(SERVICE.topic_read_models, sources, store, limit=limit).run())
     for source in sources:
         await source.done.wait()
         marks = await store.watermarks(NAMES, source.service, range(PARTITIONS))
-        heads = await source.heads()
+        heads = source.heads()
         for (view, partition), mark in marks.items():
-            subscribed = next(v for v in SERVICE.topic_views if v.name == view).sources
+            subscribed = next(v for v in SERVICE.topic_read_models if v.name == view).sources
             assert source.service not in subscribed or mark.position == heads[partition]
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert not await store.parked()
-    return {table.name: await store.rows(table) for table in TABLES}
+    return {table.name: await rows_of(store, table) for table in TABLES}
 
 
 @cache

@@ -14,7 +14,7 @@ import pytest
 
 from services.content.events import ReplyPosted, ThreadOpened
 from services.member.events import CommunityFounded, MemberJoined
-from shared.event import Recorded
+from shared.events.event import Recorded
 from tests.projection.conftest import Hall
 from tests.projection.histories import COMMUNITY, MEMBERS
 from tests.projection.records import recorded

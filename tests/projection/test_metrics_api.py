@@ -19,7 +19,7 @@ from services.feedback.events import (
     SuggestionSubmitted,
 )
 from services.member.events import CommunityDescribed, CommunityFounded, MemberJoined
-from shared.event import Text
+from shared.events.event import Text
 from tests.positions import positions_of
 from tests.projection import oracle
 from tests.projection.conftest import Hall

@@ -4,8 +4,15 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.projection.days import slot_of
-from services.projection.read_models import actions, communities, memberships, responses, suggestions, visits
-from services.projection.read_models.actions import ACTION_CHANGE, ACTION_COUNT, ACTIVE_MEMBERS, FIRST_ACTION
+from services.projection.read_models import actions, communities, imports, memberships, responses, suggestions, visits
+from services.projection.read_models.actions import (
+    ACTION_CHANGE,
+    ACTION_COUNT,
+    ACTION_REPEAT,
+    ACTIVE_MEMBERS,
+    FIRST_ACTION,
+)
+from services.projection.read_models.imports import HERE, IMPORT_CHANGE, IMPORT_WITHDRAWAL
 from services.projection.read_models.responses import (
     POST_DELETION,
     POST_PARENT,
@@ -22,6 +29,8 @@ from services.projection.subscriptions import (
     CommentPosted,
     CommunityDescribed,
     CommunityFounded,
+    ImportRestored,
+    ImportWithdrawn,
     MemberJoined,
     MemberLeft,
     MemberRemoved,
@@ -41,28 +50,33 @@ from services.projection.subscriptions import (
     ThreadDeleted,
     ThreadOpened,
 )
-from shared.views.view import add, drop, include, micros, put
+from shared.projections.read_model import add, drop, include, micros, put
 from tests.projection.histories import COMMUNITY, MEMBERS
+from tests.projection.life import PEOPLE
 from tests.projection.records import NOON, recorded
 
 ALICE, BOB = MEMBERS[:2]
 SLOT = slot_of(NOON)
 DAY = SLOT // 96
 IDEA = UUID("00000000-0000-5000-8000-0000000001de")
+DONE_HERE = (HERE, 0)
 THREAD, REPLY, COMMENT = (UUID(int=number) for number in (1, 2, 3))
 
 
 def acted(kind: str, who: UUID | None) -> list[object]:
-    changes: list[object] = [add(ACTION_COUNT, (COMMUNITY, SLOT, kind), n=1), add(ACTION_CHANGE, (COMMUNITY, DAY), n=1)]
+    changes: list[object] = [
+        add(ACTION_COUNT, (COMMUNITY, SLOT, kind, *DONE_HERE), n=1),
+        add(ACTION_CHANGE, (COMMUNITY, DAY), n=1),
+    ]
     if who is not None:
-        changes.append(include(ACTIVE_MEMBERS, (COMMUNITY, SLOT), "members", who))
-        changes.append(put(FIRST_ACTION, (COMMUNITY, who), -micros(NOON), slot=SLOT))
+        changes.append(include(ACTIVE_MEMBERS, (COMMUNITY, SLOT, *DONE_HERE), "members", who))
+        changes.append(put(FIRST_ACTION, (COMMUNITY, who, *DONE_HERE), -micros(NOON), slot=SLOT))
     return changes
 
 
 def responded(kind: str, sender: UUID, receiver: UUID, post: UUID) -> list[object]:
     return [
-        add(RESPONSE, (COMMUNITY, SLOT, receiver, sender, kind, post), n=1),
+        add(RESPONSE, (COMMUNITY, SLOT, receiver, sender, kind, post, *DONE_HERE), n=1),
         add(RESPONSE_CHANGE, (COMMUNITY, DAY), n=1),
     ]
 
@@ -156,7 +170,7 @@ def test_what_is_withdrawn_is_a_fact_of_the_moment_it_was_withdrawn() -> None:
     }
     for event, kind in made.items():
         assert list(responses.fold(event, recorded(event))) == [
-            add(RESPONSE_WITHDRAWAL, (COMMUNITY, SLOT, slot_of(before), ALICE, BOB, kind, REPLY), n=1),
+            add(RESPONSE_WITHDRAWAL, (COMMUNITY, SLOT, slot_of(before), ALICE, BOB, kind, REPLY, *DONE_HERE), n=1),
             add(RESPONSE_CHANGE, (COMMUNITY, DAY), n=1),
         ]
 
@@ -169,7 +183,7 @@ def test_several_reactions_of_one_sign_are_one_response_from_the_first_to_the_la
         assert list(responses.fold(event, recorded(event))) == []
     last = ReactionWithdrawn(REPLY, ALICE, BOB, positive=True, reacted_at=NOON, response_since=before)
     withdrawal, _ = responses.fold(last, recorded(last))
-    assert withdrawal.key == (COMMUNITY, SLOT, slot_of(before), ALICE, BOB, "positive_reaction", REPLY)
+    assert withdrawal.key == (COMMUNITY, SLOT, slot_of(before), ALICE, BOB, "positive_reaction", REPLY, *DONE_HERE)
     assert list(actions.fold(second, recorded(second))) == acted("reaction", BOB)
 
 
@@ -260,3 +274,37 @@ def test_a_robot_is_one_until_the_mark_is_taken_back() -> None:
         put(memberships.ROBOT, (COMMUNITY, ALICE), 3, marked=False),
         moved,
     ]
+
+
+def test_what_is_given_again_is_noted_with_when_it_was_given_before() -> None:
+    before = NOON - timedelta(hours=1)
+    again: dict[actions.ActionEvent, str] = {
+        AnswerAccepted(REPLY, ALICE, BOB, before): "acceptance",
+        ReactionAdded(THREAD, BOB, ALICE, positive=True, given_before=before): "reaction",
+        SuggestionVoted(ALICE, before): "vote",
+    }
+    for event, kind in again.items():
+        counted, repeat, *others = actions.fold(event, recorded(event))
+        assert repeat == add(ACTION_REPEAT, (COMMUNITY, SLOT, slot_of(before), kind, *DONE_HERE), n=1)
+        assert [counted, *others] == acted(kind, ALICE)
+
+
+def test_what_is_brought_in_has_by_whom_and_when_in_its_key() -> None:
+    importer, later = PEOPLE[0], NOON + timedelta(days=9)
+    like = ReactionAdded(COMMENT, ALICE, BOB, positive=True)
+    unlike = ReactionWithdrawn(COMMENT, ALICE, BOB, positive=True, reacted_at=NOON)
+    for event in (like, unlike):
+        fact, _ = responses.fold(event, recorded(event, imported_by=importer, recorded_at=later))
+        assert fact.key[-2:] == (importer, slot_of(later))
+    for change in actions.fold(like, recorded(like, imported_by=importer, recorded_at=later)):
+        assert change.table is ACTION_CHANGE or change.key[-2:] == (importer, slot_of(later))
+
+
+def test_an_import_is_withdrawn_until_a_moment_or_restored() -> None:
+    importer = PEOPLE[0]
+    withdrawn, restored = ImportWithdrawn(importer, NOON), ImportRestored(importer)
+    key, moved = (COMMUNITY, importer), add(IMPORT_CHANGE, (COMMUNITY,), n=1)
+    assert [
+        *imports.fold(withdrawn, recorded(withdrawn, version=4)),
+        *imports.fold(restored, recorded(restored, version=5)),
+    ] == [put(IMPORT_WITHDRAWAL, key, 4, until=SLOT), moved, drop(IMPORT_WITHDRAWAL, key, 5), moved]

@@ -18,11 +18,13 @@ from deploy.local.home import Home
 from deploy.local.issuer import Issuer
 from services.member.events import CommunityFounded
 from services.projection.app import SERVICE
+from shared.kafka.topics import ensure_topics, topic_of
 from shared.relay.producer import Producer
 from shared.service.service import create_app
 from shared.settings import Settings
-from shared.stream.topics import ensure_topics, topic_of
+from shared.web.runtime import Runtime
 from tests import databases
+from tests.heads import telling
 from tests.member.running import Api
 from tests.projection.conftest import SOURCES, Hall
 from tests.projection.histories import COMMUNITY, START
@@ -48,10 +50,16 @@ async def settings(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> As
 
 
 @asynccontextmanager
-async def projecting(settings: Settings, issuer: Issuer) -> AsyncIterator[Hall]:
+async def projecting(settings: Settings, issuer: Issuer, before: Hall | None = None) -> AsyncIterator[Hall]:
+    """The service with its worker, going on from what happened before; how far the logs are it is told directly."""
     app = create_app(SERVICE, settings.model_copy(update={"jwks": str(issuer.write_jwks())}))
     async with app.router.lifespan_context(app):
-        yield Hall(Api(app.state.runtime, issuer, httpx.ASGITransport(app)), settings.partitions)
+        runtime: Runtime = app.state.runtime
+        hall = Hall(Api(runtime, issuer, httpx.ASGITransport(app)), settings.partitions)
+        if before is not None:
+            hall.logs, hall.after = before.logs, before.after
+        async with telling(runtime.engine, hall.logs, runtime.movement):
+            yield hall
 
 
 async def publish(hall: Hall, settings: Settings) -> None:
@@ -71,8 +79,8 @@ async def freshness(hall: Hall) -> Any:
 
 async def known(hall: Hall) -> None:
     """Until the community has come to the directory: joining a group may take longer than a request waits for it."""
-    async with asyncio.timeout(30), hall.api.by("somebody") as client:
-        while (await client.get(f"/v1/communities/{COMMUNITY}/metrics/scoring-policies")).status_code == 404:
+    async with asyncio.timeout(60), hall.api.by("somebody") as client:
+        while (await client.get(f"/v1/communities/{COMMUNITY}/metrics/scoring-policies")).status_code != 200:
             await asyncio.sleep(0.1)
 
 
@@ -88,12 +96,11 @@ async def test_numbers_come_through_kafka_and_survive_repeats_and_a_restart(
         await publish(hall, settings)
         await known(hall)
         await hall.json("influence", {"as_of": day})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await freshness(hall))["lag_events"] != 0:
                 await asyncio.sleep(0.05)
         assert (await freshness(hall))["lag_seconds"] == 0.0
-    async with projecting(settings, issuer) as again:
-        again.logs, again.after = hall.logs, hall.after
+    async with projecting(settings, issuer, hall) as again:
         await again.happens(*life.goes_on(40))
         await publish(again, settings)
         answer = await again.json("influence", {"as_of": day})

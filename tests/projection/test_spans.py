@@ -10,17 +10,19 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.projection.activity.daybook import ACTIONS, MEMBERS
+from services.projection.activity.activity_cache import ACTIONS, MEMBERS
 from services.projection.app import SERVICE
 from services.projection.days import SLOTS_A_DAY
 from services.projection.influence.loading import CANCELLATIONS, ROWS
 from services.projection.policies import KINDS
 from shared.db import Driver, create_engine, driver
-from shared.views.view import NEVER
+from shared.projections.read_model_table import NEVER
 from tests.conftest import FreshDatabase
 
 FIRST, DAYS, COMMUNITIES, A_DAY = 17_000, 400, 40, 24
 COMMUNITY = UUID(int=1)
+FILLED_IN = 300.0
+"""Seconds for a statement that fills."""
 
 _COMMUNITY = "lpad(to_hex(c), 32, '0')::uuid"
 _SLOTS = f"generate_series({FIRST * SLOTS_A_DAY}, {(FIRST + DAYS) * SLOTS_A_DAY - 1}, {SLOTS_A_DAY // A_DAY})"
@@ -48,10 +50,12 @@ async def db(fresh_database: FreshDatabase) -> AsyncIterator[Driver]:
     async with fresh_database(SERVICE.metadata) as settings:
         engine: AsyncEngine = create_engine(settings, "projection")
         async with driver(engine) as db:
-            await db.execute("set statement_timeout = '60s'")
+            # To fill takes as long as the machine needs: no request is answered here.
+            await db.execute("set statement_timeout = 0")
+            await db.execute("set transaction_timeout = 0")
             for statement in FILL:
-                await db.execute(statement, timeout=60)
-            await db.execute("analyze", timeout=60)
+                await db.execute(statement, timeout=FILLED_IN)
+            await db.execute("analyze", timeout=FILLED_IN)
             yield db
         await engine.dispose()
 
@@ -83,7 +87,7 @@ async def test_what_deletions_take_away_is_looked_up_post_by_post(db: Driver) ->
 
 async def _rows_looked_at(db: asyncpg.Connection[asyncpg.Record], statement: str, arguments: list[Any]) -> int:
     """Rows of tables that the plan came by, those included that it threw away."""
-    explained = await db.fetchval(f"explain (analyze, format json) {statement}", *arguments)
+    explained = await db.fetchval(f"explain (analyze, format json) {statement}", *arguments, timeout=60)
     return round(_of(explained[0]["Plan"]))
 
 

@@ -12,7 +12,9 @@ from services.engagement import events as engagement
 from services.feedback import events as feedback
 from services.member import events as member
 from services.projection import subscriptions
-from shared.event import Catalogue, Event, from_wire, wire_name
+from shared.events.catalogue import Catalogue
+from shared.events.envelope import from_wire
+from shared.events.event import Event, wire_name
 
 PUBLISHED = {
     name: (service, event)
@@ -44,5 +46,10 @@ def test_what_is_subscribed_to_is_published_and_decodes(subscribed: type[Event])
 def test_every_subscription_is_somebodys() -> None:
     from services.projection.app import SERVICE
 
-    read = {event for view in SERVICE.topic_views for event in view.events if inspect.getmodule(event) is subscriptions}
+    read = {
+        event
+        for view in SERVICE.topic_read_models
+        for event in view.events
+        if inspect.getmodule(event) is subscriptions
+    }
     assert read == set(classes_of(subscriptions))

@@ -7,11 +7,12 @@ import pytest
 from starlette.requests import Request
 
 from services.projection.tabular import _wants_csv, csv_answer
-from shared.http.context import KEY, RequestContext
-from shared.positions import Seal
-from shared.views.freshness import Freshness
+from shared.events.positions import Seal
+from shared.projections.freshness import Freshness
+from shared.web.context import KEY, RequestContext
 
-FRESH = Freshness(positions={"content": [3]}, lag_events=0, lag_seconds=0.0).sealed_by(Seal(b"secret"))
+SEAL = Seal(b"secret")
+FRESH = Freshness(positions={"content": [3]}, complete_until=None, lag_events=0, lag_seconds=0.0).sealed_by(SEAL)
 
 
 def body(*rows: list[str | int | float | None]) -> str:

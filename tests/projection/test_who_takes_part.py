@@ -26,7 +26,7 @@ from services.member.events import (
     RobotMarked,
     RobotUnmarked,
 )
-from shared.event import Event, Recorded
+from shared.events.event import Event, Recorded
 from tests.projection.conftest import Hall
 from tests.projection.histories import COMMUNITY, MEMBERS
 from tests.projection.records import recorded

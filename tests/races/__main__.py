@@ -16,13 +16,13 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.races.ground import ground
-from tests.races.races import RACES, run
+from tests.races.races import RACES, rounds_of, run
 from tests.stack import stack_session
 
 
 async def table(console: Console, rounds: int, wanted: str) -> int:
     """Run the races and show what became of them; how many rounds broke a rule."""
-    shown = Table("race", "rounds", "seconds", "broken", "what")
+    shown = Table("race", "rounds", "met", "endings", "seconds", "broken", "what")
     total = 0
     with stack_session() as shared, tempfile.TemporaryDirectory() as folder:
         async with ground(shared, Path(folder)) as here:
@@ -30,11 +30,20 @@ async def table(console: Console, rounds: int, wanted: str) -> int:
                 if wanted not in name:
                     continue
                 began = time.monotonic()
-                broken = Counter(await run(race, here, rounds))
+                outcome = await run(race, here, rounds_of(name, rounds))
+                broken = Counter(outcome.broken)
                 total += broken.total()
                 what = ", ".join(f"{times} × {words}" for words, times in broken.most_common(3))
                 spent = time.monotonic() - began
-                shown.add_row(name, str(rounds), f"{spent:.0f}", str(broken.total()), what)
+                shown.add_row(
+                    name,
+                    str(outcome.rounds),
+                    str(outcome.met),
+                    str(len(outcome.endings)),
+                    f"{spent:.0f}",
+                    str(broken.total()),
+                    what,
+                )
     console.print(shown)
     return total
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -21,7 +23,7 @@ from services.content.app import SERVICE as CONTENT
 from services.feedback.app import SERVICE as FEEDBACK
 from services.member.app import SERVICE as MEMBER
 from shared.db import driver
-from shared.identity import community_id
+from shared.events.identity import community_id
 from shared.service.service import Service, create_app
 from shared.settings import Settings
 from tests.databases import fresh_database
@@ -44,15 +46,34 @@ class Seen(NamedTuple):
     data: Json
 
 
+class Sent(NamedTuple):
+    """A request of a race: when it was under way, in monotonic time, and how it was answered."""
+
+    began: float
+    ended: float
+    status: int
+
+
+MEETINGS: ContextVar[list[list[Sent]]] = ContextVar("MEETINGS")
+"""What was sent at once in the round under way; the last of each is what the others race against."""
+
+
 @dataclass(frozen=True)
 class Ground:
-    """`twice` are two processes of each service on one database."""
+    """`twice` are two processes of each service on one database. `since` is how far the log of each was when a
+    community was founded, by its path: a round costs the same, however many went before.
+    """
 
     twice: dict[str, tuple[Api, Api]]
+    since: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def _either(self, service: str) -> Api:
+        """One of the two processes; a race is told each 503, and sends nothing again."""
+        return replace(random.choice(self.twice[service]), patient=False)
 
     def send(self, service: str, by: str, method: str, path: str, body: Json | None = None) -> Call:
         """A request to one of the two processes, to be sent later."""
-        api = random.choice(self.twice[service])
+        api = self._either(service)
         return lambda: api.by(by).request(method, path, json=body)
 
     async def made(self, service: str, by: str, path: str, body: Json) -> Json:
@@ -72,9 +93,30 @@ class Ground:
     async def found(self, *joining: str, **changes: Any) -> tuple[str, dict[str, str]]:
         """A community of alice's; its path, and the ids of those who joined."""
         body = members.founding(**changes)
+        before = {service: await self._head(service) for service in self.twice}
         await self.made("member", "alice", "/v1/communities", body)
         path = f"/v1/communities/{body['slug']}"
+        for service in self.twice:
+            self.since[service, path] = before[service]
         return path, {who: (await self.made("member", who, f"{path}/members", {}))["id"] for who in joining}
+
+    async def bring_in(self, path: str, number: int) -> list[str]:
+        """The ids of so many members who never sign in."""
+        at = "2020-02-02T20:20:02Z"
+        lines = [
+            json.dumps({"command": "join", "source": f"old:{n}", "subject": f"old:{n}", "occurred_at": at})
+            for n in range(number)
+        ]
+        answers = (await self.backfill("member", "alice", path, lines)()).text.splitlines()
+        return [json.loads(answer)["member"] for answer in answers]
+
+    def backfill(self, service: str, by: str, path: str, lines: Iterable[str]) -> Call:
+        """A backfill by one of the two processes, to be sent later."""
+        api, content = self._either(service), "\n".join(lines)
+        headers = {"content-type": "application/x-ndjson"}
+        return lambda: api.by(by, "guildhall:backfill").post(
+            f"{path}/{service}/backfill", content=content, headers=headers
+        )
 
     async def grant(self, path: str, role: str, member: str) -> None:
         await self._must("member", "alice", "PUT", f"{path}/roles/{role}/members/{member}")
@@ -90,26 +132,58 @@ class Ground:
         words = {"title": "When to prune roses?", "body": "Mine are old.", "tags": [], "channel_id": channel}
         return str((await self.made("content", "alice", f"{path}/threads", words))["id"])
 
+    async def _head(self, service: str) -> int:
+        async with driver(self.twice[service][0].runtime.engine) as connection:
+            head: int = await connection.fetchval("select max(position) from log_partition")
+        return head
+
     async def events(self, service: str, path: str) -> list[Seen]:
         """What was recorded in the community, in the order of the log."""
         async with driver(self.twice[service][0].runtime.engine) as connection:
             rows = await connection.fetch(
-                "select type, actor, data from log where community = $1 order by position",
+                "select type, actor, data from log where partition = 0 and position > $2 and community = $1 "
+                "order by position",
                 community_id(path.rpartition("/")[2]),
+                self.since[service, path],
             )
         return [Seen(row["type"].split(".")[2], row["actor"], json.loads(row["data"])) for row in rows]
 
 
-async def at_once(calls: Iterable[Call]) -> list[int]:
-    """Send them at the same moment, or nearly; their statuses."""
+HEAD_START: ContextVar[float] = ContextVar("HEAD_START", default=0.01)
+"""Seconds by which one side of a race may begin before the other, so that either is first at times on any machine."""
+_chance = random.Random(20261129)
 
-    async def one(call: Call) -> int:
-        await asyncio.sleep(random.random() * 0.01)
-        return (await call()).status_code
 
-    statuses = await asyncio.gather(*(one(call) for call in calls))
+async def at_once(calls: Sequence[Call], *, midway: bool = False) -> list[int]:
+    """Send them at the same moment, or nearly, and by chance one side a little earlier; their statuses. With `midway`
+    the last goes when some of the others, how many is left to chance, have been answered.
+    """
+    answered = asyncio.Semaphore(0)
+    ahead = _chance.choice((-1, 0, 1)) * _chance.random() * HEAD_START.get()  # below zero: the last is ahead
+
+    async def one(call: Call) -> Sent:
+        await asyncio.sleep(random.random() * 0.01 + max(0.0, ahead if call is calls[-1] else -ahead))
+        if midway and call is calls[-1]:
+            for _ in range(random.randrange(len(calls) - 1)):
+                await answered.acquire()
+        began = time.monotonic()
+        answer = await call()
+        answered.release()
+        return Sent(began, time.monotonic(), _status(answer))
+
+    sent = await asyncio.gather(*map(one, calls))
+    statuses = [each.status for each in sent]
     assert set(statuses) <= FINE, statuses
-    return list(statuses)
+    MEETINGS.get().append(sent)
+    return statuses
+
+
+def _status(answer: httpx.Response) -> int:
+    """That of a backfill of one line is its line's."""
+    if "ndjson" not in answer.headers.get("content-type", ""):
+        return answer.status_code
+    problem = json.loads(answer.text).get("problem")
+    return int(problem["status"]) if problem else answer.status_code
 
 
 @asynccontextmanager
@@ -136,7 +210,7 @@ async def ground(stack: Stack, home: Path) -> AsyncIterator[Ground]:
         _two(MEMBER, stack, home) as member,
         _two(CONTENT, stack, home) as content,
         _two(FEEDBACK, stack, home) as feedback,
-        following(content[0].runtime, member[0].runtime, CONTENT.topic_views),
-        following(feedback[0].runtime, member[0].runtime, FEEDBACK.topic_views),
+        following(content[0].runtime, member[0].runtime, CONTENT.topic_read_models),
+        following(feedback[0].runtime, member[0].runtime, FEEDBACK.topic_read_models),
     ):
         yield Ground({"member": member, "content": content, "feedback": feedback})

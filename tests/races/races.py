@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from tests.races.ground import Ground, Seen, at_once
+from tests.races.ground import HEAD_START, MEETINGS, Ground, Seen, Sent, at_once
 
 Race = Callable[[Ground], Awaitable[str | None]]
 
@@ -89,11 +91,43 @@ async def granting_while_revoked(ground: Ground) -> str | None:
         [
             *(ground.send("member", "dora", "PUT", f"{path}/roles/moderator/members/{who}") for who in targets),
             ground.send("member", "alice", "DELETE", f"{path}/roles/administrator/members/{ids['dora']}"),
-        ]
+        ],
+        midway=True,
     )
     gone = _named("role-revoked", member_id=ids["dora"], role="administrator")
     events = await ground.events("member", path)
     return _after(events, gone, lambda e: e.name == "role-granted" and str(e.by) == ids["dora"])
+
+
+async def forty_grants_while_revoked(ground: Ground) -> str | None:
+    path, ids = await ground.found("dora")
+    targets = await ground.bring_in(path, 40)
+    await ground.grant(path, "owner", ids["dora"])
+    await at_once(
+        [
+            *(ground.send("member", "dora", "PUT", f"{path}/roles/owner/members/{target}") for target in targets),
+            ground.send("member", "alice", "DELETE", f"{path}/roles/owner/members/{ids['dora']}"),
+        ],
+        midway=True,
+    )
+    gone = _named("role-revoked", member_id=ids["dora"], role="owner")
+    events = await ground.events("member", path)
+    return _after(events, gone, lambda e: e.name == "role-granted" and str(e.by) == ids["dora"])
+
+
+async def bringing_in_while_revoked(ground: Ground) -> str | None:
+    path, ids = await ground.found("dora")
+    await ground.grant(path, "administrator", ids["dora"])
+    line = '{"command": "join", "source": "old:%d", "subject": "old:%d", "occurred_at": "2020-02-02T20:20:02Z"}'
+    await at_once(
+        [
+            *(ground.backfill("member", "dora", path, [line % (n, n)]) for n in range(4)),
+            ground.send("member", "alice", "DELETE", f"{path}/roles/administrator/members/{ids['dora']}"),
+        ],
+        midway=True,
+    )
+    gone = _named("role-revoked", member_id=ids["dora"], role="administrator")
+    return _after(await ground.events("member", path), gone, _named("member-joined"))
 
 
 async def moderating_while_revoked(ground: Ground) -> str | None:
@@ -227,6 +261,8 @@ RACES: Final[Mapping[str, Race]] = {
     "the last two owners go": last_owners_go,
     "being removed while being made an owner": removing_while_made_owner,
     "granting roles while one's own is revoked": granting_while_revoked,
+    "making forty owners while one's ownership is revoked": forty_grants_while_revoked,
+    "bringing in while one's role is revoked": bringing_in_while_revoked,
     "moderating while one's role is revoked": moderating_while_revoked,
     "joining while admission changes": joining_while_closed,
     "joining and describing while archived": joining_while_archived,
@@ -237,16 +273,55 @@ RACES: Final[Mapping[str, Race]] = {
     "taking a vote back while it is settled": withdrawing_while_settled,
 }
 
+SHARES = {"making forty owners while one's ownership is revoked": 8}
+"""One round in so many of a race that tries forty times in each."""
+
 AT_ONCE = 2
 """Rounds under way at the same time."""
 
 
-async def run(race: Race, ground: Ground, rounds: int) -> list[str]:
-    """What so many rounds broke."""
+@dataclass
+class Outcome:
+    """What became of a race's rounds. `broken` are the rules that they broke, `met` counts those in which what races
+    was under way at one moment, and `endings` are the ways they ended: which of the requests were taken.
+    """
+
+    rounds: int
+    broken: list[str]
+    met: int
+    endings: Counter[tuple[bool, ...]]
+
+    @property
+    def raced(self) -> bool:
+        """Whether most rounds met, and either side was first at times: a race that never races shows nothing."""
+        return self.met * 2 > self.rounds and len(self.endings) > 1
+
+
+def rounds_of(name: str, rounds: int) -> int:
+    """How many rounds of a race are as good as so many of another."""
+    return max(rounds // SHARES.get(name, 1), 8)
+
+
+async def run(race: Race, ground: Ground, rounds: int, head_start: float = 0.01) -> Outcome:
+    """So many rounds of a race, in which a side may be so many seconds ahead."""
+    HEAD_START.set(head_start)
     room = asyncio.Semaphore(AT_ONCE)
+    outcome = Outcome(rounds, [], 0, Counter())
 
-    async def one() -> str | None:
+    async def one() -> None:
         async with room:
-            return await race(ground)
+            meetings: list[list[Sent]] = []
+            MEETINGS.set(meetings)
+            broken = await race(ground)
+        outcome.broken += [broken] if broken else []
+        outcome.met += any(_met(sent) for sent in meetings)
+        outcome.endings[tuple(each.status < 400 for sent in meetings for each in sent)] += 1
 
-    return [broken for broken in await asyncio.gather(*(one() for _ in range(rounds))) if broken]
+    await asyncio.gather(*(one() for _ in range(rounds)))
+    return outcome
+
+
+def _met(sent: Sequence[Sent]) -> bool:
+    """Whether the last of them was under way while another was."""
+    *others, last = sent
+    return any(other.began < last.ended and last.began < other.ended for other in others)

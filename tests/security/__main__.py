@@ -22,6 +22,7 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
+from shared.service.memory import keep_freed_memory
 from shared.settings import Settings
 from tests.city.asking import Request
 from tests.city.city import city
@@ -120,15 +121,15 @@ async def _good(port: int, raw: bytes, seconds: float) -> list[float]:
     return took
 
 
-async def _bad(port: int, raws: list[bytes], token: str, number: int, pace: float, count: Counter[int]) -> None:
-    await asyncio.sleep(pace * number / CLIENTS)
+async def _bad(port: int, raws: list[bytes], token: str, number: int, interval: float, count: Counter[int]) -> None:
+    await asyncio.sleep(interval * number / CLIENTS)
     while True:
         status, _ = await _call(port, _by(token, raws[count.total() % len(raws)]))
         count[status] += 1
-        await asyncio.sleep(pace)
+        await asyncio.sleep(interval)
 
 
-async def others(pace: float) -> None:
+async def others(interval: float) -> None:
     """The abusive clients, told on standard input whom to ask for what, until that ends; what they were answered."""
     reader = asyncio.StreamReader(limit=2**27)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
@@ -136,7 +137,7 @@ async def others(pace: float) -> None:
     raws = [bytes.fromhex(raw) for raw in given["requests"][1:]]
     count: Counter[int] = Counter()
     clients = [
-        asyncio.create_task(_bad(given["port"], raws, token, number, pace, count))
+        asyncio.create_task(_bad(given["port"], raws, token, number, interval, count))
         for number, token in enumerate(given["tokens"])
     ]
     print("begun", flush=True)
@@ -156,8 +157,8 @@ async def abuse(console: Console) -> None:
         await _good(port, good, 1.0)
         alone = await _good(port, good, QUIET)
         console.print(f"a good client alone:                     {_shown(alone)}")
-        for what, pace in (("each sends one a second", 1.0), ("each sends on and on", 0.0)):
-            async with _beside("others", str(pace)) as (answers, told):
+        for what, interval in (("each sends one a second", 1.0), ("each sends on and on", 0.0)):
+            async with _beside("others", str(interval)) as (answers, told):
                 told.write(line)
                 await answers.readline()
                 beside = await _good(port, good, ABUSED)
@@ -198,6 +199,7 @@ def main(arguments: list[str]) -> int:
     logging.disable(logging.CRITICAL)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     if arguments == ["serve"]:
+        keep_freed_memory()  # as a service is started
         asyncio.run(serve())
         return 0
     if arguments[:1] == ["others"]:

@@ -18,6 +18,7 @@ class Needs(Enum):
     """What an operation asks of its caller, before it is asked what it is done to."""
 
     TOKEN = "any token"
+    FOUND = "a token with the scope for it"
     KNOWN = "any token, and a community that exists"
     ACQUAINTED = "a public community, or to be known in it as anything"
     WITHDRAW = "to be a member, to have been one, or to have applied"
@@ -27,11 +28,12 @@ class Needs(Enum):
     ADMINISTER = "the role administrator or above"
     OWN = "the role owner"
     BACKFILL = "the role administrator or above, and the scope for it"
+    OVERSEE = "the role administrator or above, or the scope of an operator"
 
 
 RANKS = {"member": 1, "author": 1, "moderator": 2, "administrator": 3, "owner": 4}
 """Who is a member, and how far up."""
-LEAST = {Needs.CONTRIBUTE: 1, Needs.MODERATE: 2, Needs.ADMINISTER: 3, Needs.OWN: 4, Needs.BACKFILL: 3}
+LEAST = {Needs.CONTRIBUTE: 1, Needs.MODERATE: 2, Needs.ADMINISTER: 3, Needs.OWN: 4, Needs.BACKFILL: 3, Needs.OVERSEE: 3}
 CALLERS = ("anonymous", "nobody", "stranger", "left", "declined", "applicant", *RANKS, "operator")
 """`stranger` is a member of another community, `operator` has the installation's scope and is a member of none."""
 
@@ -58,13 +60,13 @@ class Rule:
     elsewhere: Literal["not found", "nothing"] = "not found"
 
 
-ANY, K, Q, W, R, C, M, A, TOP, B = Needs
+ANY, F, K, Q, W, R, C, M, A, TOP, B, SEE = Needs
 OWN, MODERATED = Whose.OWN, Whose.OWN_OR_MODERATED
 
 POLICY: dict[str, Rule] = {
     # member
     "list_communities": Rule(ANY),
-    "found_community": Rule(ANY),
+    "found_community": Rule(F),
     "get_community": Rule(R),
     "describe_community": Rule(A),
     "archive_community": Rule(TOP),
@@ -79,6 +81,9 @@ POLICY: dict[str, Rule] = {
     "remove_member": Rule(M, "member"),
     "mark_robot": Rule(A, "member"),
     "unmark_robot": Rule(A, "member"),
+    "list_withdrawn_imports": Rule(R),
+    "withdraw_import": Rule(SEE, "member", elsewhere="nothing"),
+    "restore_import": Rule(SEE, "member", elsewhere="nothing"),
     "replace_profile": Rule(W, "member", OWN),  # by who is no member, only an empty one
     "empty_profile": Rule(W, "member", MODERATED),
     "list_roles": Rule(R),
@@ -145,14 +150,18 @@ POLICY: dict[str, Rule] = {
 
 GRANTERS = {"moderator": ("administrator", "owner"), "administrator": ("owner",), "owner": ("owner",)}
 """Beyond the table: who grants and revokes each role. A role one has oneself may be laid down."""
+ABOVE = ("remove_member", "empty_profile", "mark_robot", "unmark_robot")
+"""Done to those who stand below."""
+TO_ONESELF = {("owner", operation) for operation in ABOVE if operation != "remove_member"}
 BACKFILLS = {f"backfill_{service}" for service in ("member", "content", "engagement", "feedback")}
 """A request is taken by an archived community, its lines are not."""
 STILL_TAKEN_WHEN_ARCHIVED = {"archive_community", "leave_community", "get_own_membership", *BACKFILLS} | {
-    operation for operation, rule in POLICY.items() if rule.needs is W
+    operation for operation, rule in POLICY.items() if rule.needs in (W, SEE)
 }
 
 TOLD: dict[Needs, dict[str, object]] = {
     ANY: {"who": "anyone"},
+    F: {"who": "anyone", "scope": "guildhall:found"},
     K: {"who": "anyone", "in": "community"},
     Q: {"who": "acquainted", "in": "community"},
     W: {"who": "participant", "in": "community"},
@@ -162,6 +171,7 @@ TOLD: dict[Needs, dict[str, object]] = {
     A: {"who": "administrator", "in": "community"},
     TOP: {"who": "owner", "in": "community"},
     B: {"who": "administrator", "in": "community", "scope": "guildhall:backfill"},
+    SEE: {"who": "administrator", "in": "community", "or": "operator"},
 }
 """In the words of the API document, where they are `x-permission`."""
 
@@ -182,7 +192,7 @@ def expected(operation: str, caller: str, *, public: bool, belongs_to: str, role
         return "forbidden"  # before anything is looked for
     if operation == "replace_profile" and caller not in RANKS and belongs_to == caller:
         return "forbidden" if public or caller == "applicant" else "not found"  # it is words that are put
-    if operation == "remove_member" and belongs_to == "owner":
+    if operation in ABOVE and belongs_to == "owner" and caller in RANKS and (caller, operation) not in TO_ONESELF:
         return "forbidden"  # nobody stands above an owner
     if rule.whose is Whose.OWN and belongs_to != caller:
         return "forbidden"
@@ -198,9 +208,9 @@ def expected(operation: str, caller: str, *, public: bool, belongs_to: str, role
 def _at_the_door(needs: Needs, caller: str, *, public: bool) -> Outcome:
     if caller == "anonymous":
         return "unauthenticated"
-    if needs in (Needs.TOKEN, Needs.KNOWN):
+    if needs in (Needs.TOKEN, Needs.FOUND, Needs.KNOWN):
         return "allowed"
-    if caller == "operator" and needs in (Needs.READ, Needs.ACQUAINTED, Needs.BACKFILL):
+    if caller == "operator" and needs in (Needs.READ, Needs.ACQUAINTED, Needs.BACKFILL, Needs.OVERSEE):
         return "allowed"
     if needs is Needs.ACQUAINTED:
         return "allowed" if public or caller not in ("nobody", "stranger") else "not found"

@@ -11,8 +11,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 import services
-from shared.backfill.command import Line
-from shared.http.words import Body
+from shared.web.backfill.command import Line
+from shared.web.fields import Body
 
 OTHERS: tuple[object, ...] = (
     None,

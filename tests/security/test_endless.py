@@ -11,8 +11,8 @@ from contextlib import suppress
 import pytest
 
 from deploy.local import routes
-from shared.backfill import exchange
-from shared.http import bodies, connection
+from shared.web import bodies, connection
+from shared.web.backfill import exchange
 from tests.conftest import FreshDatabase
 from tests.shared.issuer import bearer, write_key_set
 from tests.shared.live import gateway_to, listening
@@ -128,7 +128,7 @@ async def test_two_hundred_megabytes_are_not_read(
     got, body, sent, _ = await played(door, head(method, path, CHUNKED, token=token), CHUNK, most=200_000_000)
 
     assert got in (status, 413, 0)  # the gateway may be the first; an answer may be lost to who writes on and on
-    assert sent < 12_000_000
+    assert sent < 16_000_000  # most of it is in the buffers of the system
     assert not body or json.loads(body[body.index(b"{") : body.rindex(b"}") + 1])["status"] == got
     assert await lives(door)
 
@@ -164,11 +164,9 @@ async def test_silence_and_half_a_head_are_cut(door: int, start: bytes) -> None:
 
 @pytest.mark.parametrize("path", [DEPOSITS, BACKFILL, SQUARE + b"/accounts"])
 @pytest.mark.parametrize("framing", [CHUNKED, b"content-length: 900"])
-async def test_a_body_by_drops_and_one_that_stops_are_cut(door: int, doors: Doors, path: bytes, framing: bytes) -> None:
+async def test_a_body_by_drops_and_one_that_stops_are_cut(door: int, path: bytes, framing: bytes) -> None:
     drop = b"1\r\n \r\n" if framing == CHUNKED else b" "
     for more in (drop, b""):
-        if framing != CHUNKED and door == doors["gateway"] and path != BACKFILL:
-            continue  # the gateway answers, and holds the silent connection: docs/hardening.md
         status, _, _, took = await played(door, head(b"POST", path, framing) + drop, more, every=0.3)
         assert took < SOON - 1
         assert status in (200, 400, 408, 499, 503, 0)
@@ -198,7 +196,7 @@ async def test_a_body_with_get_ends_with_its_answer(door: int) -> None:
     assert status in (200, 499, 0)
     assert took < SOON - 1
     *_, sent, took = await played(door, head(b"GET", SQUARE + b"/accounts", CHUNKED), CHUNK, most=200_000_000)
-    assert sent < 12_000_000
+    assert sent < 16_000_000  # most of it is in the buffers of the system
 
 
 async def test_a_backfill_holds_what_bodies_may_not(door: int) -> None:
@@ -219,3 +217,47 @@ async def test_one_caller_has_eight_backfills_at_once(doors: Doors) -> None:
 
     assert sorted(statuses) == [200] * exchange.MOST_OF_ONE + [429] * 3
     assert await held() == 200
+
+
+async def test_http_2_is_not_spoken_without_tls(door: int) -> None:
+    """Its streams would be 250 slow bodies on one connection."""
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0"
+    *_, took = await played(door, preface)
+    assert took < 5
+    *_, took = await played(
+        door,
+        head(
+            b"GET",
+            SQUARE + b"/accounts",
+            b"connection: upgrade, http2-settings",
+            b"upgrade: h2c",
+            b"http2-settings: AAMAAABkAAQAoAAAAAIAAAAA",
+        ),
+        b"\0" * 9,
+        every=0.3,
+    )
+    assert took < SOON - 1
+    assert await lives(door)
+
+
+async def test_a_backfill_of_nothing_is_over(door: int) -> None:
+    for filling in (b"\n", b"x"):
+        start = head(b"POST", BACKFILL, CHUNKED)
+        status, *_, took = await played(door, start, b"ffff\r\n" + filling * 0xFFFF + b"\r\n", every=0.05)
+        assert status in (200, 0)
+        assert took < SOON - 1
+    assert await lives(door)
+
+
+async def test_heads_trailers_and_chunks_of_the_smallest_pieces_are_refused(door: int) -> None:
+    small = b"a:\r\n" * 16_000
+    for start in (
+        b"GET / HTTP/1.1\r\nhost: toy\r\n" + small + b"\r\n",
+        head(b"POST", DEPOSITS, CHUNKED) + b"2\r\n{}\r\n0\r\n" + small + b"\r\n",
+        head(b"POST", DEPOSITS, CHUNKED) + b"1\r\n \r\n" * 11_000,
+        head(b"POST", DEPOSITS, CHUNKED) + b"1;" + b"a" * 60_000,
+    ):
+        status, *_, took = await played(door, start)
+        assert 400 <= status < 500 or status == 0, start[-20:]
+        assert took < SOON - 1
+    assert await lives(door)

@@ -5,6 +5,8 @@ Correctness is tested here, and that nothing costs out of all proportion; the fi
 
 from __future__ import annotations
 
+from statistics import median
+
 import pytest
 
 from tests.city.asking import Request
@@ -13,8 +15,12 @@ from tests.city.village import Village
 from tests.security.costs import cost
 from tests.security.worst import WORST, Worst
 
-TOO_MUCH = 2.0
-"""Seconds of processor time that no request takes even on a busy machine under coverage; the goal is 0.05."""
+TOO_MUCH = 250
+"""Times the processor time of a plain request that no request takes; the worst takes about sixty. No bound in seconds:
+a slow machine, or coverage, makes both slower.
+"""
+
+PLAIN = Worst("a list", lambda village: village.request("author", "content", "GET", "/threads"), 200)
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +30,12 @@ async def village(town: City) -> Village:
 
 @pytest.mark.parametrize("worst", WORST, ids=lambda worst: worst.name)
 async def test_a_request_made_to_cost_much_gets_its_answer_and_costs_little(village: Village, worst: Worst) -> None:
+    before = [(await cost(village, PLAIN)).seconds for _ in range(3)]
     spent = await cost(village, worst)
+    after = [(await cost(village, PLAIN)).seconds for _ in range(3)]
 
     assert spent.answer.status == worst.status, spent.answer.body[:300]
-    assert spent.seconds < TOO_MUCH
+    assert spent.seconds < TOO_MUCH * median(before + after)
     assert len(spent.answer.body) < 20_000 or worst.status == 200
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.http import refusals
+from shared.web import refusal_budget as refusals
 from tests.city.asking import Answer, Request
 from tests.city.city import City, city
 from tests.city.village import Village

@@ -51,6 +51,10 @@ def _good(*more: bytes, method: bytes = b"GET", body: bytes = b"") -> bytes:
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
+def _chunked(body: bytes) -> bytes:
+    return _good(b"transfer-encoding: chunked", method=b"POST", body=body)
+
+
 MALFORMED = {
     "no HTTP": b"hello\r\n\r\n",
     "TLS on a plain port": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 200,
@@ -108,6 +112,10 @@ async def test_a_length_and_chunks_together_are_not_two_requests(port: int) -> N
         (b"GET /?a=" + b"a" * 15_000 + b" HTTP/1.1\r\nhost: a\r\nx: " + b"b" * 2_500 + b"\r\n\r\n", 414),
         (b"GET / HTTP/1.1\r\nhost: a\r\nx: " + b"b" * 20_000, 431),
         (_good(*[b"x%d: y" % n for n in range(150)]), 431),
+        (b"GET / HTTP/1.1\r\nhost: a\r\n" + b"a:\r\n" * 3_000 + b"\r\n", 431),
+        (_chunked(b"0\r\n" + b"a:\r\n" * 3_000 + b"\r\n"), 431),
+        (_chunked(b"1\r\n \r\n" * 2_000), 400),
+        (_chunked(b"1;" + b"a" * 300 + b"\r\n \r\n0\r\n\r\n"), 400),
     ],
 )
 async def test_what_is_too_long_is_told_by_what_it_is(port: int, raw: bytes, status: int) -> None:
@@ -162,3 +170,19 @@ async def test_who_waits_to_be_asked_for_the_body_is_asked_or_refused_without_it
 
     assert (await first_line(b"100-continue")).startswith(b"HTTP/1.1 100 ")
     assert (await first_line(b"gold")).startswith(b"HTTP/1.1 417 ")
+
+
+async def test_a_thousand_requests_at_once_are_answered_one_after_the_other(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(_good() * 999 + _good(b"connection: close"))
+    received = await asyncio.wait_for(reader.read(), timeout=60)
+    writer.close()
+
+    assert received.count(b"HTTP/1.1 200 ") == 1_000
+
+
+@pytest.mark.parametrize("upgrade", [b"websocket", b"h2c", b"TLS/1.0"])
+async def test_an_upgrade_that_nobody_offers_is_passed_over(port: int, upgrade: bytes) -> None:
+    answers = await _send(port, _good(b"connection: upgrade", b"upgrade: " + upgrade))
+
+    assert [status for status, _, _ in answers] == [200]

@@ -14,17 +14,19 @@ from uuid import UUID, uuid5
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from shared.event import Event, Recorded, encode_data, to_wire, wire_name
-from shared.stream.source import Message
+from shared.events.envelope import to_wire
+from shared.events.event import Event, Recorded, encode_data, wire_name
+from shared.projections.read_model import Change, ReadModel, add, drop, include, micros, put
+from shared.projections.read_model_table import read_model_table
+from shared.subscription.source import Message
 from shared.tables import service_metadata
-from shared.views.view import Change, View, add, drop, include, micros, put, view_table
 
 ROOT = UUID("00000000-0000-5000-8000-00000000b0a4")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PARTITIONS = 3
 
 METADATA = service_metadata(facts=True)
-ITEM = view_table(
+ITEM = read_model_table(
     "item",
     METADATA,
     key=[sa.Column("community", sa.Uuid), sa.Column("item", sa.Uuid)],
@@ -41,20 +43,20 @@ ITEM = view_table(
     add=["votes", "points"],
     indexes=[sa.Index("ix_item_opened", "community", "opened_at")],
 )
-DAILY = view_table(
+DAILY = read_model_table(
     "daily",
     METADATA,
     key=[sa.Column("community", sa.Uuid), sa.Column("day", sa.Date)],
     add=["n"],
     include=["voters", "visitors"],
 )
-FIRST = view_table(
+FIRST = read_model_table(
     "first_vote",
     METADATA,
     key=[sa.Column("community", sa.Uuid), sa.Column("member", sa.Uuid)],
     put=[sa.Column("at", sa.DateTime(timezone=True))],
 )
-WATCHED = view_table(
+WATCHED = read_model_table(
     "watched", METADATA, key=[sa.Column("community", sa.Uuid), sa.Column("item", sa.Uuid), sa.Column("word", sa.Text)]
 )
 TABLES = (ITEM, DAILY, FIRST, WATCHED)
@@ -95,40 +97,40 @@ BoardEvent = Opened | Renamed | Closed | Voted | Visited
 
 
 def fold(event: BoardEvent, record: Recorded) -> Iterator[Change]:
-    here, at, version = record.community, record.occurred_at, record.version
+    community, at, version = record.community, record.occurred_at, record.version
     match event:
         case Opened(item, title, tags, related, size):
             about = {"tags": list(tags), "n": len(title)}
             known = {"title": title, "tags": tags, "related": related, "about": about, "size": size}
-            yield put(ITEM, (here, item), version, **known, opened_at=at, day=at.date(), pinned=bool(tags))
-            yield put(WATCHED, (here, item, "opened"), version)
+            yield put(ITEM, (community, item), version, **known, opened_at=at, day=at.date(), pinned=bool(tags))
+            yield put(WATCHED, (community, item, "opened"), version)
         case Renamed(item, title):
             if title == "cursed":
                 raise ValueError("This title cannot be folded.")
-            yield put(ITEM, (here, item), version, title=title)
+            yield put(ITEM, (community, item), version, title=title)
         case Closed(item):
-            yield drop(ITEM, (here, item), version)
-            yield drop(WATCHED, (here, item, "opened"), version)
+            yield drop(ITEM, (community, item), version)
+            yield drop(WATCHED, (community, item, "opened"), version)
         case Voted(item, member, points):
-            yield add(ITEM, (here, item), votes=1, points=points)
-            yield add(DAILY, (here, at.date()), n=1)
-            yield include(DAILY, (here, at.date()), "voters", member)
-            yield put(FIRST, (here, member), -micros(at), at=at)
+            yield add(ITEM, (community, item), votes=1, points=points)
+            yield add(DAILY, (community, at.date()), n=1)
+            yield include(DAILY, (community, at.date()), "voters", member)
+            yield put(FIRST, (community, member), -micros(at), at=at)
         case Visited(member):
-            yield include(DAILY, (here, at.date()), "visitors", member)
+            yield include(DAILY, (community, at.date()), "visitors", member)
         case _:
             assert_never(event)
 
 
-BOARD = View("board", TABLES, fold)
+BOARD = ReadModel("board", TABLES, fold)
 
 
 def fold_votes(event: Voted, record: Recorded) -> Iterator[Change]:
     yield add(VOTES, (record.community,), n=1)
 
 
-VOTES = view_table("vote_count", METADATA, key=[sa.Column("community", sa.Uuid)], add=["n"])
-VOTE_COUNT = View("vote_count", (VOTES,), fold_votes)
+VOTES = read_model_table("vote_count", METADATA, key=[sa.Column("community", sa.Uuid)], add=["n"])
+VOTE_COUNT = ReadModel("vote_count", (VOTES,), fold_votes)
 
 
 def community(number: int = 0) -> UUID:

@@ -15,8 +15,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from deploy.local import paths, routes
-from shared.http.bodies import LARGEST_HEAD
-from shared.http.wire import Wire
+from shared.web.bodies import LARGEST_HEAD
+from shared.web.protocol_errors import ProtocolErrors
 from tests.shared.issuer import bearer
 
 
@@ -35,7 +35,7 @@ async def listening(app: FastAPI) -> AsyncIterator[int]:
         lifespan="off",
         log_config=None,
         access_log=False,
-        http=Wire,
+        http=ProtocolErrors,
         h11_max_incomplete_event_size=LARGEST_HEAD,
         loop="asyncio",
         timeout_graceful_shutdown=5,
@@ -53,14 +53,20 @@ async def listening(app: FastAPI) -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def gateway_to(
-    port: int, templates: Mapping[str, list[str]], folder: Path, issuer: tuple[Any, Any] | None = None
+    port: int,
+    templates: Mapping[str, list[str]],
+    folder: Path,
+    issuer: tuple[Any, Any] | None = None,
+    ready: str = "/readyz",
 ) -> AsyncIterator[int]:
-    """The port of the real gateway in front of the toy service at `port`."""
+    """The port of the real gateway in front of the toy service at `port`, which it asks at `ready` whether it is."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         own = int(free.getsockname()[1])
-    made = routes.routes({"toy": routes.local(port)}, {"toy": templates}, issuer=issuer)
-    (folder / "caddy.json").write_text(json.dumps(routes.config(f"127.0.0.1:{own}", folder, made)))
+    upstreams = {"toy": routes.local(port)}
+    made = routes.routes(upstreams, {"toy": templates}, issuer=issuer)
+    config = json.dumps(routes.config(f"127.0.0.1:{own}", folder, made, upstreams)).replace("/readyz", ready)
+    (folder / "caddy.json").write_text(config)
     caddy = await asyncio.create_subprocess_exec(
         str(paths.caddy()), "run", "--config", str(folder / "caddy.json"), env={"HOME": str(folder)}
     )

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
-from shared.errors import Unavailable
-from shared.event import Undecodable, from_wire
-from shared.stream.source import Mark, Message
-from shared.views.reader import Reader
-from shared.views.store import Batch
-from shared.views.store_memory import MemoryViewStore
+from shared.events.envelope import from_wire
+from shared.events.event import Undecodable
+from shared.projections.runner import ProjectionRunner
+from shared.projections.store import Batch
+from shared.subscription.source import Mark, Message
+from tests.doubles.view_store import MemoryReadModelStore
 from tests.shared.board import Books
 
 
@@ -23,7 +23,6 @@ class ScriptedSource:
         self.partitions = len(messages)
         self.messages = messages
         self.sought: list[tuple[int, Mark]] = []
-        self.away = False
         self._random = random
         self._next = [0] * len(messages)
 
@@ -54,11 +53,6 @@ class ScriptedSource:
         self.sought.append((partition, mark))
         self._next[partition] = self._after(partition, mark)
 
-    async def heads(self) -> Mapping[int, int]:
-        if self.away:
-            raise Unavailable("away")
-        return {partition: len(messages) for partition, messages in enumerate(self.messages)}
-
     async def close(self) -> None:
         self.sought.clear()
 
@@ -74,7 +68,7 @@ class ScriptedSource:
         return last
 
 
-class FailingStore(MemoryViewStore):
+class FailingStore(MemoryReadModelStore):
     """Fails with that probability: before a transaction, or after it, when nobody knows how it ended."""
 
     random = Random(0)
@@ -95,7 +89,7 @@ def sources(books: Books, random: Random | None = None) -> list[ScriptedSource]:
     return [ScriptedSource(service, books.messages(service), random) for service in ("alpha", "beta")]
 
 
-async def read_until(reader: Reader, done: Callable[[], bool], timeout: float = 20.0) -> None:
+async def read_until(reader: ProjectionRunner, done: Callable[[], bool], timeout: float = 20.0) -> None:
     """Run the reader until that holds; what the reader raises is raised."""
     task = asyncio.create_task(reader.run())
     try:
@@ -109,13 +103,13 @@ async def read_until(reader: Reader, done: Callable[[], bool], timeout: float = 
         await asyncio.gather(task, return_exceptions=True)
 
 
-def positions(reader: Reader, source: str) -> list[int]:
+def positions(reader: ProjectionRunner, source: str) -> list[int]:
     """How far the reader is, by partition."""
-    tracks = reader._feeds[source]._folder.tracks
-    return [tracks[p].reached for p in sorted(tracks)]
+    states = reader._feeds[source]._folder.states
+    return [states[p].reached for p in sorted(states)]
 
 
-def has_read(reader: Reader, books: Books) -> Callable[[], bool]:
+def has_read(reader: ProjectionRunner, books: Books) -> Callable[[], bool]:
     """Whether it has come to the end of all logs."""
 
     def done() -> bool:

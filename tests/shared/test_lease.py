@@ -60,13 +60,12 @@ async def test_a_lease_is_one_holders_until_it_is_released(engine: AsyncEngine) 
 
 async def test_a_lease_that_ran_out_passes_on_and_one_that_is_renewed_does_not(engine: AsyncEngine) -> None:
     async with driver(engine) as connection:
-        first = await acquire(connection, "relay", duration=0.2)
+        first = await acquire(connection, "relay", duration=1)
         assert first is not None
-        await asyncio.sleep(0.15)
-        await renew(connection, first, duration=0.2)
-        await asyncio.sleep(0.15)
+        await renew(connection, first)
+        await asyncio.sleep(1.1)
         assert await acquire(connection, "relay") is None
-        await asyncio.sleep(0.1)
+        await expire(engine)
         assert await acquire(connection, "relay") is not None
 
         with pytest.raises(LeaseLost):
@@ -179,7 +178,7 @@ async def test_who_stands_by_takes_over_at_once_after_a_stop(engine: AsyncEngine
 
     one.cancel()
     await asyncio.wait([one])
-    await asyncio.sleep(0.2)
+    await until(lambda: len(led) > 1)
 
     assert led == ["one", "two"]
     two.cancel()
@@ -201,11 +200,11 @@ async def test_work_is_stopped_when_the_lease_is_lost_and_begun_again_when_it_is
     await until(lambda: epochs)
     await expire(engine)
     async with driver(engine) as connection:
-        thief = await acquire(connection, "relay", duration=0.5)
+        thief = await acquire(connection, "relay", duration=3)
     if thief is not None:  # else it was renewed in between, which is as good
-        await asyncio.wait_for(stopped.wait(), 0.4)
+        await asyncio.wait_for(stopped.wait(), 2.5)
         assert epochs == [1]
-        await asyncio.sleep(1)
+        await until(lambda: len(epochs) > 1)
         assert epochs == [1, 3]
     leading.cancel()
     await asyncio.wait([leading])
@@ -221,7 +220,7 @@ async def test_work_that_fails_is_begun_again_and_work_that_ends_is_the_end(engi
         if len(tries) == 2:
             raise LeaseLost("found out while writing")
 
-    await asyncio.wait_for(lead(engine, "relay", work, standby=0.01), 5)
+    await asyncio.wait_for(lead(engine, "relay", work, standby=0.01), 60)
 
     assert tries == [1, 2, 3]
 
@@ -249,7 +248,7 @@ async def test_a_leader_whose_database_went_away_stops_before_its_lease_can_pass
     await asyncio.sleep(1.3)
     assert states == ["working", "stopped"]
     await other.execute(f"alter database {name} allow_connections true")
-    await asyncio.sleep(1)
+    await until(lambda: len(states) > 2)
 
     assert states == ["working", "stopped", "working"]
     leading.cancel()
@@ -266,7 +265,7 @@ async def test_work_that_is_cancelled_by_a_library_is_begun_again(engine: AsyncE
         if len(tries) == 1:
             raise asyncio.CancelledError  # as when a task that a library keeps has been cancelled
 
-    await asyncio.wait_for(lead(engine, "relay", work, standby=0.01), 5)
+    await asyncio.wait_for(lead(engine, "relay", work, standby=0.01), 60)
 
     assert tries == [1, 2]
 
@@ -284,11 +283,11 @@ async def test_a_leader_that_is_stopped_while_its_work_winds_down_stops_and_hand
             ended.set()
 
     leading = asyncio.create_task(lead(engine, "relay", work, renewal=0.05, standby=0.05))
-    await asyncio.wait_for(began.wait(), 5)
+    await asyncio.wait_for(began.wait(), 60)
     await expire(engine)
     async with driver(engine) as connection:
         await connection.execute("update lease set epoch = epoch + 1, holder = gen_random_uuid()")
-    await asyncio.wait_for(winding_down.wait(), 5)
+    await asyncio.wait_for(winding_down.wait(), 60)
     leading.cancel()
     done, _ = await asyncio.wait([leading], timeout=2)
 

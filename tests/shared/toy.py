@@ -7,16 +7,17 @@ from datetime import UTC, datetime
 from typing import assert_never
 from uuid import UUID, uuid5
 
-from shared.commands import Act
-from shared.decider import Decider
-from shared.errors import Conflict
-from shared.event import Catalogue, Event
+from shared.commands.commands import CommandMetadata
+from shared.events.catalogue import Catalogue
+from shared.events.decider import Decider
+from shared.events.errors import Conflict
+from shared.events.event import Event
 
 COMMUNITY = UUID("00000000-0000-5000-8000-00000000c0de")
 ALICE = UUID("00000000-0000-5000-8000-0000000a11ce")
 BOB = UUID("00000000-0000-5000-8000-000000000b0b")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-ACT = Act(COMMUNITY, ALICE, NOON)
+ACT = CommandMetadata(COMMUNITY, ALICE, NOON)
 
 
 class AccountOpened(Event, frozen=True, tag="guildhall.toy.account-opened.v1"):

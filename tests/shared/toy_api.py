@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ import httpx2 as httpx
 import sqlalchemy as sa
 from fastapi import FastAPI
 
-from shared.access.directory import VIEW
-from shared.identity import community_id, member_id
-from shared.runtime import Runtime
+from shared.events.identity import community_id, member_id
+from shared.replicas.directory import VIEW
 from shared.service.service import create_app
 from shared.settings import Settings
+from shared.web.runtime import Runtime
 from tests.shared.issuer import ISSUER, bearer
 from tests.shared.toy_service import SERVICE
 
@@ -61,12 +61,12 @@ class Api:
     @contextmanager
     def caught_up(self) -> Iterator[None]:
         """The directory holds all there is, at every moment."""
-
-        before, self.runtime.directory.seen = self.runtime.directory.seen, time.monotonic
+        directory = self.runtime.directory
+        before, directory.clock_bound = directory.clock_bound, -math.inf
         try:
             yield
         finally:
-            self.runtime.directory.seen = before
+            directory.clock_bound = before
 
 
 def here(slug: str) -> UUID:

@@ -11,29 +11,30 @@ from uuid import UUID
 import sqlalchemy as sa
 from fastapi import APIRouter
 
-from shared.access import directory
-from shared.access.directory import CommunityArchived, CommunityFounded, MemberJoined, MemberLeft, RoleGranted
-from shared.access.permissions import Authenticated, Contributor, Newcomer, Owner, Reader
-from shared.commands import Step
-from shared.decider import Decider
-from shared.event import Event, Recorded
-from shared.http.dependencies import Commanding, Db, fresh
-from shared.identity import community_id, derived_id
-from shared.runtime import Runtime
+from shared.commands.commands import StreamDecision
+from shared.events.decider import Decider
+from shared.events.event import Event, Recorded
+from shared.events.identity import community_id, derived_id
+from shared.projections.freshness import Freshness
+from shared.projections.read_model import Change, ReadModel, add
+from shared.projections.read_model_table import read_model_table
+from shared.replicas import directory
+from shared.replicas.directory import CommunityArchived, CommunityFounded, MemberJoined, MemberLeft, RoleGranted
 from shared.service.service import Service
 from shared.tables import service_metadata
-from shared.views.freshness import Freshness
-from shared.views.view import Change, View, add, view_table
+from shared.web.access.permissions import Authenticated, Contributor, Newcomer, Owner, Reader
+from shared.web.dependencies import Commanding, Db, fresh
+from shared.web.runtime import Runtime
 
 METADATA = service_metadata(facts=True)
-SIZES = view_table("size", METADATA, key=[sa.Column("community", sa.UUID, nullable=False)], add=["members"])
+SIZES = read_model_table("size", METADATA, key=[sa.Column("community", sa.UUID, nullable=False)], add=["members"])
 
 
 def fold(event: MemberJoined | MemberLeft, record: Recorded) -> list[Change]:
     return [add(SIZES, (record.community,), members=1 if isinstance(event, MemberJoined) else -1)]
 
 
-SIZE = View("size", (SIZES,), fold)
+SIZE = ReadModel("size", (SIZES,), fold)
 
 
 @dataclass(frozen=True)
@@ -69,37 +70,37 @@ def membership(community: UUID, member: UUID) -> UUID:
 
 
 @founding.post("/{slug}", status_code=201, operation_id="found")
-async def found(slug: str, caller: Authenticated, store: Commanding) -> None:
+async def found(slug: str, caller: Authenticated, commands: Commanding) -> None:
     community = community_id(slug)
     assert community is not None
     me = caller.member_in(community)
     opened = CommunityFounded(slug, "UTC", "members", "open")
-    await store.within(community).execute_together(
+    await commands.within(community).execute_together(
         [
-            Step(COMMUNITY, community, lambda s: once(s, opened, RoleGranted(me, "owner"))),
-            Step(MEMBERSHIP, membership(community, me), lambda s: once(s, MemberJoined(me))),
+            StreamDecision(COMMUNITY, community, lambda s: once(s, opened, RoleGranted(me, "owner"))),
+            StreamDecision(MEMBERSHIP, membership(community, me), lambda s: once(s, MemberJoined(me))),
         ]
     )
 
 
 @router.put("/me", status_code=204, operation_id="join")
-async def join(here: Newcomer, store: Commanding) -> None:
-    await store.execute(MEMBERSHIP, membership(here.community.id, here.id), lambda s: once(s, MemberJoined(here.id)))  # type: ignore[arg-type,return-value]
+async def join(me: Newcomer, commands: Commanding) -> None:
+    await commands.execute(MEMBERSHIP, membership(me.community.id, me.id), lambda s: once(s, MemberJoined(me.id)))  # type: ignore[arg-type,return-value]
 
 
 @router.post("/archive", status_code=204, operation_id="archive")
-async def archive(here: Owner, store: Commanding) -> None:
-    await store.execute(COMMUNITY, here.community.id, lambda _: [CommunityArchived()])
+async def archive(me: Owner, commands: Commanding) -> None:
+    await commands.execute(COMMUNITY, me.community.id, lambda _: [CommunityArchived()])
 
 
 @router.post("/work", status_code=204, operation_id="work")
-async def work(here: Contributor) -> None:
+async def work(me: Contributor) -> None:
     """For members."""
 
 
 @router.get("/size", operation_id="get_size")
-async def get_size(here: Reader, db: Db, freshness: Annotated[Freshness, fresh(SIZE)]) -> dict[str, int | Freshness]:
-    members = (await db.execute(sa.select(SIZES.c.members).where(SIZES.c.community == here.community.id))).scalar()
+async def get_size(me: Reader, db: Db, freshness: Annotated[Freshness, fresh(SIZE)]) -> dict[str, int | Freshness]:
+    members = (await db.execute(sa.select(SIZES.c.members).where(SIZES.c.community == me.community.id))).scalar()
     return {"members": members or 0, "freshness": freshness}
 
 
@@ -119,7 +120,7 @@ SERVICE = Service(
     metadata=METADATA,
     events=directory,
     routers=(founding, router),
-    own_views=(SIZE,),
+    own_read_models=(SIZE,),
     workers=(a_worker,),
     migrations=Path("none"),
 )

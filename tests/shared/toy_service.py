@@ -13,35 +13,36 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
-from shared.access.permissions import (
+from shared.commands.commands import Outcome
+from shared.events.errors import NotFound
+from shared.events.event import Recorded
+from shared.projections.freshness import Freshness
+from shared.projections.read_model import Change, ReadModel, add, put
+from shared.projections.read_model_table import present, read_model_table
+from shared.service.service import Service
+from shared.tables import service_metadata
+from shared.vault import vault_row
+from shared.web.access.permissions import (
+    CallerInCommunity,
     Contributor,
-    Here,
     Moderator,
     Newcomer,
     Operator,
     Owner,
-    Permission,
     Reader,
     requires,
 )
-from shared.backfill.command import BackfillCommand, Line, LineContext, Source
-from shared.commands import Outcome
-from shared.errors import NotFound
-from shared.event import Recorded
-from shared.http.dependencies import Commanding, Db, IfMatch, fresh
-from shared.http.paging import Listing, Order, Page, page
-from shared.http.words import Answer, Body, words
-from shared.service.service import Service
-from shared.tables import service_metadata
-from shared.vault import secret
-from shared.views.freshness import Freshness
-from shared.views.view import Change, View, add, present, put, view_table
+from shared.web.access.policy import Permission
+from shared.web.backfill.command import BackfillCommand, Line, LineContext, Source
+from shared.web.dependencies import Commanding, Db, IfMatch, fresh
+from shared.web.fields import Answer, Body, words
+from shared.web.paging import Listing, Page, SortOrder, page
 from tests.shared import toy
 from tests.shared.toy import ACCOUNT, NOTES, Account, AccountOpened, Deposited, Notes, NoteWritten
 
 METADATA = service_metadata(facts=True)
 
-LIST = view_table(
+LIST = read_model_table(
     "account_list",
     METADATA,
     key=[sa.Column("community", PG_UUID, nullable=False), sa.Column("account", PG_UUID, nullable=False)],
@@ -59,7 +60,7 @@ def fold(event: AccountOpened | Deposited, record: Recorded) -> list[Change]:
             return [add(LIST, key, balance=amount)]
 
 
-ACCOUNTS = View("accounts", (LIST,), fold)
+ACCOUNTS = ReadModel("accounts", (LIST,), fold)
 
 router = APIRouter(tags=["accounts"])
 everywhere = APIRouter(prefix="/v1/toys", tags=["toys"])
@@ -120,8 +121,8 @@ async def list_accounts(
     )
     if owner is not None:
         select = select.where(LIST.c.owner == owner)
-    newest: Order = [(LIST.c.opened_at, "desc"), (LIST.c.account, "desc")]
-    wealth: Order = [(LIST.c.balance, "desc"), (LIST.c.account, "asc")]
+    newest: SortOrder = [(LIST.c.opened_at, "desc"), (LIST.c.account, "desc")]
+    wealth: SortOrder = [(LIST.c.balance, "desc"), (LIST.c.account, "asc")]
     order = wealth if richest else newest
     rows, following = await page(db, select, order, asked)
     items = [AccountAnswer.model_validate(row) for row in rows]
@@ -144,7 +145,9 @@ async def take_treasure(here: Owner) -> dict[str, str]:
 
 
 @router.post("/revival", operation_id="revive", summary="Even when archived")
-async def revive(here: Annotated[Here, Depends(requires(Permission.OWN, even_archived=True))]) -> dict[str, str]:
+async def revive(
+    here: Annotated[CallerInCommunity, Depends(requires(Permission.OWN, even_archived=True))],
+) -> dict[str, str]:
     return {"id": str(here.id)}
 
 
@@ -193,7 +196,7 @@ async def _run_deposit(context: LineContext, line: DepositLine) -> Outcome[Accou
 
 async def _run_note(context: LineContext, line: NoteLine) -> Outcome[Notes]:
     ref = context.id("words", line.source)
-    words_of_line = secret(context.community.id, context.member, ref, {"text": line.text})
+    words_of_line = vault_row(context.community.id, context.member, ref, {"text": line.text})
     stream = context.id("note", line.source)
     return await context.execute(
         NOTES, stream, lambda state: [] if state.refs else [NoteWritten(ref)], secrets=[words_of_line]
@@ -226,7 +229,7 @@ SERVICE = Service(
     metadata=METADATA,
     events=toy,
     routers=(router, everywhere),
-    own_views=(ACCOUNTS,),
+    own_read_models=(ACCOUNTS,),
     backfill=BACKFILL,
     migrations=Path("none"),
 )

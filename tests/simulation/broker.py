@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from aiokafka import errors
 
-from shared.stream.signature import Headers
+from shared.kafka.signature import Headers
 from tests.simulation.faults import Faults
 from tests.simulation.loop import OUTSIDE, PROCESS, never
 
@@ -37,6 +37,7 @@ class Topic:
     """`partitions` hold the records by offset; `seen` the last sequence of each producer, with its offset."""
 
     partitions: list[list[Record]]
+    settings: dict[str, str]
     seen: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
 
 
@@ -81,10 +82,12 @@ class Broker:
 
     # Topics
 
-    def create(self, name: str, partitions: int) -> type[errors.KafkaError]:
+    def create(self, name: str, partitions: int, settings: Mapping[str, str]) -> type[errors.KafkaError]:
         if name in self.topics:
             return errors.TopicAlreadyExistsError  # type: ignore[no-any-return]
-        self.topics[name] = Topic([[] for _ in range(partitions)])
+        self.topics[name] = Topic(
+            [[] for _ in range(partitions)], {key: settings.get(key, value) for key, value in DEFAULTS.items()}
+        )
         return errors.NoError  # type: ignore[no-any-return]
 
     def delete(self, name: str) -> None:

@@ -1,7 +1,8 @@
 """A small service to be simulated: every event carries a fact of its own, so that losing or doubling one is seen.
 
 Accounts take deposits from everybody and cannot tell a repeated one; a switch is one client's alone and must be as that
-client left it; a note has words in the vault, and whoever writes one is thanked by a reaction.
+client left it; a note has words in the vault, and whoever writes one is thanked by a process manager, unless the thanks
+can never be given.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from uuid import UUID, uuid5
 
 import sqlalchemy as sa
 
-from shared.decider import Decider
-from shared.errors import Conflict
-from shared.event import Catalogue, Event, Recorded
-from shared.identity import derived_id
-from shared.reactions import Order, follow
+from shared.events.catalogue import Catalogue
+from shared.events.decider import Decider
+from shared.events.errors import Conflict
+from shared.events.event import Event, Recorded
+from shared.events.identity import derived_id
+from shared.processes.process_manager import OutgoingCommand, follow
+from shared.projections.read_model import Change, ReadModel, add, include, process_manager, put
+from shared.projections.read_model_table import read_model_table
 from shared.tables import service_metadata
-from shared.views.view import Change, View, add, include, put, reaction, view_table
 
 SERVICE = "ledger"
 PARTITIONS = 3
@@ -40,9 +43,19 @@ class Turned(Event, frozen=True, tag="guildhall.ledger.turned.v1"):
     on: bool
 
 
-class Noted(Event, frozen=True, tag="guildhall.ledger.noted.v1"):
+class NotedV1(Event, frozen=True, tag="guildhall.ledger.noted.v1"):
+    fact: UUID
+
+
+class Noted(Event, frozen=True, tag="guildhall.ledger.noted.v2"):
+    """Written by a release that is newer than the view `count`."""
+
     fact: UUID
     ref: UUID
+
+    @classmethod
+    def upcast(cls, older: NotedV1) -> Noted:
+        return cls(older.fact, older.fact)
 
 
 class Thanked(Event, frozen=True, tag="guildhall.ledger.thanked.v1"):
@@ -50,6 +63,7 @@ class Thanked(Event, frozen=True, tag="guildhall.ledger.thanked.v1"):
 
 
 LedgerEvent = Deposited | Turned | Noted | Thanked
+FormerEvent = Deposited | Turned | NotedV1 | Thanked
 CATALOGUE = Catalogue([Deposited, Turned, Noted, Thanked])
 
 
@@ -106,10 +120,17 @@ def note(fact: UUID, ref: UUID, state: Once) -> list[Noted]:
     return [] if state.done else [Noted(fact, ref)]
 
 
-def thank(event: Noted, record: Recorded) -> Iterator[Order[Once, Thanked]]:
+def thankless(fact: UUID) -> bool:
+    """Whether thanks for that note are refused whenever they are given, and each time with the advice to try again."""
+    return fact.int % 8 == 0
+
+
+def thank(event: Noted, record: Recorded) -> Iterator[OutgoingCommand[Once, Thanked]]:
     """Whoever writes a note is thanked, once."""
 
     def decide(state: Once) -> list[Thanked]:
+        if thankless(event.fact):
+            raise Conflict("Nobody takes these thanks.", retry_after=1)
         return [] if state.done else [Thanked(thanks_for(event.fact))]
 
     yield follow(record, THANKS, derived_id("thanks", record.id), decide)
@@ -120,8 +141,8 @@ def thanks_for(fact: UUID) -> UUID:
 
 
 METADATA = service_metadata(facts=True)
-FACT = view_table("fact", METADATA, key=[sa.Column("community", sa.Uuid), sa.Column("fact", sa.Uuid)], add=["n"])
-STREAM = view_table(
+FACT = read_model_table("fact", METADATA, key=[sa.Column("community", sa.Uuid), sa.Column("fact", sa.Uuid)], add=["n"])
+STREAM = read_model_table(
     "stream",
     METADATA,
     key=[sa.Column("community", sa.Uuid), sa.Column("stream", sa.Uuid)],
@@ -129,7 +150,9 @@ STREAM = view_table(
     add=["events", "amount"],
     include=["members"],
 )
-TALLY = view_table("tally", METADATA, key=[sa.Column("community", sa.Uuid), sa.Column("fact", sa.Uuid)], add=["n"])
+TALLY = read_model_table(
+    "tally", METADATA, key=[sa.Column("community", sa.Uuid), sa.Column("fact", sa.Uuid)], add=["n"]
+)
 
 
 def fold(event: LedgerEvent, record: Recorded) -> Iterator[Change]:
@@ -151,13 +174,13 @@ def fold(event: LedgerEvent, record: Recorded) -> Iterator[Change]:
             assert_never(event)
 
 
-def count(event: LedgerEvent, record: Recorded) -> Iterator[Change]:
+def count(event: FormerEvent, record: Recorded) -> Iterator[Change]:
     yield add(TALLY, (record.community, event.fact), n=1)
 
 
-BOOKS = View("books", (FACT, STREAM), fold)
-COUNT = View("count", (TALLY,), count)
-THANK = reaction("thank", thank)
+BOOKS = ReadModel("books", (FACT, STREAM), fold)
+COUNT = ReadModel("count", (TALLY,), count)
+THANK = process_manager("thank", thank)
 
 FACT_TABLES = {"books": "fact", "count": "tally"}
 """By view, the table that counts each fact."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncpg
 
+from shared import db
 from shared.lease import RENEW
 from tests.simulation.faults import Faults
 from tests.simulation.loop import OUTSIDE, PROCESS, never
@@ -201,6 +202,7 @@ class Engine:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.sync_engine = self
         self.connections: list[Connection] = []
         self.idle: list[Connection] = []
 
@@ -219,6 +221,8 @@ class Engine:
         self.connections = [one for one in self.connections if not one.is_closed()]
         connection = Connection(self.database)
         self.connections.append(connection)
+        which = SimpleNamespace(run_async=lambda _: f"{self.database.name} started {self.database.started}")
+        db._look_which(db._beginnings.setdefault(self, db._Beginning()), which, None)
         return connection
 
     async def dispose(self) -> None:

@@ -16,6 +16,7 @@ KINDS = (
     "pause",
     "duplicate",
     "connections cut",
+    "database went back",
     "broker away",
     "topic lost",
     "clock jump",

@@ -9,8 +9,10 @@ from uuid import UUID
 
 import msgspec
 
-from shared.event import Recorded, encode_data, from_wire, to_wire, wire_name
-from shared.stream.topics import topic_of
+from shared.events.envelope import from_wire, to_wire
+from shared.events.event import Recorded, encode_data, wire_name
+from shared.kafka.heads import Heads
+from shared.kafka.topics import heads_topic_of, topic_of
 from tests.simulation.broker import Record
 from tests.simulation.domain import PARTITIONS, SERVICE, Deposited
 
@@ -29,6 +31,9 @@ class Forger:
         every = self._draw.choice([0.0, 0.0, 0.7, 3.0])
         while every:
             await asyncio.sleep(self._draw.expovariate(1 / every))
+            if self._world.tells_heads and self._draw.random() < 0.5:
+                self._forge_heads()
+                continue
             topic = self._world.broker.topics.get(topic_of(SERVICE))
             partition = self._draw.randrange(PARTITIONS)
             if topic is not None and not self._world.broker.away and topic.partitions[partition]:
@@ -39,7 +44,7 @@ class Forger:
         kind = self._draw.choice(["unsigned", "signature stolen", "copied"])
         value = model.value
         if kind == "copied":
-            partition = (partition + 1) % PARTITIONS
+            partition = (from_wire(value).partition + 1) % PARTITIONS  # after three copies it would be at home again
         else:
             value = to_wire(self._next(partition, from_wire(model.value)))
         self._world.oracle.forged.add((partition, value))
@@ -49,6 +54,15 @@ class Forger:
         self._world.broker.append(
             topic_of(SERVICE), partition, self._world.broker.number(), 1, [(model.key, value, model.timestamp, headers)]
         )
+
+    def _forge_heads(self) -> None:
+        """Heads that say there is nothing, so that every view seems complete."""
+        topic = heads_topic_of(SERVICE)
+        if topic in self._world.broker.topics and not self._world.broker.away:
+            value = msgspec.json.encode(Heads(self._world.now(), (0,) * PARTITIONS))
+            self._world.faults.done["forged"] += 1
+            self._world.trace("FAULT", "forged", "heads")
+            self._world.broker.append(topic, 0, self._world.broker.number(), 1, [(b"", value, 0, ())])
 
     def _next(self, partition: int, model: Recorded) -> Recorded:
         head: int = self._world.ledger.table("log_partition")[partition]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.relay.relay import LOOK
-from shared.stream.topics import topic_of
+from shared.kafka.topics import topic_of
+from shared.relay.topic_watch import LOOK
 from tests.simulation.domain import SERVICE
 
 if TYPE_CHECKING:
     from tests.simulation.broker import Topic
+    from tests.simulation.postgres import Database, Tables
     from tests.simulation.world import World
 
 
@@ -24,10 +24,15 @@ class Harm:
 
     async def run(self) -> None:
         """The faults that befall whole parts, one after another."""
-        kinds = [self._crash, self._pause, self._cut, self._take_broker, self._lose_topic, self._jump, self._silence]
+        # A topic that was lost cannot tell any more how far the log had been: only one of the two loses something.
+        lose = self._set_back if self._world.may_go_back else self._lose_topic
+        kinds = [self._crash, self._pause, self._cut, self._take_broker, lose, self._jump, self._silence]
         weights = [self._draw.choice([0, 1, 1, 2, 4]) for _ in kinds]
         # What befalls topics, and pauses, do no harm at most moments: it takes many of them to find who does not look.
-        weights[kinds.index(self._lose_topic)] *= self._draw.choice([1, 4, 12])
+        if self._world.may_go_back:
+            weights[kinds.index(lose)] = self._draw.choice([1, 2, 4])
+        else:
+            weights[kinds.index(lose)] *= self._draw.choice([1, 4, 12])
         weights[kinds.index(self._pause)] *= self._draw.choice([1, 1, 4, 12])
         if not any(weights):
             return
@@ -38,7 +43,7 @@ class Harm:
 
     async def last(self) -> None:
         """In some seeds the topic is lost at the very end: nothing comes behind that would show it to anybody."""
-        if self._draw.random() < 0.5:
+        if not self._world.may_go_back and self._draw.random() < 0.5:
             await self._lose_topic_unseen()
 
     def _fault(self, kind: str, *words: object) -> None:
@@ -65,10 +70,33 @@ class Harm:
         self._fault("connections cut", database.name)
         if self._draw.random() < 0.4:
             database.away = True
+            database.started += 1
             self._world.later(self._draw.choice([0.5, 2.0, 5.0]), setattr, database, "away", False)
             database.cut()
         else:
             database.cut(lambda: self._draw.random() < 0.5)
+
+    async def _set_back(self) -> None:
+        """To what it held a while ago, mostly the service's and its log: a restore, or a replica that was behind."""
+        ledger, projection = self._world.ledger, self._world.projection
+        database = self._draw.choice([ledger, ledger, ledger, projection])
+        ago, away = self._draw.choice([0, 1, 2, 5, 10, 60]), self._draw.choice([0.5, 2.0, 5.0])
+        twice = self._draw.random() < 0.3
+        if twice:  # what is written now is on no topic
+            await self._take_broker()
+            await asyncio.sleep(3.0)
+        as_it_was = database.copy()
+        self._restore(database, self._world.backups.of(database, ago), away)
+        if twice:
+            # A newer backup is found when there has been writing again: it has events where the topic has others now.
+            self._world.later(away + self._draw.choice([1.5, 3.0, 8.0]), self._restore, database, as_it_was, 0.5)
+
+    def _restore(self, database: Database, backup: Tables, away: float) -> None:
+        if self._world.faults.on:
+            self._fault("database went back", database.name, away)
+            database.away = True
+            database.go_back(backup)
+            self._world.later(away, setattr, database, "away", False)
 
     async def _take_broker(self) -> None:
         if not self._world.broker.away:
@@ -127,7 +155,7 @@ class Harm:
                 broker.append(topic_of(SERVICE), partition, broker.number(), 1, again)
 
     async def _jump(self) -> None:
-        self._world.jumped += timedelta(seconds=self._draw.choice([-3600, -30, -3, 3, 30, 3600]))
+        self._world.jump(self._draw.choice([-3600, -30, -3, 3, 30, 3600]))
         self._fault("clock jump", self._world.jumped)
 
     async def _silence(self) -> None:

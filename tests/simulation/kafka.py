@@ -10,9 +10,9 @@ from typing import Any
 
 from aiokafka import TopicPartition, errors
 
-from shared.event import from_wire
-from shared.stream.signature import Headers
-from tests.simulation.broker import DEFAULTS, Broker, Sent
+from shared.events.envelope import from_wire
+from shared.kafka.signature import Headers
+from tests.simulation.broker import Broker, Sent
 from tests.simulation.loop import OUTSIDE, PROCESS
 
 ROUND_TRIP = 2.5
@@ -132,8 +132,9 @@ class Consumer(Client):
     def subscribe(self, topics: Sequence[str], listener: Any = None) -> None:
         (self._topic,), self._listener = topics, listener
 
-    def unsubscribe(self) -> None:
-        self._positions = {}
+    def pause(self, *partitions: TopicPartition) -> None:
+        for tp in partitions:
+            del self._positions[tp]
 
     def assign(self, partitions: Iterable[TopicPartition]) -> None:
         self._positions = dict.fromkeys(partitions)
@@ -151,6 +152,9 @@ class Consumer(Client):
         self.broker.consumers.remove(self)
         if self._group is not None:
             self.broker.leave(self._group, self._number)
+
+    async def topics(self) -> set[str]:
+        return set(await self._ask(lambda: list(self.broker.topics)))
 
     async def end_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         wanted = list(partitions)
@@ -249,17 +253,23 @@ class Admin(Client):
 
     async def describe_configs(self, resources: Sequence[Any]) -> list[Any]:
         def describe() -> list[Any]:
-            return [
-                SimpleNamespace(resources=[(0, None, 2, each.name, [(key, value) for key, value in DEFAULTS.items()])])
-                for each in resources
-            ]
+            return [SimpleNamespace(resources=[settings(each.name)]) for each in resources]
+
+        def settings(name: str) -> tuple[Any, ...]:
+            topic = self.broker.topics.get(name)
+            if topic is None:
+                return errors.UnknownTopicOrPartitionError.errno, None, 2, name, []
+            return 0, None, 2, name, list(topic.settings.items())
 
         found: list[Any] = await self._ask(describe)
         return found
 
     async def create_topics(self, topics: Sequence[Any]) -> Any:
         def create() -> Any:
-            made = [(each.name, self.broker.create(each.name, each.num_partitions).errno, None) for each in topics]
+            made = [
+                (each.name, self.broker.create(each.name, each.num_partitions, each.topic_configs).errno, None)
+                for each in topics
+            ]
             return SimpleNamespace(topic_errors=made)
 
         return await self._ask(create)

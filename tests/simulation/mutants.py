@@ -3,7 +3,7 @@
 `python -m tests.simulation.mutants [words]` prints at which seed each was caught, counted from 0. With `--quick` the
 seed that caught it the last time (`caught.json`, written by `--write`) is tried first, and the others only where it no
 longer does. A patch that no longer applies is an error. What is imported here is inherited by the forks, so nothing of
-`shared/` may be.
+`shared/` or `deploy/` may be.
 """
 
 from __future__ import annotations
@@ -56,8 +56,11 @@ def plant(patch: Path, folder: Path) -> None:
     """A copy of the kernel and of the simulation, with the bug in it."""
     ignore = shutil.ignore_patterns("__pycache__", "*.patch")
     shutil.copytree(ROOT / "shared", folder / "shared", ignore=ignore)
-    shutil.copytree(HERE, folder / "tests" / "simulation", ignore=ignore)
-    shutil.copy(HERE.parent / "__init__.py", folder / "tests" / "__init__.py")
+    shutil.copytree(ROOT / "deploy" / "operations", folder / "deploy" / "operations", ignore=ignore)
+    for needed in ("doubles", "simulation"):
+        shutil.copytree(HERE.parent / needed, folder / "tests" / needed, ignore=ignore)
+    for package in ("deploy", "tests"):
+        shutil.copy(ROOT / package / "__init__.py", folder / package / "__init__.py")
     done = subprocess.run(
         ["git", "apply", "--unidiff-zero", str(patch)], cwd=folder, capture_output=True, text=True, check=False
     )
@@ -92,7 +95,7 @@ def hunt(patch: Path, seeds: Iterable[int] = range(LIMIT)) -> Caught:
 
 
 def _run(folder: str, seeds: Iterable[int]) -> tuple[int | None, str]:
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("tests", "shared")]:
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("tests", "shared", "deploy")]:
         del sys.modules[name]
     sys.path.insert(0, folder)
     import shared

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from shared.event import from_wire
-from shared.identity import derived_id
+from shared.events.envelope import from_wire
+from shared.events.identity import derived_id
+from shared.kafka.topics import topic_of
 from tests.simulation.broker import Broker, Record
 from tests.simulation.domain import (
     CATALOGUE,
@@ -18,11 +19,15 @@ from tests.simulation.domain import (
     SERVICE,
     UNLUCKY,
     Deposited,
+    LedgerEvent,
     Noted,
     Thanked,
+    thankless,
     thanks_for,
 )
+from tests.simulation.going_back import Past
 from tests.simulation.postgres import Database, Transaction
+from tests.simulation.rows import Row
 from tests.simulation.statements import LogIndex
 
 
@@ -31,16 +36,19 @@ class Violation(Exception):
 
 
 class Oracle:
-    """Watches one world. `acknowledged` and `attempted` are the clients' own record, of facts.
+    """Watches one world. `acknowledged` and `attempted` are the clients' own record, of facts; with those that were
+    acknowledged, how often the log had gone back when they were asked for.
 
     `forged` are the partitions and bytes of records that somebody else wrote: nothing may come of them.
     """
 
     def __init__(self, index: LogIndex, ledger: Database, projection: Database, broker: Broker) -> None:
-        self.acknowledged: set[UUID] = set()
+        self.acknowledged: dict[UUID, int] = {}
         self.attempted: set[UUID] = set()
         self.forged: set[tuple[int, bytes]] = set()
+        self.past = Past()
         self._index = index
+        self._projection = projection
         self._broker = broker
         self._facts: dict[tuple[int, int], UUID] = {}
         self._sent = [0] * PARTITIONS
@@ -50,6 +58,8 @@ class Oracle:
         ledger.before_commit.append(self._see_lease)
         ledger.committed += [self._see_log, self._see_views]
         projection.committed.append(self._see_views)
+        ledger.went_back += [self._see_log_back, self._see_views_back]
+        projection.went_back.append(self._see_views_back)
         broker.appended.append(self._see_topic)
 
     # At every commit
@@ -64,16 +74,35 @@ class Oracle:
             if len(positions) != head or (positions and positions[-1] != head):
                 missing = sorted(set(range(1, head + 1)) - set(positions))
                 raise Violation(f"gap in the log: partition {partition} is at {head} without positions {missing}")
+        if touched and ("agreed", None) in transaction.writes:
+            self.past.upheavals += 1
+        for table, key in transaction.writes:
+            if table == "log" and key in self._facts:
+                self._known.discard(self._facts.pop(key))
         for (table, key), row in transaction.writes.items():
-            if table == "log":
+            if table == "log" and row is not None:
                 versions = [version for version, _ in self._index.streams[row["stream"]]]
                 if versions != list(range(1, len(versions) + 1)):
                     raise Violation(f"stream out of order: {row['stream']} has versions {versions}")
-                fact = CATALOGUE.decode(row["type"], row["data"]).fact  # type: ignore[attr-defined]
+                fact = _fact(row)
                 if fact in self._known:
                     raise Violation(f"double fact in the log: {fact} at {key}")
                 self._known.add(fact)
                 self._facts[key] = fact
+                if wrong := self.past.written(key, row):
+                    raise Violation(wrong)
+
+    def _see_log_back(self, database: Database) -> None:
+        before = set(self._facts.values())
+        log = database.table("log").items()
+        self._facts = {key: _fact(row) for key, row in log}
+        self._known = set(self._facts.values())
+        self.past.went_back(before - self._known)
+
+    def _see_views_back(self, database: Database) -> None:
+        self._marks = {key: position for key, position in self._marks.items() if key[0] != database.name}
+        for key, row in database.table("watermark").items():
+            self._marks[database.name, *key] = row[0]
 
     def _see_views(self, database: Database, transaction: Transaction) -> None:
         """Whatever a mark has passed is folded once or parked once; nothing is counted twice; marks never go back."""
@@ -92,9 +121,9 @@ class Oracle:
             self._marks[database.name, *key] = row[0]
 
     def _is_folded(self, database: Database, view: str, partition: int, position: int) -> None:
-        fact = self._facts.get((partition, position))
+        fact = self._read_as(database, (partition, position))
         if fact is None:
-            raise Violation(f"phantom: {view} has read {partition}/{position}, which is not in the log")
+            raise Violation(f"phantom: {view} has read {partition}/{position}, which is not where it reads")
         row = database.table(FACT_TABLES[view]).get((COMMUNITY, fact))
         parked = database.table("parked").get((view, SERVICE, partition, position)) is not None
         counted = 0 if row is None else row["n"]
@@ -103,6 +132,12 @@ class Oracle:
                 f"lost in a view: {view}'s mark has passed {partition}/{position}, whose fact counts {counted} times"
                 f" and {'parked too' if parked else 'not parked'}"
             )
+
+    def _read_as(self, database: Database, place: tuple[int, int]) -> UUID | None:
+        """The fact that a view's reader finds there: on the topic what came first, whatever became of the log since."""
+        if database is not self._projection:
+            return self._facts.get(place)
+        return self.past.first[place].fact if place in self.past.first else None
 
     def _see_lease(self, database: Database, transaction: Transaction) -> None:
         """A checkpoint is moved by whoever holds the lease at that moment."""
@@ -118,27 +153,27 @@ class Oracle:
                 )
 
     def _see_topic(self, name: str, partition: int, records: list[Record]) -> None:
-        """What is on the topic is in the log, at that position."""
+        """What is on the topic is in the log at that position, or was when it was sent."""
+        if name != topic_of(SERVICE):
+            return
         for record in self.genuine(partition, records):
-            self._sent[partition] = max(self._sent[partition], from_wire(record.value).position)
             found = from_wire(record.value)
-            row = self._index.rows[partition].get(found.position)
-            if row is None or row["id"] != found.id or row["data"] != found.data:
-                raise Violation(
-                    f"phantom on the topic: {name}/{partition} has {found.position}, which is not in the log"
-                )
+            self._sent[partition] = max(self._sent[partition], found.position)
+            if wrong := self.past.sent(found):
+                raise Violation(wrong)
 
     # At the end
 
     def check_log(self) -> None:
         """What was acknowledged is there, and nothing that nobody wanted."""
         facts = Counter(self._facts.values())
-        lost = self.acknowledged - facts.keys()
+        lost = [f for f, asked in self.acknowledged.items() if f not in facts and not self.past.excuses(f, asked)]
         if lost:
             raise Violation(f"acknowledged fact lost: {sorted(lost)[:3]}, {len(lost)} in all")
         events = [row for rows in self._index.rows for row in rows.values()]
         decoded = [(row, CATALOGUE.decode(row["type"], row["data"])) for row in events]
-        thanks = {thanks_for(event.fact): row["id"] for row, event in decoded if isinstance(event, Noted)}
+        notes = [(row, event) for row, event in decoded if isinstance(event, Noted) and not thankless(event.fact)]
+        thanks = {thanks_for(event.fact): row["id"] for row, event in notes}
         unwanted = facts.keys() - self.attempted - thanks.keys()
         if unwanted:
             raise Violation(f"fact from nowhere: {sorted(unwanted)[:3]}")
@@ -160,9 +195,21 @@ class Oracle:
             if seen != set(self._index.positions[partition]):
                 missing = sorted(set(self._index.positions[partition]) - seen)
                 raise Violation(f"topic differs from the log: partition {partition} lacks {missing[:5]}")
+        if (different := self.differs()) is not None:
+            raise Violation(f"log differs from what readers have: {different}")
+
+    def differs(self) -> str | None:
+        """What the log has not as the topic first had it, which is what every reader has."""
+        for (partition, position), first in self.past.first.items():
+            row = self._index.rows[partition].get(position)
+            if row is None or row["id"] != first.id:
+                return f"{partition}/{position} is {first.id} for readers and {row and row['id']} in the log"
+        return None
 
     def check_parked(self, database: Database) -> None:
-        """Parked is what cannot be folded and what follows it in its stream, nothing else."""
+        """Parked is what cannot be folded and what follows it in its stream, what is of an unknown version, and
+        that of which the commands are refused.
+        """
         unlucky: set[UUID] = set()
         expected = set()
         for partition, rows in enumerate(self._index.rows):
@@ -172,6 +219,10 @@ class Oracle:
                     unlucky.add(row["stream"])
                 if row["stream"] in unlucky:
                     expected.add(("books", SERVICE, partition, position))
+                refused = [("count", True), ("thank", thankless(event.fact))] if isinstance(event, Noted) else []
+                for view, is_parked in refused:
+                    if is_parked and (view, SERVICE, partition) in database.table("watermark"):
+                        expected.add((view, SERVICE, partition, position))
         found = set(database.table("parked"))
         if found != expected:
             raise Violation(f"parked wrongly in {database.name}: {sorted(found ^ expected)[:3]}")
@@ -182,3 +233,8 @@ class Oracle:
             raise Violation(
                 f"rebuild differs: {what} has {len(live)} rows live, {len(rebuilt)} rebuilt; first {different}"
             )
+
+
+def _fact(row: Row) -> UUID:
+    event: LedgerEvent = CATALOGUE.decode(row["type"], row["data"])  # type: ignore[assignment]
+    return event.fact

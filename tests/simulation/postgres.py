@@ -27,6 +27,8 @@ Answer: TypeAlias = Callable[[Any, BaseException | None], None]
 Statement: TypeAlias = Callable[["Transaction", Sequence[Any]], Any]
 """A plain function, or a generator that yields `Locks` and is given those it got."""
 Work: TypeAlias = Generator["Locks", Sequence[Place], Any]
+Tables: TypeAlias = dict[str, dict[Any, Any]]
+"""Rows by table and key. A row is never changed, only put in the place of another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,15 @@ class Database:
         self.faults = faults
         self.clock = clock
         self.find = find
-        self.tables: dict[str, dict[Any, Any]] = {}
+        self.tables: Tables = {}
         self.away = self.over = False
+        self.started = 1
+        """How often the server has been started."""
         self.before_commit: list[Callable[[Database, Transaction], None]] = []
         self.committed: list[Callable[[Database, Transaction], None]] = []
         self.not_renewed: list[Callable[..., None]] = []
         """Told of the lease that its holder asked to renew and heard that it has not."""
+        self.went_back: list[Callable[[Database], None]] = []
         self.sessions: dict[Session, None] = {}
         self._holders: dict[Place, dict[Transaction, bool]] = {}
         self._waiting: dict[Place, deque[Execution]] = {}
@@ -74,6 +79,21 @@ class Database:
         for session in list(self.sessions):
             if chosen():
                 session.broken()
+
+    def copy(self) -> Tables:
+        """What is committed: a backup."""
+        return {name: dict(rows) for name, rows in self.tables.items()}
+
+    def go_back(self, backup: Tables) -> None:
+        """The server ends, with all that is under way, and begins anew with what it held then."""
+        self.started += 1
+        self.cut()
+        for name in {**self.tables, **backup}:
+            rows = self.table(name)
+            rows.clear()
+            rows.update(backup.get(name, {}))
+        for watch in self.went_back:
+            watch(self)
 
     # Locks
 

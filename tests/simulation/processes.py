@@ -8,17 +8,22 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from shared.commands import Commands
+from shared.cancellation import only_own_cancellation
+from shared.commands.commands import Commands
+from shared.db import Held, ends_with_database
 from shared.lease import Lease, lead
 from shared.log.postgres import PostgresLog
-from shared.reactions import carry_out
+from shared.processes.process_manager import dispatch
+from shared.projections.heads import QUICKLY, HeadsFollower
+from shared.projections.movement import Movement
+from shared.projections.runners import ProjectionRunners
+from shared.projections.store_postgres import PostgresReadModelStore
+from shared.relay.heads_publisher import HeadsPublisher
 from shared.relay.relay import Relay
-from shared.stream.kafka_source import KafkaSource
-from shared.stream.log_source import LogSource
-from shared.stream.source import Marks, Source
-from shared.tasks import only_own_cancellation
-from shared.views.readers import Readers
-from shared.views.store_postgres import PostgresViewStore
+from shared.subscription.kafka_source import KafkaSource
+from shared.subscription.log_source import LogSource
+from shared.subscription.source import Marks, Source
+from tests.simulation.claims import ask_how_far
 from tests.simulation.domain import BOOKS, CATALOGUE, COUNT, PARTITIONS, SERVICE, THANK
 from tests.simulation.driver import Engine
 from tests.simulation.loop import PROCESS, Process
@@ -37,6 +42,7 @@ class Instance:
         self.name = name
         self.process: Process | None = None
         self.commands: Commands | None = None
+        self.relay: Relay | None = None
         self.engines: list[Engine] = []
         self.asked: dict[asyncio.Future[Any], None] = {}
         self._main = main
@@ -59,7 +65,7 @@ class Instance:
         world.leading.pop((process, "reactions"), None)
         for engine in self.engines:
             engine.hang_up()
-        self.engines, self.commands = [], None
+        self.engines, self.commands, self.relay = [], None, None
         asked, self.asked = self.asked, {}
         for future in asked:
             if not future.done():
@@ -89,17 +95,18 @@ async def run_service(instance: Instance) -> None:
     log = PostgresLog(engine, SERVICE, PARTITIONS)
     await log.start()
     commands = Commands(log, CATALOGUE)
-    relay = Relay(log, engine, world.settings)
+    ends_with_database(engine, commands.forget)
+    relay = instance.relay = Relay(log, engine, world.settings)
     log.appended.append(relay.wake)
     instance.commands = commands
 
     async def views(lease: Lease) -> None:
         source = LogSource(log)
         log.appended.append(source.wake)
-        store = PostgresViewStore(engine)
+        store = PostgresReadModelStore(engine)
         with world.leads(lease):
             try:
-                await Readers([BOOKS], lambda *_: source, store, PARTITIONS).run()
+                await ProjectionRunners([BOOKS], lambda *_: source, store, PARTITIONS).run()
             finally:
                 log.appended.remove(source.wake)
                 await store.close()
@@ -108,14 +115,16 @@ async def run_service(instance: Instance) -> None:
         def make(*_: object) -> Source:
             return KafkaSource(world.settings, SERVICE)
 
-        store = PostgresViewStore(engine, execute=partial(carry_out, commands))
+        store = PostgresReadModelStore(engine, execute=partial(dispatch, commands))
         with world.leads(lease):
             try:
-                await Readers([THANK], make, store, PARTITIONS).run()
+                await ProjectionRunners([THANK], make, store, PARTITIONS).run()
             finally:
                 await store.close()
 
+    heads = HeadsPublisher(engine, world.settings, SERVICE)
     await asyncio.gather(
+        *([supervise(world, "heads", heads.run)] if world.tells_heads else []),
         supervise(world, "relay", relay.run),
         supervise(world, "views", partial(lead, engine, "views", views)),
         supervise(world, "reactions", partial(lead, engine, "reactions", reactions)),
@@ -133,13 +142,17 @@ async def run_projection(instance: Instance) -> None:
         return KafkaSource(world.settings, source)
 
     async def read() -> None:
-        store = PostgresViewStore(engine)
+        store = PostgresReadModelStore(engine)
         try:
-            await Readers([BOOKS, COUNT], make, store, PARTITIONS).run()
+            await ProjectionRunners([BOOKS, COUNT], make, store, PARTITIONS).run()
         finally:
             await store.close()
 
-    await supervise(world, "topic views", read)
+    parts = {"topic views": read}
+    if world.tells_heads:
+        parts["heads"] = HeadsFollower(Held(engine, 1, QUICKLY), world.settings, SERVICE, Movement()).run
+        parts["answers"] = partial(ask_how_far, world, engine)
+    await asyncio.gather(*(supervise(world, name, part) for name, part in parts.items()))
 
 
 def current() -> Process:

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
+from shared.kafka.topics import ensure_topics
 from shared.log.postgres import PostgresLog
+from shared.projections.store_postgres import PostgresReadModelStore
 from shared.settings import Settings
-from shared.stream.kafka_source import KafkaSource
-from shared.stream.topics import ensure_topics
-from shared.views.store_postgres import PostgresViewStore
+from shared.subscription.kafka_source import KafkaSource
 from tests.shared.board import TABLES
 from tests.shared.log.log_conformance import LogConformance, one, outcome, positions
-from tests.shared.stream.source_conformance import PARTITIONS, SourceConformance
-from tests.shared.stream.topic_feed import TopicFeed
-from tests.shared.views.view_store_conformance import ViewStoreConformance
+from tests.shared.projections.view_store_conformance import ViewStoreConformance
+from tests.shared.subscription.source_conformance import PARTITIONS, SourceConformance
+from tests.shared.subscription.topic_feed import TopicFeed
 from tests.simulation import kafka
 from tests.simulation.broker import Broker
 from tests.simulation.driver import Engine
@@ -46,6 +46,7 @@ def engine() -> Any:
     """Of a database in memory with a log of twelve partitions."""
     database = Database("toy", no_faults(), now, lambda sql: find(sql))
     index = LogIndex(database, 12)
+    database.table("agreed")[None] = database.started  # as a relay would have found it
     find = finder(log_statements(index), lease_statements(), also=lambda _: None)
     return Engine(database)
 
@@ -85,11 +86,11 @@ class TestPostgresLogOverTheFake(LogConformance):
 
 class TestPostgresViewStoreOverTheFake(ViewStoreConformance):
     @pytest.fixture
-    async def store(self) -> AsyncIterator[PostgresViewStore]:
+    async def store(self) -> AsyncIterator[PostgresReadModelStore]:
         known = (watermark_statements(), parked_statements(), ordinal_statements())
         database = Database("board", no_faults(), now, finder(*known, also=Tables(TABLES)))
         engine: Any = Engine(database)
-        store = PostgresViewStore(engine)
+        store = PostgresReadModelStore(engine)
         yield store
         await store.close()
 

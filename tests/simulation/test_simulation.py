@@ -6,6 +6,7 @@ All of it runs in processes of its own: time, chance and the clients of Kafka ar
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from tests import unmeasured
 from tests.simulation import mutants
 
 SEEDS = 200
@@ -23,11 +23,11 @@ TRACES = "from tests.simulation.seed import quiet, run_seed; quiet(); print(*[ru
 
 
 def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Without coverage, which the simulation does not need and which would make it three times as slow."""
+    """In a process of its own, which is not measured."""
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
-        env=unmeasured.environment() | environment,
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=False,

@@ -7,14 +7,15 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from shared.views import member_sets, store_postgres
+from shared.projections import freshness, heads, member_sets, parked_postgres, store_postgres
 from tests.simulation.postgres import Locks, Statement, Transaction, Work
 from tests.simulation.rows import Row, columns, reads, row_type, says
 from tests.simulation.statements import _known, row_locks
 
 WATERMARK = row_type("view", "partition", "position", "kafka_offset", "moved_at")
 MOVED = row_type("moved_at")
-PARKED = row_type(*store_postgres.FIELDS.split(", "))
+TOPIC = row_type("source", "partition", "position", "views", "head", "at", "caught_up_at", "now")
+PARKED = row_type(*parked_postgres.FIELDS.split(", "))
 ORDINAL = row_type("community", "member", "ordinal")
 STREAMS = "select distinct view, stream from parked where view = any($1::text[]) and stream is not null"
 COUNTS = "select view, count(*) as n from parked where view = any($1::text[]) group by view"
@@ -22,7 +23,6 @@ COUNTS = "select view, count(*) as n from parked where view = any($1::text[]) gr
 
 def watermark_statements() -> dict[str, Statement]:
     """A watermark's row is `(position, kafka_offset, moved_at, caught_up_at)` by view, source and partition."""
-    store = store_postgres
 
     @reads
     def watermarks(transaction: Transaction, given: Sequence[Any]) -> list[Row]:
@@ -51,17 +51,20 @@ def watermark_statements() -> dict[str, Statement]:
             row = transaction.get("watermark", key)
             if row is None:
                 continue
-            if says(store.MOVE, "w.position = s.before") and row[0] != before:
+            if says(store_postgres.MOVE, "w.position = s.before") and row[0] != before:
                 continue
-            if says(store.MOVE, "w.moved_at = s.token") and row[2] != token:
+            if says(store_postgres.MOVE, "w.moved_at = s.token") and row[2] != token:
                 continue
-            caught_up = _latest(row[3], None if recorded_at is None else min(recorded_at, transaction.now))
+            caught_up = row[3]
+            if recorded_at is not None:
+                before = caught_up if caught_up is not None and caught_up <= transaction.now else None
+                caught_up = _latest(before, recorded_at if recorded_at <= transaction.now else None)
             transaction.put("watermark", key, (position, offset, transaction.now, caught_up))
             moved.append(MOVED((transaction.now,)))
         return moved
 
-    def caught_up(transaction: Transaction, given: Sequence[Any]) -> Work:
-        views, source, partitions, positions, ago = given
+    def note(transaction: Transaction, given: Sequence[Any]) -> Work:
+        views, source, partitions, positions = given
         keys = [
             ((view, source, partition), position)
             for view in views
@@ -69,11 +72,13 @@ def watermark_statements() -> dict[str, Statement]:
         ]
         yield Locks(row_locks("watermark", [key for key, _ in keys]))
         updated = 0
+        told = transaction.get("log_head", source)
+        guarded = says(store_postgres.NOTE, "w.position >= h.positions[w.partition + 1]")
         for key, position in keys:
             row = transaction.get("watermark", key)
             if row is not None and row[0] >= position:
-                at = _latest(row[3], transaction.now - timedelta(seconds=ago))
-                transaction.put("watermark", key, (*row[:3], at))
+                if told is not None and (not guarded or row[0] >= told[1][key[2]]):
+                    transaction.put("watermark", key, (*row[:3], told[0]))
                 updated += 1
         return f"UPDATE {updated}"
 
@@ -85,12 +90,55 @@ def watermark_statements() -> dict[str, Statement]:
         return "UPDATE 1"
 
     return _known(
-        (store, "WATERMARKS", watermarks),
-        (store, "PREPARE", prepare),
-        (store, "MOVE", move),
-        (store, "CAUGHT_UP", caught_up),
-        (store, "TOUCH", touch),
+        (store_postgres, "WATERMARKS", watermarks),
+        (store_postgres, "PREPARE", prepare),
+        (store_postgres, "MOVE", move),
+        (store_postgres, "NOTE", note),
+        (parked_postgres, "TOUCH", touch),
     )
+
+
+def heads_statements() -> dict[str, Statement]:
+    """A row of heads is `(at, positions)` by source."""
+
+    def keep(transaction: Transaction, given: Sequence[Any]) -> Work:
+        source, at, positions, bound = given
+        if at > transaction.now + timedelta(seconds=bound):
+            return "INSERT 0 0"
+        yield Locks([("log_head", source)])
+        row, at = transaction.get("log_head", source), min(at, transaction.now)
+        guarded = says(heads.KEEP, "where excluded.at >= h.at or h.at > now()")
+        if row is None or not guarded or at >= row[0] or row[0] > transaction.now:
+            transaction.put("log_head", source, (at, tuple(positions)))
+        return "INSERT 0 1"
+
+    @reads
+    def topics(transaction: Transaction, given: Sequence[Any]) -> list[Row]:
+        views, sources, partitions = given
+        found = []
+        for source in sources:
+            told = transaction.get("log_head", source)
+            for partition in range(partitions):
+                rows = [transaction.get("watermark", (view, source, partition)) for view in views]
+                rows = [row for row in rows if row is not None]
+                noted = [row[3] for row in rows if row[3] is not None]
+                found.append(
+                    TOPIC(
+                        (
+                            source,
+                            partition,
+                            min((row[0] for row in rows), default=None),
+                            len(rows),
+                            None if told is None else told[1][partition],
+                            None if told is None else told[0],
+                            min(noted) if noted and len(noted) == len(rows) else None,
+                            transaction.database.clock(),
+                        )
+                    )
+                )
+        return found
+
+    return _known((heads, "KEEP", keep), (freshness, "TOPICS", topics))
 
 
 def _latest(one: Any, other: Any) -> Any:
@@ -99,7 +147,6 @@ def _latest(one: Any, other: Any) -> Any:
 
 def parked_statements() -> dict[str, Statement]:
     """A parked event's row is that of the table, by view, source, partition and position."""
-    store = store_postgres
 
     def park(transaction: Transaction, given: Sequence[Any]) -> Work:
         for row in columns(given):
@@ -164,11 +211,11 @@ def parked_statements() -> dict[str, Statement]:
         STREAMS: streams,
         COUNTS: counts,
         **_known(
-            (store, "PARK", park),
-            (store, "PARKED", parked),
-            (store, "PARKED_WITH", parked_with),
-            (store, "UNPARK", unpark),
-            (store, "KEEP", keep),
+            (store_postgres, "PARK", park),
+            (parked_postgres, "PARKED", parked),
+            (parked_postgres, "PARKED_WITH", parked_with),
+            (parked_postgres, "UNPARK", unpark),
+            (parked_postgres, "KEEP", keep),
         ),
     }
 

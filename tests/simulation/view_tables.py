@@ -1,4 +1,5 @@
-"""What the statements on the views' own tables mean, read off the words that `shared/views/sql.py` puts together."""
+"""What the statements on the views' own tables mean, read off the words that `shared/projections/sql.py` puts
+together."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ import asyncpg
 import msgspec
 import sqlalchemy as sa
 
-from shared.views.view import NEVER
+from shared.projections.read_model_table import NEVER
 from tests.simulation.postgres import Locks, Statement, Transaction, Work
 from tests.simulation.rows import Row, columns, row_type
 from tests.simulation.statements import row_locks
@@ -32,7 +33,7 @@ class Tables:
         self._types = {table.name: row_type(*(column.name for column in table.c)) for table in tables}
 
     def __call__(self, sql: str) -> Statement | None:
-        """The meaning of one of the statements that `shared/views/sql.py` makes."""
+        """The meaning of one of the statements that `shared/projections/sql.py` makes."""
         for shape, make in ((_INSERT, self._insert), (_READ, self._read), (_WRITE, self._write), (_ALL, self._all)):
             found = shape.match(sql)
             if found is not None:

@@ -17,27 +17,37 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from shared.kafka.heads import HeadsWire
+from shared.kafka.topics import BROKER_AWAY, TopicProblem, ensure_topics, topic_of
 from shared.lease import Lease
+from shared.projections.runner import ProjectionRunner
+from shared.projections.store_postgres import PostgresReadModelStore
 from shared.settings import Settings
-from shared.stream.kafka_source import KafkaSource
-from shared.stream.topics import BROKER_AWAY, TopicProblem, ensure_topics, topic_of
-from shared.views.reader import Reader
-from shared.views.store_memory import MemoryViewStore
-from shared.views.store_postgres import PostgresViewStore
+from shared.subscription.kafka_source import KafkaSource
+from tests.doubles.rows import rows_of
+from tests.doubles.view_store import MemoryReadModelStore
 from tests.simulation import kafka
 from tests.simulation.broker import Broker
+from tests.simulation.claims import Claims
 from tests.simulation.clients import Client
 from tests.simulation.domain import BOOKS, COUNT, FACT, PARTITIONS, SERVICE, STREAM, TALLY, THANK
 from tests.simulation.driver import Engine
 from tests.simulation.faults import Faults
 from tests.simulation.forger import Forger
+from tests.simulation.going_back import Backups, operate
 from tests.simulation.harm import Harm
 from tests.simulation.loop import OUTSIDE, Loop, Process
 from tests.simulation.oracle import Oracle, Violation
 from tests.simulation.postgres import Database
 from tests.simulation.processes import Instance, current, run_projection, run_service
+from tests.simulation.recover_statements import recover_statements
 from tests.simulation.statements import LogIndex, finder, lease_statements, log_statements, relay_statements
-from tests.simulation.view_statements import ordinal_statements, parked_statements, watermark_statements
+from tests.simulation.view_statements import (
+    heads_statements,
+    ordinal_statements,
+    parked_statements,
+    watermark_statements,
+)
 from tests.simulation.view_tables import Tables
 
 CONVERGE = 60.0
@@ -59,6 +69,11 @@ class World:
         self.unlucky = self.random.choice([0.0, 0.0, 0.05])
         self.grouped = self.random.random() < 0.5
         self.duration = self.random.uniform(8, 20)
+        self.tells_heads = self.random.random() < 0.35
+        # What an answer may claim of a log that has gone back is no question for those who ask all the time.
+        self.may_go_back = not self.tells_heads and self.random.random() < 0.45
+        if self.may_go_back:  # to have something to lose, and to go on after it
+            self.duration += 15
         self.settings = Settings(partitions=PARTITIONS, kafka="simulated", record_secret=SecretStr("simulated"))
         self.busy = self.patient = True
         self.processes: list[Process] = []
@@ -71,26 +86,40 @@ class World:
         self.failed: asyncio.Future[None] = loop.create_future()
         self._hash = hashlib.blake2b(digest_size=12)
         self._tell = tell
-        known = (lease_statements(), watermark_statements(), parked_statements(), ordinal_statements())
+        known = [lease_statements(), watermark_statements(), parked_statements(), ordinal_statements()]
+        known.append(heads_statements())
         tables = Tables([FACT, STREAM, TALLY])
         self.ledger = Database(SERVICE, self.faults, self.now, lambda sql: find(sql))
         self.projection = Database("projection", self.faults, self.now, finder(*known, also=tables))
         self.index = LogIndex(self.ledger, PARTITIONS)
-        find = finder(*known, log_statements(self.index), relay_statements(), also=tables)
+        known += [log_statements(self.index), relay_statements(self.index), recover_statements(self.index)]
+        find = finder(*known, also=tables)
+        self.backups = Backups(self.ledger, self.projection)
         self.broker = kafka.Client.broker = Broker(self.faults, PARTITIONS)
         self.oracle = Oracle(self.index, self.ledger, self.projection, self.broker)
+        self.claims = Claims(self.ledger, self.broker, HeadsWire(self.settings, SERVICE), self.clock_time)
         self.broker.appended.append(self._trace_append)
         for database in (self.ledger, self.projection):
             database.committed.append(self._trace_commit)
-            database.not_renewed.append(self._told)
+            database.not_renewed.append(self._not_renewed)
         self.services = [Instance(self, f"service {n}", run_service) for n in (1, 2)]
         self.projections = [Instance(self, f"projection {n}", run_projection) for n in (1, 2)]
+        self.operators = [Instance(self, "operator", operate)] if self.may_go_back else []
 
     # Time, trace, violations
 
     def now(self) -> datetime:
         """The database server's wall clock."""
         return EPOCH + timedelta(seconds=self.loop.now) + self.jumped
+
+    def clock_time(self, at: datetime | None = None) -> float:
+        """The loop's time at which the servers' clock says this, or its own now."""
+        return self.loop.now if at is None else (at - self.jumped - EPOCH).total_seconds()
+
+    def jump(self, seconds: float) -> None:
+        """The databases' clock is set."""
+        self.jumped += timedelta(seconds=seconds)
+        self.claims.clock_set(seconds)
 
     def later(self, delay: float, call: Callable[..., Any], *arguments: Any) -> None:
         self.loop.call_later(delay, call, *arguments, context=OUTSIDE)
@@ -134,7 +163,7 @@ class World:
         finally:
             self.leading.pop((process, lease.name), None)
 
-    def _told(self, *lease: Any) -> None:
+    def _not_renewed(self, *lease: Any) -> None:
         """A process has heard that it did not renew this lease, since another has it."""
         self.later(TOLD, self._lets_go, current(), Lease(*lease))
 
@@ -148,13 +177,14 @@ class World:
 
     async def run(self) -> None:
         await self.make_topic()
-        for instance in (*self.services, *self.projections):
+        for instance in (*self.services, *self.projections, *self.operators):
             instance.start()
         clients = [asyncio.create_task(Client(self, n).run()) for n in range(3)]
+        clients.append(asyncio.create_task(Client(self, 3).read()))
         harm = Harm(self)
         harming = asyncio.create_task(harm.run())
         forging = asyncio.create_task(self.forger.run())
-        watch = asyncio.create_task(self._watch())
+        watch = asyncio.gather(self._watch(), self.backups.run())
         await self._or_failed(asyncio.sleep(self.duration))
         harming.cancel()
         forging.cancel()
@@ -233,13 +263,23 @@ class World:
             }
             if not found.issuperset(range(1, head + 1)):
                 return f"topic partition {partition} lacks positions of {head}"
+        if self.tells_heads and self.claims.fresh_since < self.loop.now - 1.0:
+            return "no answer says that nothing is missing"
+        if (different := self.oracle.differs()) is not None:
+            return f"log and topic: {different}"
         for database, views in ((self.ledger, (BOOKS, THANK)), (self.projection, (BOOKS, COUNT))):
             for view in views:
+                if view is BOOKS and self._is_to_be_rebuilt(database):
+                    continue
                 for partition, head in heads.items():
                     mark = database.table("watermark").get((view.name, SERVICE, partition))
                     if head and (mark is None or mark[0] != head):
                         return f"{view.name} in {database.name} has read {mark and mark[0]} of {head} in {partition}"
         return None
+
+    def _is_to_be_rebuilt(self, database: Database) -> bool:
+        """Whether a database's views of its own log may have folded what was set aside, as `recover` says then."""
+        return database is self.ledger and bool(self.oracle.past.aside)
 
     async def _converge_and_check(self, clients: list[asyncio.Task[None]]) -> None:
         """Look at what all came to, once more where a request that was long under way has come meanwhile."""
@@ -252,8 +292,9 @@ class World:
         oracle = self.oracle
         oracle.check_log()
         oracle.check_topic(topic_of(SERVICE))
-        oracle.check_parked(self.projection)
-        oracle.check_parked(self.ledger)
+        for database in (self.projection, self.ledger):
+            if not self._is_to_be_rebuilt(database):
+                oracle.check_parked(database)
         for what, live, rebuilt in compared:
             oracle.check_rows(what, live, rebuilt)
 
@@ -262,18 +303,20 @@ class World:
         rebuilt = (await self._rebuild()).tables
         found = []
         for database, tables in ((self.ledger, (FACT, STREAM)), (self.projection, (FACT, STREAM, TALLY))):
-            store = PostgresViewStore(Engine(database))  # type: ignore[arg-type]
+            if self._is_to_be_rebuilt(database):
+                continue
+            store = PostgresReadModelStore(Engine(database))  # type: ignore[arg-type]
             for table in tables:
                 rows = rebuilt.get(table.name, {})
-                live = await store.rows(table)
+                live = await rows_of(store, table)
                 found.append((f"{database.name}.{table.name}", live, [rows[key] for key in sorted(rows)]))
         return found
 
-    async def _rebuild(self) -> MemoryViewStore:
+    async def _rebuild(self) -> MemoryReadModelStore:
         """The projection's views from the topic's beginning, in the store that all others are held to."""
-        store = MemoryViewStore(clock=self.now)
+        store = MemoryReadModelStore(clock=self.now)
         source = KafkaSource(self.settings, SERVICE)
-        reading = asyncio.create_task(Reader([BOOKS, COUNT], [source], store).run())
+        reading = asyncio.create_task(ProjectionRunner([BOOKS, COUNT], [source], store).run())
         heads = self.ledger.table("log_partition")
         for _ in range(600):
             marks = store.marks

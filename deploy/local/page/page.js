@@ -84,6 +84,10 @@ async function refreshCommunities() {
   if (largest) await refreshNumbers(largest);
 }
 
+function counted(events) {  // null: nobody says just now how far a log is
+  return events === null ? "?" : number.format(events);
+}
+
 async function refreshNumbers({ slug, name, last }) {
   const day = last.toISOString().slice(0, 10);
   const first = new Date(Date.UTC(last.getUTCFullYear(), last.getUTCMonth() - 11, 1)).toISOString().slice(0, 10);
@@ -93,7 +97,7 @@ async function refreshNumbers({ slug, name, last }) {
   ]);
   byId("whose").textContent = name;
   byId("until").textContent = WORDS.until.replace("{day}", day)
-    .replace("{lag}", number.format(influence.freshness.lag_events ?? 0));
+    .replace("{lag}", counted(influence.freshness.lag_events));
   byId("influence").replaceChildren(...influence.items.map((one) => row(one.member_id.slice(0, 8),
     element("td", points.format(one.score), "number"), figure(one.reach),
     element("td", points.format(one.resonance), "number"), element("td", points.format(one.authority), "number"))));

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from services.content.authorship import Actor, must_be_allowed
 from services.content.events import AcceptanceWithdrawn, AnswerAccepted
 from services.content.replies.domain import Reply
-from services.content.texts import Actor, must_be_allowed
 from services.content.threads.domain import Thread, ThreadEvent, existing
-from shared.errors import Conflict, NotFound
-from shared.history import Occasion
+from shared.events.errors import Conflict, NotFound
+from shared.events.history import Occurrence
 
 
-def accept(state: Thread, reply: Reply, by: Actor, earlier: Occasion | None) -> list[ThreadEvent]:
+def accept(state: Thread, reply: Reply, by: Actor, earlier: Occurrence | None) -> list[ThreadEvent]:
     """Accept a reply as the answer; another that was accepted before (`earlier`) is withdrawn in the same append."""
     thread = existing(state)
     must_be_allowed(by, thread.author_id, "thread")
@@ -27,11 +27,12 @@ def accept(state: Thread, reply: Reply, by: Actor, earlier: Occasion | None) -> 
         raise Conflict("The thread was deleted.")
     if reply.deleted:
         raise Conflict("The reply was deleted; accept one that stands.", pointer="/reply_id")
-    answer = AnswerAccepted(thread.thread_id, reply.posted.reply_id, by.id, reply.posted.author_id)
+    before = None if by.id is None else state.taken_back.get((reply.posted.reply_id, by.id))
+    answer = AnswerAccepted(thread.thread_id, reply.posted.reply_id, by.id, reply.posted.author_id, before)
     return [*_withdrawn(state, earlier), answer]
 
 
-def withdraw(state: Thread, by: Actor, given: Occasion | None) -> list[ThreadEvent]:
+def withdraw(state: Thread, by: Actor, given: Occurrence | None) -> list[ThreadEvent]:
     """Take the acceptance back that was `given`; without one that stands, nothing happens.
 
     Who gave it may, too: a moderator of then, who is none any more.
@@ -42,14 +43,14 @@ def withdraw(state: Thread, by: Actor, given: Occasion | None) -> list[ThreadEve
     return _withdrawn(state, given)
 
 
-def withdraw_from(state: Thread, reply_id: UUID, given: Occasion | None) -> list[ThreadEvent]:
+def withdraw_from(state: Thread, reply_id: UUID, given: Occurrence | None) -> list[ThreadEvent]:
     """Take the acceptance back from a reply that is being deleted, if it has it."""
     if state.accepted is None or state.accepted.reply_id != reply_id:
         return []
     return _withdrawn(state, given)
 
 
-def _withdrawn(state: Thread, given: Occasion | None) -> list[ThreadEvent]:
+def _withdrawn(state: Thread, given: Occurrence | None) -> list[ThreadEvent]:
     was = state.accepted
     if was is None:
         return []

@@ -14,9 +14,9 @@ from services.content.replies.domain import REPLY
 from services.content.replies.reply import EXAMPLE
 from services.content.threads.domain import THREAD, Thread
 from services.content.threads.routes import ThreadPath
-from shared.access.permissions import Contributor, Participant
-from shared.http.dependencies import Commanding, IfMatch
-from shared.http.words import Body
+from shared.web.access.permissions import Contributor, Participant
+from shared.web.dependencies import Commanding, IfMatch
+from shared.web.fields import Body
 
 router = APIRouter(prefix="/threads/{thread_id}/accepted-answer", tags=["threads"])
 
@@ -29,14 +29,14 @@ class Acceptance(Body):
 
 @router.put("", status_code=204, operation_id="accept_answer", summary="Accept a reply as the answer")
 async def accept_answer(
-    thread_id: ThreadPath, body: Acceptance, here: Contributor, store: Commanding, expect: IfMatch
+    thread_id: ThreadPath, body: Acceptance, me: Contributor, commands: Commanding, expect: IfMatch
 ) -> None:
     """By the thread's author or a moderator. It takes the place of another that was accepted before."""
-    given = (await store.load(THREAD, thread_id)).history.last_occasion(AnswerAccepted)
-    await store.execute(
+    given = (await commands.load(THREAD, thread_id)).history.last_occasion(AnswerAccepted)
+    await commands.execute(
         THREAD,
         thread_id,
-        lambda state, reply: accept(state, reply, actor(here), given),
+        lambda state, reply: accept(state, reply, actor(me), given),
         on=[(REPLY, body.reply_id)],
         expect=expect,
         there=_answered,
@@ -44,16 +44,16 @@ async def accept_answer(
 
 
 @router.delete("", status_code=204, operation_id="withdraw_acceptance", summary="Withdraw the acceptance")
-async def withdraw_acceptance(thread_id: ThreadPath, here: Participant, store: Commanding, expect: IfMatch) -> None:
+async def withdraw_acceptance(thread_id: ThreadPath, me: Participant, commands: Commanding, expect: IfMatch) -> None:
     """By the thread's author, who gave it or a moderator; where nothing is accepted, nothing happens.
 
     Also by an author who has left, and in an archived community.
     """
-    thread = await store.load(THREAD, thread_id)
+    thread = await commands.load(THREAD, thread_id)
     given = thread.history.last_occasion(AnswerAccepted)
-    withdraw(thread.state, actor(here), given)  # whose it is comes before the version it is at
-    await store.execute(
-        THREAD, thread_id, lambda state: withdraw(state, actor(here), given), expect=expect, there=_answered
+    withdraw(thread.state, actor(me), given)  # whose it is comes before the version it is at
+    await commands.execute(
+        THREAD, thread_id, lambda state: withdraw(state, actor(me), given), expect=expect, there=_answered
     )
 
 

@@ -10,11 +10,11 @@ from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
 from services.content.channels.domain import Channel, existing
-from services.content.views.channel_list import channel_list
-from shared.commands import Outcome
-from shared.http.dependencies import Store
-from shared.http.reading import Reading
-from shared.http.words import Answer
+from services.content.read_models.channel_list import channel_list
+from shared.commands.commands import Outcome
+from shared.web.dependencies import RequestCommands
+from shared.web.fields import Answer
+from shared.web.queries import Queries
 
 EXAMPLE: JsonDict = {
     "id": "0198c1a0-1f2e-7a3b-9c4d-5e6f7a8b9c0d",
@@ -43,12 +43,12 @@ class ChannelAnswer(Answer):
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
 
-async def show(found: Outcome[Channel], store: Store, db: Reading) -> ChannelAnswer:
+async def show(found: Outcome[Channel], commands: RequestCommands, db: Queries) -> ChannelAnswer:
     """A channel by its stream, its version as the ETag; with the number of threads that the list has counted."""
     opened = existing(found.state)
     channel = opened.channel_id
-    threads = 0 if found.begun else await _threads(db, store.act.community, channel)
-    store.tag(found.version, threads)
+    threads = 0 if found.begun else await _threads(db, commands.act.community, channel)
+    commands.tag(found.version, threads)
     return ChannelAnswer(
         id=channel,
         name=found.state.name,
@@ -61,7 +61,7 @@ async def show(found: Outcome[Channel], store: Store, db: Reading) -> ChannelAns
     )
 
 
-async def _threads(db: Reading, community: UUID, channel: UUID) -> int:
+async def _threads(db: Queries, community: UUID, channel: UUID) -> int:
     row = channel_list.c
     counted = await db.execute(sa.select(row.threads).where(row.community == community, row.channel == channel))
     return counted.scalar_one_or_none() or 0

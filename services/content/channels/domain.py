@@ -11,8 +11,8 @@ from typing import Literal, assert_never
 from uuid import UUID
 
 from services.content.events import ChannelArchived, ChannelDescribed, ChannelOpened, ChannelRenamed
-from shared.decider import Decider
-from shared.errors import Conflict, KeyReused, NotFound
+from shared.events.decider import Decider
+from shared.events.errors import Conflict, KeyReused, NotFound
 
 Posting = Literal["members", "moderators"]
 

@@ -11,13 +11,14 @@ import sqlalchemy as sa
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
+from services.content.bodies import BodyText, read, words_of
 from services.content.comments.domain import Comment, existing
 from services.content.events import CommentEdited
-from services.content.wording import Wording, edited, read, words_of
-from shared.commands import Outcome
-from shared.http.dependencies import Store
-from shared.http.words import Answer
+from shared.commands.commands import Outcome
 from shared.vault import Vault
+from shared.web.dependencies import RequestCommands
+from shared.web.editors import EditedBy, edited
+from shared.web.fields import Answer
 
 EXAMPLE: JsonDict = {
     "id": "0198c1b0-3d4e-7f50-8a6b-7c8d9e0f1a2b",
@@ -46,25 +47,25 @@ class CommentAnswer(Answer):
     deleted: bool
     posted_at: datetime
     edited_at: datetime | None
-    edited_by: UUID | None = Field(description="Who edited it last here; null where that is nobody known.")
+    edited_by: EditedBy
     imported_by: UUID | None = Field(description="Who brought it in by a backfill; null where it was done here.")
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
 
-async def show(found: Outcome[Comment], store: Store) -> CommentAnswer:
+async def show(found: Outcome[Comment], commands: RequestCommands) -> CommentAnswer:
     """A comment by its stream, its version as the ETag."""
     state = found.state
     posted = existing(state)
-    store.tag(found.version)
-    wording = Wording() if state.deleted else await words_of(store.vault, store.act.community, state.text)
+    commands.tag(found.version)
+    body_text = BodyText() if state.deleted else await words_of(commands.vault, commands.act.community, state.text)
     return CommentAnswer(
         id=posted.comment_id,
         thread_id=posted.thread_id,
         target_id=posted.target_id,
         target_kind=posted.target_kind,
         author_id=posted.author_id,
-        body=wording.body,
+        body=body_text.body,
         deleted=state.deleted,
         posted_at=found.history.began_at,
         **edited(found.history.last(CommentEdited), posted.edited_at),
@@ -82,7 +83,7 @@ async def show_rows(rows: Sequence[sa.Row[Any]], community: UUID, vault: Vault) 
             target_id=row.target,
             target_kind=row.target_kind,
             author_id=row.author,
-            body=kept.get(row.text_ref, Wording()).body,
+            body=kept.get(row.text_ref, BodyText()).body,
             deleted=False,
             posted_at=row.posted_at,
             edited_at=row.edited_at,

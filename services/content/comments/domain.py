@@ -7,16 +7,16 @@ from datetime import datetime
 from typing import assert_never
 from uuid import UUID
 
+from services.content.authorship import Actor, Revision, must_be_allowed, revised
 from services.content.channels.domain import Channel
 from services.content.events import CommentDeleted, CommentEdited, CommentPosted
 from services.content.replies.domain import Reply
 from services.content.replies.domain import existing as existing_reply
-from services.content.texts import Actor, Revision, must_be_allowed, revised
 from services.content.threads.domain import Thread, writable_thread
 from services.content.threads.domain import existing as existing_thread
-from shared.decider import Decider
-from shared.errors import Conflict, KeyReused, NotFound
-from shared.event import Text
+from shared.events.decider import Decider
+from shared.events.errors import Conflict, KeyReused, NotFound
+from shared.events.event import Text
 
 CommentEvent = CommentPosted | CommentEdited | CommentDeleted
 
@@ -31,7 +31,7 @@ class Comment:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CommentTarget:
     """What a comment stands on: a reply in a thread in a channel, or (`reply` None) the thread itself."""
 
     channel: Channel
@@ -51,11 +51,18 @@ def evolve(state: Comment, event: CommentEvent) -> Comment:
             assert_never(event)
 
 
-COMMENT: Decider[Comment, CommentEvent] = Decider("comment", Comment(), evolve)
+COMMENT: Decider[Comment, CommentEvent] = Decider(
+    "comment", Comment(), evolve, lambda comment: () if comment.deleted else (comment.text,)
+)
 
 
 def post(
-    state: Comment, comment_id: UUID, place: Place, by: Actor, text: Text | None, edited_at: datetime | None = None
+    state: Comment,
+    comment_id: UUID,
+    place: CommentTarget,
+    by: Actor,
+    text: Text | None,
+    edited_at: datetime | None = None,
 ) -> list[CommentEvent]:
     """Comment on what stands, in a channel that is not archived; every member may. `edited_at` as in the event."""
     posting = _posting(comment_id, place, by, text, edited_at)
@@ -69,7 +76,9 @@ def post(
     return [posting]
 
 
-def _posting(comment_id: UUID, place: Place, by: Actor, text: Text | None, edited_at: datetime | None) -> CommentPosted:
+def _posting(
+    comment_id: UUID, place: CommentTarget, by: Actor, text: Text | None, edited_at: datetime | None
+) -> CommentPosted:
     thread = existing_thread(place.thread)
     if place.reply is None:
         on, kind, author = thread.thread_id, "thread", thread.author_id

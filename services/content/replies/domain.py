@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import assert_never
 from uuid import UUID
 
+from services.content.authorship import Actor, Revision, must_be_allowed, revised
 from services.content.channels.domain import Channel
 from services.content.events import ReplyDeleted, ReplyEdited, ReplyPosted
-from services.content.texts import Actor, Revision, must_be_allowed, revised
 from services.content.threads.domain import Thread, writable_thread
-from shared.decider import Decider
-from shared.errors import Conflict, KeyReused, NotFound
-from shared.event import Text
+from shared.events.decider import Decider
+from shared.events.errors import Conflict, KeyReused, NotFound
+from shared.events.event import Text
 
 ReplyEvent = ReplyPosted | ReplyEdited | ReplyDeleted
 
@@ -39,7 +39,9 @@ def evolve(state: Reply, event: ReplyEvent) -> Reply:
             assert_never(event)
 
 
-REPLY: Decider[Reply, ReplyEvent] = Decider("reply", Reply(), evolve)
+REPLY: Decider[Reply, ReplyEvent] = Decider(
+    "reply", Reply(), evolve, lambda reply: () if reply.deleted else (reply.text,)
+)
 
 
 def post(

@@ -11,15 +11,16 @@ import sqlalchemy as sa
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
+from services.content.bodies import BodyText, read, words_of
 from services.content.events import AnswerAccepted, ReplyEdited
+from services.content.read_models.discussion import reply_list
 from services.content.replies.domain import Reply, existing
-from services.content.views.discussion import reply_list
-from services.content.wording import Wording, edited, read, words_of
-from shared.commands import Outcome
-from shared.http.dependencies import Store
-from shared.http.reading import Reading
-from shared.http.words import Answer
+from shared.commands.commands import Outcome
 from shared.vault import Vault
+from shared.web.dependencies import RequestCommands
+from shared.web.editors import EditedBy, edited
+from shared.web.fields import Answer
+from shared.web.queries import Queries
 
 EXAMPLE: JsonDict = {
     "id": "0198c1a9-2c3d-7e4f-9a5b-6c7d8e9f0a1b",
@@ -50,26 +51,28 @@ class ReplyAnswer(Answer):
     comments: int = Field(description="Comments on it, as the list has counted them.")
     posted_at: datetime
     edited_at: datetime | None
-    edited_by: UUID | None = Field(description="Who edited it last here; null where that is nobody known.")
+    edited_by: EditedBy
     imported_by: UUID | None = Field(description="Who brought it in by a backfill; null where it was done here.")
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
 
-async def show(found: Outcome[Reply], accepted: AnswerAccepted | None, store: Store, db: Reading) -> ReplyAnswer:
+async def show(
+    found: Outcome[Reply], accepted: AnswerAccepted | None, commands: RequestCommands, db: Queries
+) -> ReplyAnswer:
     """A reply by its stream, its version as the ETag; `accepted` is what its thread has accepted."""
-    state, community = found.state, store.act.community
+    state, community = found.state, commands.act.community
     posted = existing(state)
     is_accepted = accepted is not None and accepted.reply_id == posted.reply_id
     comments = 0 if found.begun else await _comments(db, community, posted.reply_id)
-    store.tag(found.version, is_accepted, comments)
-    wording = Wording() if state.deleted else await words_of(store.vault, community, state.text)
+    commands.tag(found.version, is_accepted, comments)
+    body_text = BodyText() if state.deleted else await words_of(commands.vault, community, state.text)
     return ReplyAnswer(
         id=posted.reply_id,
         thread_id=posted.thread_id,
         author_id=posted.author_id,
-        title=wording.title,
-        body=wording.body,
+        title=body_text.title,
+        body=body_text.body,
         deleted=state.deleted,
         accepted=is_accepted,
         comments=comments,
@@ -79,7 +82,7 @@ async def show(found: Outcome[Reply], accepted: AnswerAccepted | None, store: St
     )
 
 
-async def _comments(db: Reading, community: UUID, reply: UUID) -> int:
+async def _comments(db: Queries, community: UUID, reply: UUID) -> int:
     row = reply_list.c
     counted = await db.execute(sa.select(row.comments).where(row.community == community, row.reply == reply))
     return counted.scalar_one_or_none() or 0
@@ -90,7 +93,7 @@ async def show_rows(
 ) -> list[ReplyAnswer]:
     """Rows of the discussion; one look into the vault for all of them."""
     kept = await read(vault, community, (row.text_ref for row in rows))
-    nothing = Wording()
+    nothing = BodyText()
     return [
         ReplyAnswer(
             id=row.reply,

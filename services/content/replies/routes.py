@@ -10,29 +10,29 @@ from pydantic import ConfigDict
 
 from services.content.acceptance.domain import withdraw_from
 from services.content.actors import actor
+from services.content.bodies import BodyText, edit_of, words_for
 from services.content.channels.domain import CHANNEL
 from services.content.events import AnswerAccepted
+from services.content.read_models.discussion import DISCUSSION, reply_list
 from services.content.replies.domain import REPLY, delete, edit, existing, post
 from services.content.replies.reply import EXAMPLE, ReplyAnswer, show, show_rows
 from services.content.threads.domain import THREAD
 from services.content.threads.domain import existing as existing_thread
 from services.content.threads.routes import Prose, ProseChange, ThreadPath
-from services.content.views.discussion import DISCUSSION, reply_list
-from services.content.wording import Wording, edit_of, words_for
-from shared.access.permissions import Contributor, Participant, Reader
-from shared.commands import Step
-from shared.http.dependencies import Commanding, Db, IfMatch, fresh
-from shared.http.paging import Listing, Order, Page, page
-from shared.http.wording import begin
-from shared.http.words import Body
-from shared.views.freshness import Freshness
-from shared.views.view import present
+from shared.commands.commands import StreamDecision
+from shared.projections.freshness import Freshness
+from shared.projections.read_model_table import present
+from shared.web.access.permissions import Contributor, Participant, Reader
+from shared.web.dependencies import Commanding, Db, IfMatch, fresh
+from shared.web.fields import Body
+from shared.web.paging import Listing, Page, SortOrder, page
+from shared.web.vault_text import begin
 
 router = APIRouter(tags=["replies"])
 
 ReplyPath = Annotated[UUID, Path(description="A reply's id.", examples=[EXAMPLE["id"]])]
 
-OLDEST: Order = [(reply_list.c.posted_at, "asc"), (reply_list.c.reply, "asc")]
+OLDEST: SortOrder = [(reply_list.c.posted_at, "asc"), (reply_list.c.reply, "asc")]
 
 
 class NewReply(Body):
@@ -50,84 +50,84 @@ class ReplyChange(Body):
 @router.get("/threads/{thread_id}/replies", operation_id="list_replies", summary="List the replies of a thread")
 async def list_replies(
     thread_id: ThreadPath,
-    here: Reader,
-    store: Commanding,
+    me: Reader,
+    commands: Commanding,
     db: Db,
     paging: Page,
     freshness: Annotated[Freshness, fresh(DISCUSSION)],
 ) -> Listing[ReplyAnswer]:
     """In the order in which they came; deleted ones are left out."""
-    at, row = here.community.id, reply_list.c
-    thread = (await store.load(THREAD, thread_id)).state
+    at, row = me.community.id, reply_list.c
+    thread = (await commands.load(THREAD, thread_id)).state
     existing_thread(thread)
     select = reply_list.select().where(present(reply_list), row.community == at, row.thread == thread_id)
-    rows, following = await page(db, select, OLDEST, paging)
-    items = await show_rows(rows, thread.accepted, at, store.vault)
+    rows, following = await page(db, select, OLDEST, paging, [row.text_ref])
+    items = await show_rows(rows, thread.accepted, at, commands.vault)
     return Listing(items=items, next=following, freshness=freshness)
 
 
 @router.post("/threads/{thread_id}/replies", status_code=201, operation_id="post_reply", summary="Reply to a thread")
 async def post_reply(
-    thread_id: ThreadPath, body: NewReply, here: Contributor, store: Commanding, db: Db
+    thread_id: ThreadPath, body: NewReply, me: Contributor, commands: Commanding, db: Db
 ) -> ReplyAnswer:
-    """While thread and channel take it. With an `Idempotency-Key`, a repetition finds what the first try posted."""
-    at, reply_id = here.community.id, store.new_id()
-    thread = (await store.load(THREAD, thread_id)).state
-    sent = words_for(at, here.id, reply_id, Wording(body=body.body))
+    """While thread and channel take it."""
+    at, reply_id = me.community.id, commands.new_id()
+    thread = (await commands.load(THREAD, thread_id)).state
+    sent = words_for(at, me.id, reply_id, BodyText(body=body.body))
     posted = await begin(
-        store,
+        commands,
         REPLY,
         reply_id,
-        lambda state, thread, channel: post(state, reply_id, thread, channel, actor(here), sent.text),
+        lambda state, thread, channel: post(state, reply_id, thread, channel, actor(me), sent.text),
         sent,
         on=[(THREAD, thread_id), (CHANNEL, existing_thread(thread).channel_id)],
     )
-    shown = await show(posted, thread.accepted, store, db)
-    store.created("replies", reply_id)
+    shown = await show(posted, thread.accepted, commands, db)
+    commands.created("replies", reply_id)
     return shown
 
 
 @router.get("/replies/{reply_id}", operation_id="get_reply", summary="Show a reply")
-async def get_reply(reply_id: ReplyPath, here: Reader, store: Commanding, db: Db) -> ReplyAnswer:
+async def get_reply(reply_id: ReplyPath, me: Reader, commands: Commanding, db: Db) -> ReplyAnswer:
     """A deleted one, too, without its words."""
-    found = await store.load(REPLY, reply_id)
-    thread = (await store.load(THREAD, existing(found.state).thread_id)).state
-    return await show(found, thread.accepted, store, db)
+    found = await commands.load(REPLY, reply_id)
+    thread = (await commands.load(THREAD, existing(found.state).thread_id)).state
+    return await show(found, thread.accepted, commands, db)
 
 
 @router.patch("/replies/{reply_id}", operation_id="edit_reply", summary="Edit a reply")
 async def patch_reply(
     reply_id: ReplyPath,
     body: ReplyChange,
-    here: Contributor,
-    store: Commanding,
+    me: Contributor,
+    commands: Commanding,
     db: Db,
     expect: IfMatch,
 ) -> ReplyAnswer:
-    """By its author or a moderator. With an `Idempotency-Key`, a repetition changes nothing."""
-    state = (await store.load(REPLY, reply_id)).state
+    """By its author or a moderator."""
+    state = (await commands.load(REPLY, reply_id)).state
     posted = existing(state)
-    thread = (await store.load(THREAD, posted.thread_id)).state
-    new = await edit_of(store.vault, here.community.id, posted.author_id, state.text, store.new_id(), body=body.body)
-    edited = await store.execute(
-        REPLY, reply_id, lambda state: edit(state, actor(here), new.revision), secrets=new.secrets, expect=expect
+    thread = (await commands.load(THREAD, posted.thread_id)).state
+    new = await edit_of(commands.vault, me.community.id, posted.author_id, state.text, body=body.body)
+    edited = await commands.execute(
+        REPLY, reply_id, lambda state: edit(state, actor(me), new.revision), secrets=new.secrets, expect=expect
     )
-    return await show(edited, thread.accepted, store, db)
+    return await show(edited, thread.accepted, commands, db)
 
 
 @router.delete("/replies/{reply_id}", status_code=204, operation_id="delete_reply", summary="Delete a reply")
-async def delete_reply(reply_id: ReplyPath, here: Participant, store: Commanding, expect: IfMatch) -> None:
+async def delete_reply(reply_id: ReplyPath, me: Participant, commands: Commanding, expect: IfMatch) -> None:
     """By its author or a moderator, for good. If it is the accepted answer, the acceptance is withdrawn with it.
 
     Also by an author who has left, and in an archived community.
     """
-    reply = (await store.load(REPLY, reply_id)).state
-    delete(reply, actor(here))  # whose it is comes before the version it is at
+    reply = (await commands.load(REPLY, reply_id)).state
+    delete(reply, actor(me))  # whose it is comes before the version it is at
     thread_id = existing(reply).thread_id
-    given = (await store.load(THREAD, thread_id)).history.last_occasion(AnswerAccepted)
-    await store.execute_together(
+    given = (await commands.load(THREAD, thread_id)).history.last_occasion(AnswerAccepted)
+    await commands.execute_together(
         [
-            Step(REPLY, reply_id, lambda state: delete(state, actor(here)), expect),
-            Step(THREAD, thread_id, lambda state: withdraw_from(state, reply_id, given)),
+            StreamDecision(REPLY, reply_id, lambda state: delete(state, actor(me)), expect),
+            StreamDecision(THREAD, thread_id, lambda state: withdraw_from(state, reply_id, given)),
         ]
     )

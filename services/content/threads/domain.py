@@ -1,29 +1,35 @@
 """A thread is opened in a channel, edited, and deleted for good; it knows which of its replies is the accepted answer.
 
-The words of a deleted thread stay in the vault until their author is erased; the API shows them to nobody.
+The words of a deleted thread are shown to nobody, and forgotten like those that an edit replaced.
 Accepting is decided in `acceptance/domain.py`, on this stream, since a thread has one accepted answer at most.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import assert_never
 from uuid import UUID
 
+from services.content.authorship import Actor, Revision, must_be_allowed, revised
 from services.content.channels.domain import Channel, writable
 from services.content.events import AcceptanceWithdrawn, AnswerAccepted, ThreadDeleted, ThreadEdited, ThreadOpened
-from services.content.texts import Actor, Revision, must_be_allowed, revised
-from shared.decider import Decider
-from shared.errors import Conflict, Forbidden, KeyReused, NotFound
-from shared.event import Text
+from shared.events.decider import Decider
+from shared.events.errors import Conflict, Forbidden, KeyReused, NotFound
+from shared.events.event import Text
 
 ThreadEvent = ThreadOpened | ThreadEdited | ThreadDeleted | AnswerAccepted | AcceptanceWithdrawn
 
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """`opened` is how it was opened, None before that; `acceptances` counts those given, withdrawn ones included."""
+    """`opened` is how it was opened, None before that; `acceptances` counts those given, withdrawn ones included.
+
+    `ever_accepted` are the replies that were, whatever became of it.
+    `withdrawn` is the one that was withdrawn last, `taken_back` when each reply was accepted last by whom, of those
+    acceptances that were withdrawn.
+    """
 
     opened: ThreadOpened | None = None
     text: Text | None = None
@@ -31,6 +37,9 @@ class Thread:
     deleted: bool = False
     accepted: AnswerAccepted | None = None
     acceptances: int = 0
+    ever_accepted: frozenset[UUID] = frozenset()
+    withdrawn: AcceptanceWithdrawn | None = None
+    taken_back: Mapping[tuple[UUID, UUID], datetime] = field(default_factory=dict)
 
 
 def evolve(state: Thread, event: ThreadEvent) -> Thread:
@@ -41,15 +50,19 @@ def evolve(state: Thread, event: ThreadEvent) -> Thread:
             return replace(state, text=text, tags=tags)
         case ThreadDeleted():
             return replace(state, deleted=True)
-        case AnswerAccepted():
-            return replace(state, accepted=event, acceptances=state.acceptances + 1)
-        case AcceptanceWithdrawn():
-            return replace(state, accepted=None)
+        case AnswerAccepted(reply_id=reply):
+            ever = state.ever_accepted | {reply}
+            return replace(state, accepted=event, acceptances=state.acceptances + 1, ever_accepted=ever)
+        case AcceptanceWithdrawn(reply_id=reply, accepted_by_id=by, accepted_at=at):
+            taken_back = state.taken_back if by is None else {**state.taken_back, (reply, by): at}
+            return replace(state, accepted=None, withdrawn=event, taken_back=taken_back)
         case _:
             assert_never(event)
 
 
-THREAD: Decider[Thread, ThreadEvent] = Decider("thread", Thread(), evolve)
+THREAD: Decider[Thread, ThreadEvent] = Decider(
+    "thread", Thread(), evolve, lambda thread: () if thread.deleted else (thread.text,)
+)
 
 
 def open_thread(
@@ -77,7 +90,7 @@ def edit(state: Thread, by: Actor, revision: Revision | None, tags: tuple[str, .
     """Change words, tags or both; None leaves them as they are."""
     opened = existing(state)
     must_be_allowed(by, opened.author_id, "thread")
-    _standing(state)
+    _not_deleted(state)
     text, tags = revised(state.text, revision), state.tags if tags is None else tags
     if (text, tags) == (state.text, state.tags):
         return []
@@ -103,11 +116,11 @@ def existing(state: Thread) -> ThreadOpened:
 def writable_thread(state: Thread, channel: Channel) -> ThreadOpened:
     """As `existing`; raises `Conflict` where the thread or its channel takes nothing new."""
     opened = existing(state)
-    _standing(state)
+    _not_deleted(state)
     writable(channel)
     return opened
 
 
-def _standing(state: Thread) -> None:
+def _not_deleted(state: Thread) -> None:
     if state.deleted:
         raise Conflict("The thread was deleted.")

@@ -9,21 +9,21 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Query
 from pydantic import AfterValidator
 
+from services.content.read_models.thread_list import THREAD_LIST, thread_activity, thread_list, thread_tag
 from services.content.tags import SENT, normal
 from services.content.threads.thread import ThreadAnswer, show_rows
-from services.content.views.thread_list import THREAD_LIST, thread_activity, thread_list, thread_tag
-from shared.access.permissions import Reader
-from shared.http.dependencies import Commanding, Db, fresh
-from shared.http.paging import Listing, Order, Page, page
-from shared.views.freshness import Freshness
-from shared.views.view import present
+from shared.projections.freshness import Freshness
+from shared.projections.read_model_table import present
+from shared.web.access.permissions import Reader
+from shared.web.dependencies import Commanding, Db, fresh
+from shared.web.paging import Listing, Page, SortOrder, page
 
 router = APIRouter(prefix="/threads", tags=["threads"])
 
 thread, activity, tagged = thread_list.c, thread_activity.c, thread_tag.c
 
-NEWEST: Order = [(thread.opened_at, "desc"), (thread.thread, "desc")]
-ACTIVE: Order = [(activity.at, "desc"), (activity.thread, "desc")]
+NEWEST: SortOrder = [(thread.opened_at, "desc"), (thread.thread, "desc")]
+ACTIVE: SortOrder = [(activity.at, "desc"), (activity.thread, "desc")]
 
 
 def threads_of(
@@ -33,7 +33,7 @@ def threads_of(
     select = (
         sa.select(thread_list, activity.at)
         .join(thread_activity, sa.and_(activity.community == thread.community, activity.thread == thread.thread))
-        .where(present(thread_list), thread.community == community)
+        .where(present(thread_list), present(thread_activity), thread.community == community)
     )
     if channel is not None:
         select = select.where(thread.channel == channel)
@@ -43,15 +43,15 @@ def threads_of(
         # Written into the statement: how frequent a tag is decides between two plans, and a prepared statement that
         # leaves it open takes 100 ms where 2 do, with 100,000 threads. `normal` has made it harmless.
         wanted = sa.literal(normal(tag), sa.Text, literal_execute=True)
-        here = sa.and_(tagged.community == thread.community, tagged.thread == thread.thread, tagged.tag == wanted)
-        select = select.join(thread_tag, here).where(present(thread_tag))
+        matching = sa.and_(tagged.community == thread.community, tagged.thread == thread.thread, tagged.tag == wanted)
+        select = select.join(thread_tag, matching).where(present(thread_tag))
     return select
 
 
 @router.get("", operation_id="list_threads", summary="List threads")
 async def list_threads(
-    here: Reader,
-    store: Commanding,
+    me: Reader,
+    commands: Commanding,
     db: Db,
     paging: Page,
     freshness: Annotated[Freshness, fresh(THREAD_LIST)],
@@ -69,11 +69,11 @@ async def list_threads(
 ) -> Listing[ThreadAnswer]:
     """Those that were not deleted. Spoken counts as opened, replied or commented."""
     select = threads_of(
-        here.community.id,
+        me.community.id,
         channel=channel,
-        author=here.id if author == "me" else author,
+        author=me.id if author == "me" else author,
         tag=tag,
     )
-    rows, following = await page(db, select, ACTIVE if sort == "active" else NEWEST, paging)
-    items = await show_rows(rows, here.community.id, store.vault)
+    rows, following = await page(db, select, ACTIVE if sort == "active" else NEWEST, paging, [thread.text_ref])
+    items = await show_rows(rows, me.community.id, commands.vault)
     return Listing(items=items, next=following, freshness=freshness)

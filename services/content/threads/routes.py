@@ -9,16 +9,16 @@ from fastapi import APIRouter, Path
 from pydantic import AfterValidator, ConfigDict, Field
 
 from services.content.actors import actor
+from services.content.bodies import BODY, IMPORTED_BODY, TITLE, BodyText, edit_of, words_for
 from services.content.channels.domain import CHANNEL
 from services.content.tags import MOST, SENT, normal, normalised
 from services.content.threads.domain import THREAD, delete, edit, existing, open_thread
 from services.content.threads.tagging import retagged
 from services.content.threads.thread import EXAMPLE, ThreadAnswer, show
-from services.content.wording import BODY, IMPORTED_BODY, TITLE, Wording, edit_of, words_for
-from shared.access.permissions import Contributor, Participant, Reader
-from shared.http.dependencies import Commanding, Db, IfMatch
-from shared.http.wording import begin
-from shared.http.words import Body, name, words
+from shared.web.access.permissions import Contributor, Participant, Reader
+from shared.web.dependencies import Commanding, Db, IfMatch
+from shared.web.fields import Body, name, words
+from shared.web.vault_text import begin
 
 router = APIRouter(prefix="/threads", tags=["threads"])
 
@@ -73,60 +73,58 @@ class ThreadChange(Body):
 
 
 @router.post("", status_code=201, operation_id="open_thread", summary="Open a thread")
-async def post_thread(body: NewThread, here: Contributor, store: Commanding, db: Db) -> ThreadAnswer:
-    """In a channel that is not archived. With an `Idempotency-Key`, a repetition finds what the first try opened."""
-    at, thread_id = here.community.id, store.new_id()
-    sent = words_for(at, here.id, thread_id, Wording(body.title, body.body))
+async def post_thread(body: NewThread, me: Contributor, commands: Commanding, db: Db) -> ThreadAnswer:
+    """In a channel that is not archived."""
+    at, thread_id = me.community.id, commands.new_id()
+    sent = words_for(at, me.id, thread_id, BodyText(body.title, body.body))
     opened = await begin(
-        store,
+        commands,
         THREAD,
         thread_id,
-        lambda state, channel: open_thread(state, thread_id, channel, actor(here), sent.text, tuple(body.tags)),
+        lambda state, channel: open_thread(state, thread_id, channel, actor(me), sent.text, tuple(body.tags)),
         sent,
         on=[(CHANNEL, body.channel_id)],
     )
-    shown = await show(opened, store, db)
-    store.created("threads", thread_id)
+    shown = await show(opened, commands, db)
+    commands.created("threads", thread_id)
     return shown
 
 
 @router.get("/{thread_id}", operation_id="get_thread", summary="Show a thread")
-async def get_thread(thread_id: ThreadPath, here: Reader, store: Commanding, db: Db) -> ThreadAnswer:
+async def get_thread(thread_id: ThreadPath, me: Reader, commands: Commanding, db: Db) -> ThreadAnswer:
     """A deleted one, too, without its words."""
-    return await show(await store.load(THREAD, thread_id), store, db)
+    return await show(await commands.load(THREAD, thread_id), commands, db)
 
 
 @router.patch("/{thread_id}", operation_id="edit_thread", summary="Edit a thread")
 async def patch_thread(
     thread_id: ThreadPath,
     body: ThreadChange,
-    here: Contributor,
-    store: Commanding,
+    me: Contributor,
+    commands: Commanding,
     db: Db,
     expect: IfMatch,
 ) -> ThreadAnswer:
-    """By its author or a moderator. With an `Idempotency-Key`, a repetition changes nothing."""
-    state = (await store.load(THREAD, thread_id)).state
+    """By its author or a moderator."""
+    state = (await commands.load(THREAD, thread_id)).state
     author = existing(state).author_id
-    new = await edit_of(
-        store.vault, here.community.id, author, state.text, store.new_id(), title=body.title, body=body.body
-    )
-    tags = None if new.repeated or body.tags is None else retagged(body.tags, state.tags)
-    edited = await store.execute(
+    new = await edit_of(commands.vault, me.community.id, author, state.text, title=body.title, body=body.body)
+    tags = None if body.tags is None else retagged(body.tags, state.tags)
+    edited = await commands.execute(
         THREAD,
         thread_id,
-        lambda state: edit(state, actor(here), new.revision, tags),
+        lambda state: edit(state, actor(me), new.revision, tags),
         secrets=new.secrets,
         expect=expect,
     )
-    return await show(edited, store, db)
+    return await show(edited, commands, db)
 
 
 @router.delete("/{thread_id}", status_code=204, operation_id="delete_thread", summary="Delete a thread")
-async def delete_thread(thread_id: ThreadPath, here: Participant, store: Commanding, expect: IfMatch) -> None:
+async def delete_thread(thread_id: ThreadPath, me: Participant, commands: Commanding, expect: IfMatch) -> None:
     """By its author or a moderator, for good: lists leave it out, and its words are shown to nobody.
 
     Also by an author who has left, and in an archived community.
     """
-    delete((await store.load(THREAD, thread_id)).state, actor(here))  # whose it is comes before the version it is at
-    await store.execute(THREAD, thread_id, lambda state: delete(state, actor(here)), expect=expect)
+    delete((await commands.load(THREAD, thread_id)).state, actor(me))  # whose it is comes before the version it is at
+    await commands.execute(THREAD, thread_id, lambda state: delete(state, actor(me)), expect=expect)

@@ -11,16 +11,17 @@ import sqlalchemy as sa
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
+from services.content.bodies import BodyText, read, words_of
 from services.content.events import ThreadEdited
+from services.content.read_models.thread_list import thread_activity, thread_list
 from services.content.threads.domain import Thread, existing
-from services.content.views.thread_list import thread_activity, thread_list
-from services.content.wording import Wording, edited, read, words_of
-from shared.commands import Outcome
-from shared.history import History
-from shared.http.dependencies import Store
-from shared.http.reading import Reading
-from shared.http.words import Answer
+from shared.commands.commands import Outcome
+from shared.events.history import History
 from shared.vault import Vault
+from shared.web.dependencies import RequestCommands
+from shared.web.editors import EditedBy, edited
+from shared.web.fields import Answer
+from shared.web.queries import Queries
 
 EXAMPLE: JsonDict = {
     "id": "0198c1a2-7b3c-7d4e-8f50-6a7b8c9d0e1f",
@@ -59,26 +60,26 @@ class ThreadAnswer(Answer):
     comments: int = Field(description="Comments on the thread itself; those on a reply are counted there.")
     opened_at: datetime
     edited_at: datetime | None
-    edited_by: UUID | None = Field(description="Who edited it last here; null where that is nobody known.")
+    edited_by: EditedBy
     imported_by: UUID | None = Field(description="Who brought it in by a backfill; null where it was done here.")
     active_at: datetime = Field(description="When it was opened, replied to or commented in last.")
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
 
-async def show(found: Outcome[Thread], store: Store, db: Reading) -> ThreadAnswer:
+async def show(found: Outcome[Thread], commands: RequestCommands, db: Queries) -> ThreadAnswer:
     """A thread by its stream, its version as the ETag; with what the list has counted."""
-    state, history, community = found.state, found.history, store.act.community
+    state, history, community = found.state, found.history, commands.act.community
     opened = existing(state)
     counted = None if found.begun else (await db.execute(_counted(community, opened.thread_id))).one_or_none()
-    store.tag(found.version, *((counted.replies, counted.comments, _later(counted.at, history)) if counted else ()))
-    wording = Wording() if state.deleted else await words_of(store.vault, community, state.text)
+    commands.tag(found.version, *((counted.replies, counted.comments, _later(counted.at, history)) if counted else ()))
+    body_text = BodyText() if state.deleted else await words_of(commands.vault, community, state.text)
     return ThreadAnswer(
         id=opened.thread_id,
         channel_id=opened.channel_id,
         author_id=opened.author_id,
-        title=wording.title,
-        body=wording.body,
+        title=body_text.title,
+        body=body_text.body,
         tags=[] if state.deleted else list(state.tags),
         deleted=state.deleted,
         accepted_reply_id=state.accepted.reply_id if state.accepted else None,
@@ -107,7 +108,7 @@ def _counted(community: UUID, thread: UUID) -> sa.Select[tuple[int, int, datetim
 async def show_rows(rows: Sequence[sa.Row[Any]], community: UUID, vault: Vault) -> list[ThreadAnswer]:
     """Rows of the list, each with `at` of its activity; one look into the vault for all of them."""
     kept = await read(vault, community, (row.text_ref for row in rows))
-    nothing = Wording()
+    nothing = BodyText()
     return [
         ThreadAnswer(
             id=row.thread,

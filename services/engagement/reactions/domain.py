@@ -13,9 +13,9 @@ from typing import NamedTuple, assert_never
 from uuid import UUID
 
 from services.engagement.events import ReactionAdded, ReactionWithdrawn
-from services.engagement.targets import Target, standing
-from shared.decider import Decider
-from shared.identity import derived_id
+from services.engagement.targets import Target, engageable
+from shared.events.decider import Decider
+from shared.events.identity import derived_id
 
 ReactionEvent = ReactionAdded | ReactionWithdrawn
 
@@ -31,14 +31,15 @@ class Given(NamedTuple):
 class Reactions:
     """What one member has given to one thing.
 
-    `standing` is what stands, by kind; `since` is when the response that it makes began, `ended` when the last one that
-    stands no more ended. `settled` is when each kind was given or taken back last.
+    `current` are the reactions there are, by kind; `since` is when the response that they make began, `ended` when the
+    last one that is over did. `settled` is when each kind was given or taken back last, `given` when it was given last.
     """
 
-    standing: Mapping[str, Given] = field(default_factory=dict)
+    current: Mapping[str, Given] = field(default_factory=dict)
     since: datetime | None = None
     ended: datetime | None = None
     settled: Mapping[str, datetime] = field(default_factory=dict)
+    given: Mapping[str, datetime] = field(default_factory=dict)
 
 
 def evolve(state: Reactions, event: ReactionEvent, at: datetime) -> Reactions:
@@ -46,14 +47,15 @@ def evolve(state: Reactions, event: ReactionEvent, at: datetime) -> Reactions:
     state = replace(state, settled={**state.settled, event.kind: at if last is None else max(last, at)})
     match event:
         case ReactionAdded():
-            stands = {**state.standing, event.kind: Given(event, at)}
-            return replace(state, standing=stands, since=at if event.begins_response else state.since)
+            current = {**state.current, event.kind: Given(event, at)}
+            since = at if event.begins_response else state.since
+            return replace(state, current=current, since=since, given={**state.given, event.kind: at})
         case ReactionWithdrawn():
-            stands = {kind: given for kind, given in state.standing.items() if kind != event.kind}
+            current = {kind: given for kind, given in state.current.items() if kind != event.kind}
             if not event.ends_response:
-                return replace(state, standing=stands)
+                return replace(state, current=current)
             ended = at if state.ended is None else max(state.ended, at)
-            return replace(state, standing=stands, since=None, ended=ended)
+            return replace(state, current=current, since=None, ended=ended)
         case _:
             assert_never(event)
 
@@ -75,11 +77,13 @@ def react(
     state: Reactions, reaction: UUID, target: Target | None, actor_id: UUID | None, kind: str, *, positive: bool
 ) -> list[ReactionEvent]:
     """Give a reaction to what stands; to one's own work, too (that earns nothing). Those of the other sign go."""
-    if kind in state.standing:
+    if kind in state.current:
         return []
     others = _of_sign(state, positive=not positive)
-    begins = len(others) == len(state.standing)
-    return [*_all_back(others, state.since), _added(reaction, target, actor_id, kind, positive, begins=begins)]
+    begins = len(others) == len(state.current)
+    before = state.given.get(kind)
+    added = _added(reaction, target, actor_id, kind, positive, begins=begins, before=before)
+    return [*_all_back(others, state.since), added]
 
 
 def bring_in(
@@ -91,8 +95,10 @@ def bring_in(
     *,
     positive: bool,
     at: datetime,
+    mine: bool = False,
 ) -> list[ReactionEvent]:
-    """As `react`, told after it happened `at`: what was decided on the same kind since then stays decided.
+    """As `react`, told after it happened `at`: what was decided on the same kind since then stays decided. `mine` is
+    whether the member gave any of it here themselves; then it takes nothing away.
 
     What was given before the other sign was, or before what stood was taken back, happened and stands no more: no
     response reaches into the time of another.
@@ -100,34 +106,42 @@ def bring_in(
     if decided(state, kind, at):
         return []
     later = [given.at for given in _of_sign(state, positive=not positive)]
-    if all(at >= moment for moment in (*later, state.ended or at)):
+    if all(at >= moment for moment in (*later, state.ended or at)) and not (mine and later):
         return react(state, reaction, target, actor_id, kind, positive=positive)
-    added = _added(reaction, target, actor_id, kind, positive, begins=False)
+    before = state.given.get(kind)
+    added = _added(reaction, target, actor_id, kind, positive, begins=False, before=before)
     return [added, _back(Given(added, at), ends=False, since=None)]
 
 
 def decided(state: Reactions, kind: str, at: datetime) -> bool:
     """Whether it is known what became of a reaction of that kind given `at`."""
-    return kind in state.standing or (kind in state.settled and at <= state.settled[kind])
+    return kind in state.current or (kind in state.settled and at <= state.settled[kind])
 
 
 def withdraw(state: Reactions, kind: str) -> list[ReactionEvent]:
     """Take a reaction back, also from what was deleted since; the response ends with the last that stands."""
-    given = state.standing.get(kind)
+    given = state.current.get(kind)
     if given is None:
         return []
-    return [_back(given, ends=len(state.standing) == 1, since=state.since)]
+    return [_back(given, ends=len(state.current) == 1, since=state.since)]
 
 
 def _of_sign(state: Reactions, *, positive: bool) -> list[Given]:
-    return [given for given in state.standing.values() if given.added.positive is positive]
+    return [given for given in state.current.values() if given.added.positive is positive]
 
 
 def _added(
-    reaction: UUID, target: Target | None, actor_id: UUID | None, kind: str, positive: bool, *, begins: bool
+    reaction: UUID,
+    target: Target | None,
+    actor_id: UUID | None,
+    kind: str,
+    positive: bool,
+    *,
+    begins: bool,
+    before: datetime | None,
 ) -> ReactionAdded:
-    to = standing(target)
-    return ReactionAdded(reaction, to.id, to.kind, to.author_id, actor_id, kind, positive, begins)
+    to = engageable(target)
+    return ReactionAdded(reaction, to.id, to.kind, to.author_id, actor_id, kind, positive, begins, before)
 
 
 def _all_back(given: list[Given], since: datetime | None) -> list[ReactionEvent]:

@@ -8,9 +8,9 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
-from shared.http.words import Answer
-from shared.positions import EXAMPLE as POSITION_EXAMPLE
-from shared.views.freshness import Freshness
+from shared.projections.freshness import EXAMPLE as FRESHNESS_EXAMPLE
+from shared.projections.freshness import Freshness
+from shared.web.fields import Answer
 
 REACTION: JsonDict = {
     "id": "4b1c5f0e-0d0a-5c5e-9d51-6d1a8e2f3c4b",
@@ -27,7 +27,7 @@ SUMMARY: JsonDict = {
     "mine": ["helpful"],
     "items": [REACTION],
     "next": None,
-    "freshness": {"positions": POSITION_EXAMPLE, "lag_events": 0, "lag_seconds": 0.0},
+    "freshness": FRESHNESS_EXAMPLE,
 }
 
 

@@ -13,16 +13,16 @@ from services.engagement.reactions.domain import REACTIONS, Reactions, react, re
 from services.engagement.reactions.kinds import SIGNS, Kind
 from services.engagement.reactions.reaction import REACTION as EXAMPLE
 from services.engagement.reactions.reaction import ReactionAnswer, ReactionsAnswer
+from services.engagement.read_models.reactions import REACTIONS as REACTIONS_VIEW
+from services.engagement.read_models.reactions import reaction_count, reaction_list
 from services.engagement.target_lookup import TargetLookup, Targets
-from services.engagement.views.reactions import REACTIONS as REACTIONS_VIEW
-from services.engagement.views.reactions import reaction_count, reaction_list
-from shared.access.permissions import Contributor, Here, Participant, Reader
-from shared.commands import Outcome
-from shared.http.dependencies import Commanding, Db, Store, fresh
-from shared.http.paging import Order, Page, page
-from shared.http.words import Body
-from shared.views.freshness import Freshness
-from shared.views.view import present
+from shared.commands.commands import Outcome
+from shared.projections.freshness import Freshness
+from shared.projections.read_model_table import present
+from shared.web.access.permissions import CallerInCommunity, Contributor, Participant, Reader
+from shared.web.dependencies import Commanding, Db, RequestCommands, fresh
+from shared.web.fields import Body
+from shared.web.paging import Page, SortOrder, page
 
 router = APIRouter(prefix="/reactions", tags=["reactions"])
 
@@ -31,7 +31,7 @@ KindPath = Annotated[Kind, Path(description="The kind of reaction.")]
 
 listed, counted = reaction_list.c, reaction_count.c
 
-NEWEST: Order = [(listed.reacted_at, "desc"), (listed.reaction, "desc")]
+NEWEST: SortOrder = [(listed.reacted_at, "desc"), (listed.reaction, "desc")]
 
 
 class NewReaction(Body):
@@ -45,21 +45,21 @@ class NewReaction(Body):
 
 @router.get("", operation_id="list_reactions", summary="List the reactions to something")
 async def list_reactions(
-    here: Reader,
+    me: Reader,
     db: Db,
     paging: Page,
     freshness: Annotated[Freshness, fresh(REACTIONS_VIEW)],
     target: Annotated[UUID, Query(description="A thread, reply or comment.", examples=[EXAMPLE["target_id"]])],
 ) -> ReactionsAnswer:
     """With the counts of each kind, and which kinds the caller has given. What is not there has no reactions."""
-    at = here.community.id
+    at = me.community.id
     counting = (
         sa.select(counted.kind, counted.reactions)
         .where(counted.community == at, counted.target == target, counted.reactions > 0)
         .order_by(counted.kind)
     )
-    standing = sa.and_(present(reaction_list), listed.community == at, listed.target == target)
-    own = sa.select(listed.kind).where(standing, listed.actor == here.id).order_by(listed.kind)
+    listed_here = sa.and_(present(reaction_list), listed.community == at, listed.target == target)
+    own = sa.select(listed.kind).where(listed_here, listed.actor == me.id).order_by(listed.kind)
     select = sa.select(
         listed.reaction.label("id"),
         listed.target.label("target_id"),
@@ -68,7 +68,7 @@ async def list_reactions(
         listed.positive,
         listed.reacted_at,
         listed.imported_by,
-    ).where(standing)
+    ).where(listed_here)
     async with db.at_once() as now:  # one sign at a time, also of what is counted and of what is listed
         counts, mine = await now.execute(counting), await now.execute(own)
         rows, following = await page(now, select, NEWEST, paging)
@@ -83,15 +83,15 @@ async def list_reactions(
 
 
 @router.post("", status_code=201, operation_id="add_reaction", summary="React to something")
-async def post_reaction(body: NewReaction, here: Contributor, store: Commanding, targets: Targets) -> ReactionAnswer:
+async def post_reaction(body: NewReaction, me: Contributor, commands: Commanding, targets: Targets) -> ReactionAnswer:
     """As `PUT`, with a body. A kind that the caller has given already changes nothing and is answered as it stands."""
-    found = await _give(body.target_id, body.kind, here, store, targets)
-    given = found.state.standing[body.kind]
-    store.created("reactions", body.target_id, body.kind)
+    found = await _give(body.target_id, body.kind, me, commands, targets)
+    given = found.state.current[body.kind]
+    commands.created("reactions", body.target_id, body.kind)
     return ReactionAnswer(
         id=given.added.reaction_id,
         target_id=body.target_id,
-        actor_id=here.id,
+        actor_id=me.id,
         kind=body.kind,
         positive=SIGNS[body.kind],
         reacted_at=given.at,
@@ -100,35 +100,37 @@ async def post_reaction(body: NewReaction, here: Contributor, store: Commanding,
 
 @router.put("/{target_id}/{kind}", status_code=204, operation_id="put_reaction", summary="Give a reaction")
 async def put_reaction(
-    target_id: TargetPath, kind: KindPath, here: Contributor, store: Commanding, targets: Targets
+    target_id: TargetPath, kind: KindPath, me: Contributor, commands: Commanding, targets: Targets
 ) -> None:
     """One of each kind per member, and all of one sign: a `dislike` takes the place of a `like` and a `love`.
 
     Also to one's own work, which earns nothing. Given already, it changes nothing.
     """
-    await _give(target_id, kind, here, store, targets)
+    await _give(target_id, kind, me, commands, targets)
 
 
-async def _give(target_id: UUID, kind: Kind, here: Here, store: Store, targets: TargetLookup) -> Outcome[Reactions]:
-    reaction = reaction_id(target_id, here.id, kind)
-    aim = await targets.look_up(here.community.id, target_id)
+async def _give(
+    target_id: UUID, kind: Kind, me: CallerInCommunity, commands: RequestCommands, targets: TargetLookup
+) -> Outcome[Reactions]:
+    reaction = reaction_id(target_id, me.id, kind)
+    aim = await targets.look_up(me.community.id, target_id, caller=me.caller)
     positive = SIGNS[kind]
-    return await store.execute(
+    return await commands.execute(
         REACTIONS,
-        reactions_id(target_id, here.id),
-        lambda state: react(state, reaction, aim, here.id, str(kind), positive=positive),
-        there=lambda state: str(kind) in state.standing,
+        reactions_id(target_id, me.id),
+        lambda state: react(state, reaction, aim, me.id, str(kind), positive=positive),
+        there=lambda state: str(kind) in state.current,
     )
 
 
 @router.delete("/{target_id}/{kind}", status_code=204, operation_id="withdraw_reaction", summary="Take a reaction back")
-async def delete_reaction(target_id: TargetPath, kind: KindPath, here: Participant, store: Commanding) -> None:
+async def delete_reaction(target_id: TargetPath, kind: KindPath, me: Participant, commands: Commanding) -> None:
     """Also from what was deleted since, by who has left, and in an archived community; where there is none, nothing
     happens.
     """
-    await store.execute(
+    await commands.execute(
         REACTIONS,
-        reactions_id(target_id, here.id),
+        reactions_id(target_id, me.id),
         lambda state: withdraw(state, str(kind)),
-        there=lambda state: str(kind) in state.standing,
+        there=lambda state: str(kind) in state.current,
     )

@@ -1,16 +1,17 @@
-"""A share counts once per member, target and day in UTC; each is a stream of one event."""
+"""A share counts once per member, target and day of the community; each is a stream of one event."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from services.engagement.events import TargetShared
-from services.engagement.targets import Target, standing
-from shared.decider import Decider
-from shared.identity import derived_id
+from services.engagement.targets import Target, engageable
+from shared.events.decider import Decider
+from shared.events.identity import derived_id
 
 
 class Medium(StrEnum):
@@ -37,14 +38,14 @@ def evolve(state: Share, event: TargetShared) -> Share:
 SHARE: Decider[Share, TargetShared] = Decider("share", Share(), evolve)
 
 
-def share_id(target_id: UUID, member_id: UUID, at: datetime) -> UUID:
-    """The stream of a member's share of a target on the day of `at` in UTC."""
-    return derived_id("share", target_id, member_id, at.astimezone(UTC).date().isoformat())
+def share_id(target_id: UUID, member_id: UUID, at: datetime, zone: ZoneInfo) -> UUID:
+    """The stream of a member's share of a target on the day of `at` in that time zone."""
+    return derived_id("share", target_id, member_id, at.astimezone(zone).date().isoformat())
 
 
 def share(state: Share, share_id: UUID, target: Target | None, member_id: UUID, medium: Medium) -> list[TargetShared]:
     """Tell that a member shared what stands; another on the same day, by whatever medium, is told already."""
     if state.shared is not None:
         return []
-    told = standing(target)
-    return [TargetShared(share_id, told.id, told.kind, told.author_id, member_id, str(medium))]
+    shared = engageable(target)
+    return [TargetShared(share_id, shared.id, shared.kind, shared.author_id, member_id, str(medium))]

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
+from services.engagement.read_models.reach import REACH, share_count
 from services.engagement.shares.domain import SHARE, Medium, share, share_id
 from services.engagement.target_lookup import Targets
-from services.engagement.views.reach import REACH, share_count
-from shared.access.permissions import Contributor, Reader
-from shared.http.dependencies import Commanding, Db, fresh
-from shared.http.words import Answer, Body
-from shared.views.freshness import Freshness
+from shared.projections.freshness import Freshness
+from shared.web.access.permissions import Contributor, Reader
+from shared.web.dependencies import Commanding, Db, fresh
+from shared.web.fields import Answer, Body
 
 router = APIRouter(prefix="/shares", tags=["shares"])
 
@@ -59,20 +60,21 @@ class SharesAnswer(Answer):
 
 
 @router.post("", status_code=201, operation_id="share", summary="Tell that one shared something")
-async def post_share(body: NewShare, here: Contributor, store: Commanding, targets: Targets) -> ShareAnswer:
-    """Counted once per member, target and day in UTC; another on that day is answered as the first."""
-    stream = share_id(body.target_id, here.id, store.act.occurred_at)
-    aim = await targets.look_up(here.community.id, body.target_id)
-    found = await store.execute(SHARE, stream, lambda state: share(state, stream, aim, here.id, body.medium))
-    told = found.state.shared
-    assert told is not None, "it was told just now or before"
-    store.created(f"shares?target={body.target_id}")  # a share has no address of its own; there it is counted
-    return ShareAnswer(id=told.share_id, target_id=told.target_id, medium=told.medium)
+async def post_share(body: NewShare, me: Contributor, commands: Commanding, targets: Targets) -> ShareAnswer:
+    """Counted once per member, target and day of the community; another on that day is answered as the first."""
+    now, zone = commands.act.occurred_at, ZoneInfo(me.community.time_zone)
+    stream = commands.stream_of_now(share_id(body.target_id, me.id, now, zone))
+    aim = await targets.look_up(me.community.id, body.target_id, caller=me.caller)
+    found = await commands.execute(SHARE, stream, lambda state: share(state, stream, aim, me.id, body.medium))
+    shared = found.state.shared
+    assert shared is not None, "it was shared just now or before"
+    commands.created(f"shares?target={body.target_id}")  # a share has no address of its own; there it is counted
+    return ShareAnswer(id=shared.share_id, target_id=shared.target_id, medium=shared.medium)
 
 
 @router.get("", operation_id="count_shares", summary="Count the shares of something")
 async def get_shares(
-    here: Reader,
+    me: Reader,
     db: Db,
     freshness: Annotated[Freshness, fresh(REACH)],
     target: Annotated[UUID, Query(description="A thread, reply or comment.", examples=[EXAMPLE["target_id"]])],
@@ -81,7 +83,7 @@ async def get_shares(
     row = share_count.c
     counts = await db.execute(
         sa.select(row.medium, row.shares)
-        .where(row.community == here.community.id, row.target == target)
+        .where(row.community == me.community.id, row.target == target)
         .order_by(row.medium)
     )
     return SharesAnswer(target_id=target, counts={count.medium: count.shares for count in counts}, freshness=freshness)

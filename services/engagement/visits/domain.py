@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from services.engagement.events import TargetViewed
-from services.engagement.targets import Target, standing
-from shared.decider import Decider
-from shared.identity import derived_id
+from services.engagement.targets import Target, engageable
+from shared.events.decider import Decider
+from shared.events.identity import derived_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,5 +38,5 @@ def visit(state: Visit, target: Target | None, member_id: UUID, hour: datetime) 
     """Count a look at what stands."""
     if state.counted:
         return []
-    seen = standing(target)
+    seen = engageable(target)
     return [TargetViewed(seen.id, seen.kind, seen.author_id, member_id, hour)]

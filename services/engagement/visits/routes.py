@@ -10,13 +10,13 @@ from fastapi import APIRouter, Query
 from pydantic import ConfigDict, Field
 
 from services.engagement.reactions.routes import TargetPath
+from services.engagement.read_models.reach import REACH, view_count
 from services.engagement.target_lookup import Targets
-from services.engagement.views.reach import REACH, view_count
 from services.engagement.visits.domain import VISIT, hour_of, visit, visit_id
-from shared.access.permissions import Contributor, Reader
-from shared.http.dependencies import Commanding, Db, fresh
-from shared.http.words import Answer
-from shared.views.freshness import Freshness
+from shared.projections.freshness import Freshness
+from shared.web.access.permissions import Contributor, Reader
+from shared.web.dependencies import Commanding, Db, fresh
+from shared.web.fields import Answer
 
 router = APIRouter(prefix="/views", tags=["views"])
 
@@ -34,22 +34,22 @@ class ViewsAnswer(Answer):
 
 
 @router.put("/{target_id}", status_code=204, operation_id="put_view", summary="Tell that one looked at something")
-async def put_view(target_id: TargetPath, here: Contributor, store: Commanding, targets: Targets) -> None:
+async def put_view(target_id: TargetPath, me: Contributor, commands: Commanding, targets: Targets) -> None:
     """Counted once per member, target and hour; more often changes nothing."""
-    hour = hour_of(store.act.occurred_at)
-    stream = visit_id(target_id, here.id, hour)
-    aim = await targets.look_up(here.community.id, target_id)
-    await store.execute(VISIT, stream, lambda state: visit(state, aim, here.id, hour))
+    hour = hour_of(commands.act.occurred_at)
+    stream = commands.stream_of_now(visit_id(target_id, me.id, hour))
+    aim = await targets.look_up(me.community.id, target_id, caller=me.caller)
+    await commands.execute(VISIT, stream, lambda state: visit(state, aim, me.id, hour))
 
 
 @router.get("", operation_id="count_views", summary="Count the views of something")
 async def get_views(
-    here: Reader,
+    me: Reader,
     db: Db,
     freshness: Annotated[Freshness, fresh(REACH)],
     target: Annotated[UUID, Query(description="A thread, reply or comment.", examples=[EXAMPLE])],
 ) -> ViewsAnswer:
     """What is not there was not viewed."""
     row = view_count.c
-    views = await db.execute(sa.select(row.views).where(row.community == here.community.id, row.target == target))
+    views = await db.execute(sa.select(row.views).where(row.community == me.community.id, row.target == target))
     return ViewsAnswer(target_id=target, views=views.scalar_one_or_none() or 0, freshness=freshness)

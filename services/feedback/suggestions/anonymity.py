@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from shared.access.permissions import Here
+from shared.web.access.permissions import CallerInCommunity
 
 
-def veiled(new_id: UUID, here: Here) -> UUID:
+def veiled(new_id: UUID, me: CallerInCommunity) -> UUID:
     """An id that is the same at every repetition, and that nobody without the installation's secret can compute."""
-    return here.caller.member_in(new_id)
+    return me.caller.member_in(new_id)

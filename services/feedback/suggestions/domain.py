@@ -8,6 +8,7 @@ Its author or a moderator deletes it in any state, for good. An anonymous one ha
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, assert_never
@@ -22,9 +23,9 @@ from services.feedback.events import (
     SuggestionPlanned,
     SuggestionSubmitted,
 )
-from shared.decider import Decider
-from shared.errors import Conflict, Forbidden, KeyReused, NotFound
-from shared.event import Text
+from shared.events.decider import Decider
+from shared.events.errors import Conflict, Forbidden, KeyReused, NotFound
+from shared.events.event import Text
 
 State = Literal["open", "planned", "completed", "declined"]
 
@@ -78,7 +79,12 @@ def evolve(state: Suggestion, event: SuggestionEvent) -> Suggestion:
             assert_never(event)
 
 
-SUGGESTION: Decider[Suggestion, SuggestionEvent] = Decider("suggestion", Suggestion(), evolve)
+def words(state: Suggestion) -> Iterable[Text | None]:
+    """What stands in it. A reason goes with the state that it was given for."""
+    return () if state.deleted else (state.text, state.reason, state.answer)
+
+
+SUGGESTION: Decider[Suggestion, SuggestionEvent] = Decider("suggestion", Suggestion(), evolve, words)
 
 
 def submit(
@@ -102,9 +108,11 @@ def submit(
 
 
 def edit(state: Suggestion, before: Text | None, text: Text) -> list[SuggestionEvent]:
-    """Put other words in the place of `before`; where others stand meanwhile, nothing happens."""
+    """Put other words in the place of `before`; where others stand meanwhile, or it was deleted, nothing happens."""
     suggestion_id = existing(state)
-    return [SuggestionEdited(suggestion_id, state.author_id, text)] if state.text == before else []
+    if state.deleted or state.text != before:
+        return []
+    return [SuggestionEdited(suggestion_id, state.author_id, text)]
 
 
 def answer(state: Suggestion, text: Text) -> list[SuggestionEvent]:
@@ -112,7 +120,7 @@ def answer(state: Suggestion, text: Text) -> list[SuggestionEvent]:
     suggestion_id = existing(state)
     if state.answer == text:
         return []
-    standing(state)
+    undeleted(state)
     return [SuggestionAnswered(suggestion_id, state.author_id, text)]
 
 
@@ -121,7 +129,7 @@ def plan(state: Suggestion, reason: Text | None) -> list[SuggestionEvent]:
     suggestion_id = existing(state)
     if _is(state, "planned", reason):
         return []
-    standing(state)
+    undeleted(state)
     if state.state != "open":
         raise Conflict(f"Only an open suggestion can be planned; this one is {state.state}.")
     return [SuggestionPlanned(suggestion_id, state.author_id, reason)]
@@ -171,7 +179,7 @@ def existing(state: Suggestion) -> UUID:
     return state.id
 
 
-def standing(state: Suggestion) -> UUID:
+def undeleted(state: Suggestion) -> UUID:
     """As `existing`; raises `Conflict` where it was deleted."""
     suggestion_id = existing(state)
     if state.deleted:
@@ -188,6 +196,6 @@ def _is(state: Suggestion, wanted: State, reason: Text | None) -> bool:
 
 
 def _unsettled(state: Suggestion) -> None:
-    standing(state)
+    undeleted(state)
     if state.closed:
         raise Conflict(f"The suggestion is {state.state} already.")

@@ -7,27 +7,27 @@ from typing import Annotated, Literal
 import sqlalchemy as sa
 from fastapi import APIRouter, Query
 
+from services.feedback.read_models.suggestion_board import SUGGESTION_BOARD, suggestion_board, suggestion_vote
 from services.feedback.suggestions.domain import State
 from services.feedback.suggestions.suggestion import SuggestionAnswer
-from services.feedback.views.suggestion_board import SUGGESTION_BOARD, suggestion_board, suggestion_vote
-from shared.access.permissions import Reader
-from shared.http.dependencies import Commanding, Db, fresh
-from shared.http.paging import Listing, Order, Page, page
-from shared.views.freshness import Freshness
-from shared.views.view import present
+from shared.projections.freshness import Freshness
+from shared.projections.read_model_table import present
+from shared.web.access.permissions import Reader
+from shared.web.dependencies import Commanding, Db, fresh
+from shared.web.paging import Listing, Page, SortOrder, page
 
 router = APIRouter(prefix="/suggestions", tags=["suggestions"])
 
 board = suggestion_board.c
 
-NEWEST: Order = [(board.submitted_at, "desc"), (board.suggestion, "desc")]
-MOST_VOTES: Order = [(board.votes, "desc"), *NEWEST]
+NEWEST: SortOrder = [(board.submitted_at, "desc"), (board.suggestion, "desc")]
+MOST_VOTES: SortOrder = [(board.votes, "desc"), *NEWEST]
 
 
 @router.get("", operation_id="list_suggestions", summary="List suggestions")
 async def list_suggestions(
-    here: Reader,
-    store: Commanding,
+    me: Reader,
+    commands: Commanding,
     db: Db,
     paging: Page,
     freshness: Annotated[Freshness, fresh(SUGGESTION_BOARD)],
@@ -38,23 +38,24 @@ async def list_suggestions(
     """Every suggestion of the community, whatever its state; deleted ones are left out."""
     mine = sa.and_(
         suggestion_vote.c.community == board.community,
-        suggestion_vote.c.voter == here.id,
+        suggestion_vote.c.voter == me.id,
         suggestion_vote.c.suggestion == board.suggestion,
         present(suggestion_vote),
     )
     select = (
         sa.select(suggestion_board, suggestion_vote.c.voted_at.is_not(None).label("my_vote"))
         .outerjoin(suggestion_vote, mine)
-        .where(present(suggestion_board), board.community == here.community.id)
+        .where(present(suggestion_board), board.community == me.community.id)
     )
     if state is not None:
         select = select.where(board.state == state)
     if answered is not None:
         select = select.where(board.answered_at.is_not(None) if answered else board.answered_at.is_(None))
-    rows, following = await page(db, select, MOST_VOTES if sort == "votes" else NEWEST, paging)
+    texts = [board.text_ref, board.reason_ref, board.answer_ref]
+    rows, following = await page(db, select, MOST_VOTES if sort == "votes" else NEWEST, paging, texts)
 
     refs = {ref for row in rows for ref in (row.text_ref, row.reason_ref, row.answer_ref) if ref is not None}
-    words = await store.vault.read(here.community.id, refs)
+    words = await commands.vault.read(me.community.id, refs)
     items = [
         SuggestionAnswer(
             id=row.suggestion,
@@ -71,6 +72,8 @@ async def list_suggestions(
             answered_at=row.answered_at,
             votes=row.votes,
             my_vote=row.my_vote,
+            edited_at=row.edited_at,
+            edited_by=row.edited_by,
             imported_by=row.imported_by,
         )
         for row in rows

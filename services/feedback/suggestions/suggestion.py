@@ -13,19 +13,21 @@ from services.feedback.events import (
     SuggestionAnswered,
     SuggestionCompleted,
     SuggestionDeclined,
+    SuggestionEdited,
     SuggestionPlanned,
     SuggestionSubmitted,
 )
+from services.feedback.read_models.suggestion_board import suggestion_board
 from services.feedback.suggestions.domain import State, Suggestion, existing
-from services.feedback.views.suggestion_board import suggestion_board
 from services.feedback.votes.domain import VOTE, vote_id
-from shared.access.permissions import Here
-from shared.commands import Outcome
-from shared.http.dependencies import Store
-from shared.http.reading import Reading
-from shared.http.wording import read_all
-from shared.http.words import Answer
-from shared.views.freshness import Freshness
+from shared.commands.commands import Outcome
+from shared.projections.freshness import Freshness
+from shared.web.access.permissions import CallerInCommunity
+from shared.web.dependencies import RequestCommands
+from shared.web.editors import EditedBy, edited
+from shared.web.fields import Answer
+from shared.web.queries import Queries
+from shared.web.vault_text import read_all
 
 EXAMPLE: JsonDict = {
     "id": "0198c1a2-7b3c-7d4e-8f50-6a7b8c9d0e1f",
@@ -42,6 +44,8 @@ EXAMPLE: JsonDict = {
     "answered_at": "2026-03-02T10:00:00Z",
     "votes": 17,
     "my_vote": True,
+    "edited_at": None,
+    "edited_by": None,
     "imported_by": None,
 }
 
@@ -66,6 +70,8 @@ class SuggestionAnswer(Answer):
     answered_at: datetime | None = Field(description="When the answer, or its last revision, was given.")
     votes: int = Field(description="As the board has counted them.")
     my_vote: bool = Field(description="Whether the caller votes for it.")
+    edited_at: datetime | None
+    edited_by: EditedBy
     imported_by: UUID | None = Field(description="Who brought it in by a backfill; null where it was done here.")
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
@@ -78,18 +84,18 @@ class SuggestionShown(SuggestionAnswer):
 
 
 async def show(
-    suggestion_id: UUID, found: Outcome[Suggestion], here: Here, store: Store, db: Reading
+    suggestion_id: UUID, found: Outcome[Suggestion], me: CallerInCommunity, commands: RequestCommands, db: Queries
 ) -> SuggestionAnswer:
     """A suggestion by its stream, its version as the ETag; with the caller's vote and the votes that the board has
     counted.
     """
-    at = here.community.id
+    at = me.community.id
     state, history = found.state, found.history
     existing(state)
-    votes, my_vote = (0, False) if found.begun else await _votes(suggestion_id, here, store, db)
-    store.tag(found.version, votes, my_vote)
+    votes, my_vote = (0, False) if found.begun else await _votes(suggestion_id, me, commands, db)
+    commands.tag(found.version, votes, my_vote)
     words = [None] * 3 if state.deleted else [state.text, state.reason, state.answer]
-    text, reason, answer = await read_all(store.vault, at, words)
+    text, reason, answer = await read_all(commands.vault, at, words)
     return SuggestionAnswer(
         id=suggestion_id,
         author_id=state.author_id,
@@ -105,16 +111,19 @@ async def show(
         answered_at=history.last_at(SuggestionAnswered),
         votes=votes,
         my_vote=my_vote,
+        **edited(history.last(SuggestionEdited), state.edited_at),
         imported_by=history.imported_by,
     )
 
 
-async def _votes(suggestion_id: UUID, here: Here, store: Store, db: Reading) -> tuple[int, bool]:
+async def _votes(
+    suggestion_id: UUID, me: CallerInCommunity, commands: RequestCommands, db: Queries
+) -> tuple[int, bool]:
     """The votes that the board has counted, and whether the caller's is one that stands."""
-    mine = await store.load(VOTE, vote_id(suggestion_id, here.id))
+    mine = await commands.load(VOTE, vote_id(suggestion_id, me.id))
     counted = await db.execute(
         sa.select(suggestion_board.c.votes).where(
-            suggestion_board.c.community == here.community.id, suggestion_board.c.suggestion == suggestion_id
+            suggestion_board.c.community == me.community.id, suggestion_board.c.suggestion == suggestion_id
         )
     )
     return counted.scalar_one_or_none() or 0, mine.state.cast

@@ -6,33 +6,35 @@ A vote is its own stream, so that a suggestion with a million votes stays small.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import assert_never
 from uuid import UUID
 
 from services.feedback.events import SuggestionVoted, SuggestionVoteWithdrawn
-from services.feedback.suggestions.domain import Actor, Suggestion, existing, standing
-from shared.decider import Decider
-from shared.errors import Conflict
-from shared.history import Occasion
-from shared.identity import derived_id
+from services.feedback.suggestions.domain import Actor, Suggestion, existing, undeleted
+from shared.events.decider import Decider
+from shared.events.errors import Conflict
+from shared.events.history import Occurrence
+from shared.events.identity import derived_id
 
 VoteEvent = SuggestionVoted | SuggestionVoteWithdrawn
 
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """`times` counts how often it was given, withdrawn ones included."""
+    """`times` counts how often it was given, withdrawn ones included; the last of these was given at `given_before`."""
 
     cast: bool = False
     times: int = 0
+    given_before: datetime | None = None
 
 
 def evolve(state: Vote, event: VoteEvent) -> Vote:
     match event:
         case SuggestionVoted():
-            return Vote(cast=True, times=state.times + 1)
-        case SuggestionVoteWithdrawn():
-            return replace(state, cast=False)
+            return replace(state, cast=True, times=state.times + 1)
+        case SuggestionVoteWithdrawn(voted_at=at):
+            return replace(state, cast=False, given_before=at)
         case _:
             assert_never(event)
 
@@ -50,12 +52,12 @@ def vote(state: Vote, suggestion: Suggestion, voter_id: UUID) -> list[VoteEvent]
     suggestion_id = existing(suggestion)
     if state.cast:
         return []
-    standing(suggestion)
+    undeleted(suggestion)
     _unsettled(suggestion)
-    return [SuggestionVoted(suggestion_id, suggestion.author_id, voter_id)]
+    return [SuggestionVoted(suggestion_id, suggestion.author_id, voter_id, state.given_before)]
 
 
-def withdraw(state: Vote, suggestion: Suggestion, by: Actor, given: Occasion | None) -> list[VoteEvent]:
+def withdraw(state: Vote, suggestion: Suggestion, by: Actor, given: Occurrence | None) -> list[VoteEvent]:
     """Take back the vote that was `given`, also from a suggestion that was deleted since.
 
     A suggestion of somebody else's that one may not read and never voted for is not there.

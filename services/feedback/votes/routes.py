@@ -8,33 +8,33 @@ from services.feedback.events import SuggestionVoted
 from services.feedback.suggestions.domain import SUGGESTION
 from services.feedback.suggestions.routes import SuggestionPath, actor
 from services.feedback.votes.domain import VOTE, Vote, vote, vote_id, withdraw
-from shared.access.permissions import Contributor, Participant
-from shared.http.dependencies import Commanding
+from shared.web.access.permissions import Contributor, Participant
+from shared.web.dependencies import Commanding
 
 router = APIRouter(prefix="/suggestions/{suggestion_id}/votes", tags=["suggestions"])
 
 
 @router.put("/me", status_code=204, operation_id="vote_for_suggestion", summary="Vote for a suggestion")
-async def vote_for_suggestion(suggestion_id: SuggestionPath, here: Contributor, store: Commanding) -> None:
+async def vote_for_suggestion(suggestion_id: SuggestionPath, me: Contributor, commands: Commanding) -> None:
     """While it is open or planned. One vote per member; its author may vote, too."""
-    await store.execute(
+    await commands.execute(
         VOTE,
-        vote_id(suggestion_id, here.id),
-        lambda state, suggestion: vote(state, suggestion, here.id),
+        vote_id(suggestion_id, me.id),
+        lambda state, suggestion: vote(state, suggestion, me.id),
         on=[(SUGGESTION, suggestion_id)],
         there=_cast,
     )
 
 
 @router.delete("/me", status_code=204, operation_id="withdraw_vote", summary="Take one's vote back")
-async def withdraw_vote(suggestion_id: SuggestionPath, here: Participant, store: Commanding) -> None:
+async def withdraw_vote(suggestion_id: SuggestionPath, me: Participant, commands: Commanding) -> None:
     """While the suggestion is open or planned; also by who has left, and in an archived community."""
-    stream = vote_id(suggestion_id, here.id)
-    given = (await store.load(VOTE, stream)).history.last_occasion(SuggestionVoted)
-    await store.execute(
+    stream = vote_id(suggestion_id, me.id)
+    given = (await commands.load(VOTE, stream)).history.last_occasion(SuggestionVoted)
+    await commands.execute(
         VOTE,
         stream,
-        lambda state, suggestion: withdraw(state, suggestion, actor(here), given),
+        lambda state, suggestion: withdraw(state, suggestion, actor(me), given),
         on=[(SUGGESTION, suggestion_id)],
         there=_cast,
     )

@@ -10,8 +10,8 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from shared.http.words import name, words
-from shared.identity import SLUG, community_id, derived_id
+from shared.events.identity import SLUG, community_id, derived_id
+from shared.web.fields import name, words
 
 _TAG = re.compile(
     r"(?P<language>[a-z]{2,3})(?:-(?P<script>[a-z]{4}))?(?:-(?P<region>[a-z]{2}|[0-9]{3}))?"

@@ -5,7 +5,9 @@ Its stream holds the owners too, so that two owners who go at the same moment ca
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import assert_never
 from uuid import UUID
 
@@ -13,15 +15,25 @@ from services.member.events import (
     CommunityArchived,
     CommunityDescribed,
     CommunityFounded,
+    ImportRestored,
+    ImportWithdrawn,
     RoleGranted,
     RoleRevoked,
 )
-from shared.decider import Decider
-from shared.errors import Conflict, NotFound, Taken
+from shared.events.decider import Decider
+from shared.events.errors import Conflict, NotFound, Taken
 
 OWNER = "owner"
 
-CommunityEvent = CommunityFounded | CommunityDescribed | CommunityArchived | RoleGranted | RoleRevoked
+CommunityEvent = (
+    CommunityFounded
+    | CommunityDescribed
+    | CommunityArchived
+    | RoleGranted
+    | RoleRevoked
+    | ImportWithdrawn
+    | ImportRestored
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +50,10 @@ class Description:
 
 @dataclass(frozen=True, slots=True)
 class Community:
-    """`founded_as` is what a repeated founding is compared with; `description` is how it stands today."""
+    """`founded_as` is what a repeated founding is compared with; `description` is how it stands today.
+
+    `withdrawn` are the importers whose imports are withdrawn, each with the moment until which.
+    """
 
     slug: str = ""
     founder_id: UUID | None = None
@@ -46,6 +61,7 @@ class Community:
     description: Description | None = None
     archived: bool = False
     owners: frozenset[UUID] = frozenset()
+    withdrawn: Mapping[UUID, datetime] = field(default_factory=dict)
 
 
 def evolve(state: Community, event: CommunityEvent) -> Community:
@@ -61,6 +77,10 @@ def evolve(state: Community, event: CommunityEvent) -> Community:
             return replace(state, owners=state.owners | {member_id})
         case RoleRevoked(member_id=member_id):
             return replace(state, owners=state.owners - {member_id})
+        case ImportWithdrawn(importer_id=importer, until=until):
+            return replace(state, withdrawn={**state.withdrawn, importer: until})
+        case ImportRestored(importer_id=importer):
+            return replace(state, withdrawn={who: until for who, until in state.withdrawn.items() if who != importer})
         case _:
             assert_never(event)
 
@@ -69,10 +89,10 @@ COMMUNITY: Decider[Community, CommunityEvent] = Decider("community", Community()
 
 
 def found(
-    state: Community, slug: str, description: Description, founder_id: UUID, *, here: bool = False
+    state: Community, slug: str, description: Description, founder_id: UUID, *, founder_is_member: bool = False
 ) -> list[CommunityEvent]:
-    """Found a community; its founder owns it. `here` is whether the founder is a member of it: a repetition is told how
-    it is today, and one for members only is that to a founder who has left, too.
+    """Found a community; its founder owns it. `founder_is_member` is whether the founder is a member of it: a
+    repetition is told how it is today, and one for members only is that to a founder who has left, too.
     """
     if state.description is None:
         d = description
@@ -80,7 +100,7 @@ def found(
             CommunityFounded(slug, d.name, d.purpose, d.language, d.time_zone, d.visibility, d.admission, founder_id),
             RoleGranted(founder_id, OWNER),
         ]
-    known = here or state.description.visibility == "public"
+    known = founder_is_member or state.description.visibility == "public"
     if known and state.founder_id == founder_id and state.founded_as == description:
         return []
     raise Taken(f"A community {slug!r} exists already. Choose another slug.", pointer="/slug")
@@ -88,7 +108,7 @@ def found(
 
 def describe(state: Community, description: Description) -> list[CommunityEvent]:
     """Replace the description as a whole."""
-    if standing(state) == description:
+    if existing(state) == description:
         return []
     _writable(state)
     d = description
@@ -97,24 +117,24 @@ def describe(state: Community, description: Description) -> list[CommunityEvent]
 
 def admits(state: Community) -> str:
     """How one gets in, `open` or `application`."""
-    return standing(state).admission
+    return existing(state).admission
 
 
 def archive(state: Community) -> list[CommunityEvent]:
     """Close the community for writing."""
-    standing(state)
+    existing(state)
     return [] if state.archived else [CommunityArchived()]
 
 
 def add_owner(state: Community, member_id: UUID) -> list[CommunityEvent]:
     """Make a member an owner; who may is decided in `roles`."""
-    standing(state)
+    existing(state)
     return [] if member_id in state.owners else [RoleGranted(member_id, OWNER)]
 
 
 def remove_owner(state: Community, member_id: UUID) -> list[CommunityEvent]:
     """Take the ownership from a member; the last owner keeps it."""
-    standing(state)
+    existing(state)
     if member_id not in state.owners:
         return []
     if len(state.owners) == 1:
@@ -131,7 +151,7 @@ def without_ownership(state: Community, member_id: UUID) -> list[CommunityEvent]
     return [RoleRevoked(member_id, OWNER)]
 
 
-def standing(state: Community) -> Description:
+def existing(state: Community) -> Description:
     """How the community describes itself. Raises `NotFound` for one that was never founded."""
     if state.description is None:
         raise NotFound("There is no such community.")

@@ -1,13 +1,9 @@
-"""The communities a caller may see: the public ones and their own.
-
-A member id is a keyed hash of community and caller, so one's own communities are found by computing it for each:
-two millionths of a second apiece, which is fine for tens of thousands of communities in one installation.
-"""
+"""The communities a caller may see: the public ones, by their index, and their own, which the vault knows (own.py)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -17,16 +13,18 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
 from services.member.communities.description import Language
+from services.member.communities.own import communities_of
 from services.member.communities.routes import ANSWERED, CommunityAnswer
 from services.member.membership.domain import Status
-from services.member.views.community_list import COMMUNITY_LIST, community_list
-from services.member.views.roster import ROSTER, roster
-from shared.access.permissions import Authenticated, Caller
-from shared.http.dependencies import Db, fresh
-from shared.http.paging import Listing, Page, page
-from shared.http.reading import Reading
-from shared.views.freshness import Freshness
-from shared.views.view import present
+from services.member.read_models.community_list import COMMUNITY_LIST, community_list
+from services.member.read_models.roster import ROSTER, roster
+from shared.events.identity import Caller
+from shared.projections.freshness import Freshness
+from shared.projections.read_model_table import present
+from shared.web.access.permissions import Authenticated
+from shared.web.dependencies import Db, fresh
+from shared.web.paging import Listing, Page, page
+from shared.web.queries import Queries
 
 router = APIRouter(prefix="/v1/communities", tags=["communities"])
 
@@ -52,22 +50,14 @@ async def list_communities(
     mine: Annotated[bool, Query(description="Only those the caller is a member of.")] = False,
 ) -> Listing[CommunityListed]:
     """Public ones and those one is a member of, by slug; archived ones, too."""
-    candidates = sa.select(listed.community).where(present(community_list))
-    if not mine:
-        candidates = candidates.where(listed.visibility != "public")
-    own = [
-        community
-        for community, status in (await _statuses(db, caller, (await db.execute(candidates)).scalars())).items()
-        if status == "member"
-    ]
-    visible = listed.community == sa.any_(sa.literal(own, ARRAY(PG_UUID)))
-    if not mine:
-        visible = sa.or_(listed.visibility == "public", visible)
-    select = sa.select(community_list).where(present(community_list), visible)
-    if language is not None:
-        select = select.where(listed.language == language)
+    known = await _statuses(db, caller, await communities_of(db, caller))
+    own = [community for community, status in known.items() if status == "member"]
+    theirs = _described(language).where(listed.community == sa.any_(sa.literal(own, ARRAY(PG_UUID))))
+    public = _described(language).where(listed.visibility == "public")
+    visible = [theirs] if mine else [public, theirs.where(listed.visibility != "public")]
 
-    rows, following = await page(db, select, [(listed.slug, "asc")], paging)
+    words = [listed.name, listed.purpose]
+    rows, following = await page(db, visible, [(listed.slug, "asc")], paging, words)
     statuses = await _statuses(db, caller, [row.community for row in rows])
     items = [
         CommunityListed.model_validate(
@@ -78,7 +68,13 @@ async def list_communities(
     return Listing(items=items, next=following, freshness=freshness)
 
 
-async def _statuses(db: Reading, caller: Caller, communities: Iterable[UUID]) -> dict[UUID, Status]:
+def _described(language: str | None) -> sa.Select[Any]:
+    """Communities that are there, in that language if one is given."""
+    select = sa.select(community_list).where(present(community_list))
+    return select if language is None else select.where(listed.language == language)
+
+
+async def _statuses(db: Queries, caller: Caller, communities: Iterable[UUID]) -> dict[UUID, Status]:
     """What the caller is in each of those communities, where they are anything."""
     known = list(communities)
     ids = (

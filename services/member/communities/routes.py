@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
@@ -19,17 +19,21 @@ from services.member.communities.domain import (
     Description,
     archive,
     describe,
+    existing,
     found,
-    standing,
 )
+from services.member.communities.own import came
 from services.member.membership.domain import MEMBERSHIP, Membership, join_as_founder, membership_id
 from services.member.rights import bases, permitted
-from shared.access.permissions import Administrator, Authenticated, Here, Permission, Reader, requires
-from shared.access.standing import Admission, Visibility
-from shared.commands import Outcome, Step
-from shared.http.dependencies import Commanding, IfMatch, Store
-from shared.http.words import Answer, Body
-from shared.identity import community_id
+from shared.commands.commands import Outcome, StreamDecision
+from shared.events.identity import community_id
+from shared.replicas.standing import Admission, Visibility
+from shared.web import context
+from shared.web.access.permissions import Administrator, CallerInCommunity, Founder, Reader, requires
+from shared.web.access.policy import Permission
+from shared.web.dependencies import Commanding, IfMatch, RequestCommands
+from shared.web.fields import Answer, Body
+from shared.web.quota import FOUNDINGS, Quota, used_up
 
 founding = APIRouter(prefix="/v1/communities", tags=["communities"])
 router = APIRouter(tags=["communities"])
@@ -95,10 +99,10 @@ class CommunityAnswer(Answer):
     model_config = ConfigDict(json_schema_extra={"examples": [ANSWERED]})
 
 
-def show(community: UUID, found: Outcome[Community], store: Store) -> CommunityAnswer:
+def show(community: UUID, found: Outcome[Community], commands: RequestCommands) -> CommunityAnswer:
     """A community by its stream, its version as the ETag. Raises `NotFound` for one that was never founded."""
-    description = standing(found.state)
-    store.tag(found.version)
+    description = existing(found.state)
+    commands.tag(found.version)
     return CommunityAnswer(
         id=community,
         slug=found.state.slug,
@@ -109,53 +113,67 @@ def show(community: UUID, found: Outcome[Community], store: Store) -> CommunityA
 
 
 @founding.post("", status_code=201, operation_id="found_community", summary="Found a community and own it")
-async def found_community(body: Founding, caller: Authenticated, store: Commanding) -> CommunityAnswer:
-    """Its founder becomes its first member and its owner. The slug must be free."""
+async def found_community(body: Founding, caller: Founder, commands: Commanding, request: Request) -> CommunityAnswer:
+    """Its founder becomes its first member and its owner. The slug must be free.
+
+    Needs the scope `guildhall:found` or `guildhall:operate`. A caller founds a limited number a day (429 beyond it,
+    until the next day of UTC); a founding that is repeated is none, and operators found any number.
+    """
     community = community_id(body.slug)
     assert community is not None, "a slug that was checked has an id"
     founder = caller.member_in(community)
     description = Description(**body.model_dump(exclude={"slug"}))
-    there, own = store.within(community), membership_id(community, founder)
+    there, own = commands.within(community), membership_id(community, founder)
 
     def founded_by(state: Community, membership: Membership) -> list[CommunityEvent]:
-        return found(state, body.slug, description, founder, here=membership.status == "member")
+        return found(state, body.slug, description, founder, founder_is_member=membership.status == "member")
 
-    founded, _ = await there.execute_together(
-        [
-            Step(COMMUNITY, community, founded_by),
-            Step(MEMBERSHIP, own, lambda state, _: join_as_founder(state, founder)),
-        ],
-        on=[(MEMBERSHIP, own)],
-    )
+    runtime = context.runtime_of(request)
+    async with Quota(runtime.engine, caller, FOUNDINGS, most := runtime.settings.foundings) as quota:
+        free = not (await there.load(COMMUNITY, community)).version
+        if free and not await quota.reserve():
+            raise used_up(
+                f"You have founded {most:,} communities today, as many as one may a day. Go on tomorrow (UTC)."
+            )
+        founded, _ = await there.execute_together(
+            [
+                StreamDecision(COMMUNITY, community, founded_by),
+                StreamDecision(MEMBERSHIP, own, lambda state, _: join_as_founder(state, founder)),
+            ],
+            on=[(MEMBERSHIP, own)],
+            secrets=[came(community, founder, caller)],
+        )
+        if founded.begun:
+            quota.use()
     there.created()
     return show(community, founded, there)
 
 
 @router.get("", operation_id="get_community", summary="Show a community")
-async def get_community(here: Reader, store: Commanding) -> CommunityAnswer:
-    return show(here.community.id, await store.load(COMMUNITY, here.community.id), store)
+async def get_community(me: Reader, commands: Commanding) -> CommunityAnswer:
+    return show(me.community.id, await commands.load(COMMUNITY, me.community.id), commands)
 
 
 @router.patch("", operation_id="describe_community", summary="Change a community's description")
-async def describe_community(body: Changes, here: Administrator, store: Commanding, expect: IfMatch) -> CommunityAnswer:
+async def describe_community(
+    body: Changes, me: Administrator, commands: Commanding, expect: IfMatch
+) -> CommunityAnswer:
     """With `If-Match`, only if nobody changed it since."""
     changes = body.model_dump(exclude_none=True)
 
     def changed(state: Community) -> list[CommunityEvent]:
         return describe(state, replace(state.description, **changes)) if state.description else []
 
-    described = await store.execute(
-        COMMUNITY, here.community.id, permitted(here, changed), on=bases(here), expect=expect
-    )
-    return show(here.community.id, described, store)
+    described = await commands.execute(COMMUNITY, me.community.id, permitted(me, changed), on=bases(me), expect=expect)
+    return show(me.community.id, described, commands)
 
 
 @router.post("/archive", operation_id="archive_community", summary="Archive a community")
 async def archive_community(
-    here: Annotated[Here, Depends(requires(Permission.OWN, even_archived=True))], store: Commanding, expect: IfMatch
+    me: Annotated[CallerInCommunity, Depends(requires(Permission.OWN, even_archived=True))],
+    commands: Commanding,
+    expect: IfMatch,
 ) -> CommunityAnswer:
     """From then on it can only be read. Its slug stays taken."""
-    archived = await store.execute(
-        COMMUNITY, here.community.id, permitted(here, archive), on=bases(here), expect=expect
-    )
-    return show(here.community.id, archived, store)
+    archived = await commands.execute(COMMUNITY, me.community.id, permitted(me, archive), on=bases(me), expect=expect)
+    return show(me.community.id, archived, commands)

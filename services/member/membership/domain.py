@@ -6,6 +6,7 @@ just joins. A robot is marked as one whatever its status is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 from uuid import UUID
@@ -24,10 +25,10 @@ from services.member.events import (
     RoleGranted,
     RoleRevoked,
 )
-from shared.decider import Decider
-from shared.errors import Conflict, NotFound
-from shared.event import Text
-from shared.identity import derived_id
+from shared.events.decider import Decider
+from shared.events.errors import Conflict, NotFound
+from shared.events.event import Text
+from shared.events.identity import derived_id
 
 Status = Literal["none", "applicant", "withdrawn", "declined", "member", "left", "removed"]
 
@@ -70,7 +71,7 @@ def evolve(state: Membership, event: MembershipEvent) -> Membership:
         case ApplicationSubmitted(answers=answers):
             return replace(state, status="applicant", answers=answers, reason=None)
         case ApplicationWithdrawn():
-            return replace(state, status="withdrawn")
+            return replace(state, status="withdrawn", answers=None)
         case ApplicationAccepted():
             return state  # MemberJoined follows
         case ApplicationDeclined(reason=reason):
@@ -91,7 +92,18 @@ def evolve(state: Membership, event: MembershipEvent) -> Membership:
             assert_never(event)
 
 
-MEMBERSHIP: Decider[Membership, MembershipEvent] = Decider("member", Membership(), evolve)
+def words(state: Membership) -> Sequence[Text | None]:
+    """What is said of an application until it is accepted or taken back, and why somebody was removed."""
+    match state.status:
+        case "applicant" | "declined":
+            return state.answers, state.reason
+        case "removed":
+            return (state.reason,)
+        case _:
+            return ()
+
+
+MEMBERSHIP: Decider[Membership, MembershipEvent] = Decider("member", Membership(), evolve, words)
 
 
 def membership_id(community: UUID, member_id: UUID) -> UUID:
@@ -130,7 +142,7 @@ def join(state: Membership, member_id: UUID) -> list[MembershipEvent]:
 def bring_in(state: Membership, member_id: UUID, *, robot: bool) -> list[MembershipEvent]:
     """Join as a backfill tells it. It brings nobody back who is not here by their own or a moderator's decision."""
     if state.status in ("left", "removed", "declined", "withdrawn"):
-        raise Conflict(f"Their status here is {state.status!r}, which a backfill does not change.")
+        raise Conflict("That they are not here was decided here, and a backfill does not change it.")
     joined = join(state, member_id)
     return [*joined, *(mark_robot(MEMBERSHIP.fold(joined, state), member_id) if robot else [])]
 
@@ -161,8 +173,10 @@ def decline(state: Membership, member_id: UUID, reason: Text | None) -> list[Mem
 
 
 def leave(state: Membership, member_id: UUID) -> list[MembershipEvent]:
-    """Go, or take one's application back. The roles end with it, an ownership on the community's stream."""
-    if state.status == "applicant":
+    """Go, or take one's application back, also one that was declined, if there are words in it. The roles end with it,
+    an ownership on the community's stream.
+    """
+    if state.status == "applicant" or (state.status == "declined" and state.answers):
         return [ApplicationWithdrawn(member_id)]
     if state.status != "member":
         return []

@@ -10,16 +10,17 @@ from uuid import UUID
 import sqlalchemy as sa
 from fastapi import APIRouter, Query
 
-from services.member.membership.member import HIDDEN, MemberListed, knows, ranked
-from services.member.views.roster import ROSTER, profile_words, role_holder, roster
-from shared.access.permissions import Permission, Reader
-from shared.errors import Forbidden
-from shared.http.dependencies import Commanding, Db, fresh
-from shared.http.paging import Listing, Page, page
-from shared.http.reading import Reading
+from services.member.membership.member import MemberListed, ranked
+from services.member.read_models.roster import ROSTER, profile_words, role_holder, roster
+from shared.events.errors import Forbidden
+from shared.projections.freshness import Freshness
+from shared.projections.read_model_table import present
 from shared.vault import Vault
-from shared.views.freshness import Freshness
-from shared.views.view import present
+from shared.web.access.permissions import Reader
+from shared.web.access.policy import Permission
+from shared.web.dependencies import Commanding, Db, fresh
+from shared.web.paging import Listing, Page, SortOrder, page
+from shared.web.queries import Queries
 
 IS_ROBOT = sa.func.coalesce(roster.c.robot, sa.false())
 
@@ -28,8 +29,8 @@ router = APIRouter(prefix="/members", tags=["members"])
 
 @router.get("", operation_id="list_members", summary="List the members of a community")
 async def list_members(
-    here: Reader,
-    store: Commanding,
+    me: Reader,
+    commands: Commanding,
     db: Db,
     paging: Page,
     freshness: Annotated[Freshness, fresh(ROSTER)],
@@ -38,14 +39,14 @@ async def list_members(
     ] = None,
     status: Annotated[
         Literal["member", "applicant", "withdrawn", "declined", "left", "removed"],
-        Query(description="`applicant`, `withdrawn` and `declined` are for moderators."),
+        Query(description="All but `member` are for moderators."),
     ] = "member",
     robot: Annotated[bool | None, Query(description="Only robots, or only others.")] = None,
 ) -> Listing[MemberListed]:
     """The newest first: by when their status began."""
-    if status in HIDDEN and Permission.MODERATE not in here.permissions:
-        raise Forbidden("Only moderators see who has applied.")
-    at = here.community.id
+    if status != "member" and Permission.MODERATE not in me.permissions:
+        raise Forbidden("Only moderators see who has applied, and who is not here any more.")
+    at = me.community.id
     select = (
         sa.select(
             roster.c.member,
@@ -62,7 +63,7 @@ async def list_members(
         .where(present(roster), roster.c.community == at, roster.c.status == status)
     )
     if robot is not None:
-        select = select.where(IS_ROBOT.is_(robot))
+        select = select.where(roster.c.robot if robot else sa.not_(IS_ROBOT))
     if role not in (None, "member"):
         select = select.join(
             role_holder,
@@ -73,10 +74,10 @@ async def list_members(
                 present(role_holder),
             ),
         )
-    rows, following = await page(db, select, [(roster.c.since, "desc"), (roster.c.member, "desc")], paging)
+    newest: SortOrder = [(roster.c.since, "desc"), (roster.c.member, "desc")]
+    rows, following = await page(db, select, newest, paging, [profile_words.c.ref])
     roles = await roles_of(db, at, [row.member for row in rows])
-    shown = [row.ref for row in rows if status == "member" or knows(row.member, here)]
-    names = await display_names(store.vault, at, shown)
+    names = await display_names(commands.vault, at, [row.ref for row in rows])
     items = [
         MemberListed(
             id=row.member,
@@ -92,7 +93,7 @@ async def list_members(
     return Listing(items=items, next=following, freshness=freshness)
 
 
-async def roles_of(db: Reading, community: UUID, members: Sequence[UUID]) -> dict[UUID, set[str]]:
+async def roles_of(db: Queries, community: UUID, members: Sequence[UUID]) -> dict[UUID, set[str]]:
     """The roles that those members were granted."""
     found = await db.execute(
         sa.select(role_holder.c.member, role_holder.c.role).where(
@@ -111,18 +112,7 @@ async def display_names(vault: Vault, community: UUID, refs: Sequence[UUID | Non
     return {ref: profile["display_name"] for ref, profile in profiles.items() if profile.get("display_name")}
 
 
-async def holders_names(db: Reading, vault: Vault, community: UUID, *, but: UUID) -> list[str]:
-    """The display names of all others who hold a role that is granted."""
+async def holders_of(db: Queries, community: UUID, *, but: UUID) -> list[UUID]:
+    """All others who hold a role that is granted, as the roster has them."""
     held = sa.and_(present(role_holder), role_holder.c.community == community, role_holder.c.member != but)
-    refs = await db.execute(
-        sa.select(profile_words.c.ref)
-        .join(
-            role_holder,
-            sa.and_(
-                role_holder.c.community == profile_words.c.community, role_holder.c.member == profile_words.c.member
-            ),
-        )
-        .where(held)
-        .distinct()
-    )
-    return list((await display_names(vault, community, refs.scalars().all())).values())
+    return list((await db.execute(sa.select(role_holder.c.member).where(held).distinct())).scalars())

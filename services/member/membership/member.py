@@ -23,15 +23,16 @@ from services.member.events import (
     MemberLeft,
     MemberRemoved,
 )
-from services.member.membership.domain import MEMBERSHIP, Membership, Status, membership_id
+from services.member.membership.domain import MEMBERSHIP, Membership, Status, membership_id, words
 from services.member.profiles.domain import PROFILE, profile_id
 from services.member.roles.domain import holder
-from shared.access.permissions import ROLE_PERMISSIONS, Here, Permission
-from shared.commands import Outcome
-from shared.errors import NotFound
-from shared.http.dependencies import Store
-from shared.http.wording import read, read_all
-from shared.http.words import Answer
+from shared.commands.commands import Outcome
+from shared.events.errors import NotFound
+from shared.web.access.permissions import CallerInCommunity
+from shared.web.access.policy import ROLE_PERMISSIONS, Permission
+from shared.web.dependencies import RequestCommands
+from shared.web.fields import Answer
+from shared.web.vault_text import read, read_all
 
 MEMBER_EXAMPLE: JsonDict = {
     "id": "5b0e2f0c-7d1a-8a43-9c55-0a1b2c3d4e5f",
@@ -51,8 +52,8 @@ _SETTLES_STATUS = (
     MemberLeft,
     MemberRemoved,
 )
-HIDDEN: Final = ("applicant", "withdrawn", "declined")
-"""Who has one of these is shown to moderators and to themselves only."""
+APPLYING: Final = ("applicant", "withdrawn", "declined")
+"""Who has one of these has an application."""
 
 MemberPath = Annotated[
     UUID | Literal["me"], Path(description="A member's id, or `me`.", examples=["me", MEMBER_EXAMPLE["id"]])
@@ -69,7 +70,7 @@ class Answered(Answer):
 class Application(Answer):
     """The last application, for moderators and for whom it is about."""
 
-    answers: list[Answered] | None = Field(description="Null where none were given, or they were erased.")
+    answers: list[Answered] | None = Field(description="Null where none were given, or they were taken back or erased.")
     reason: str | None = Field(description="Why it was declined, where that was said.")
 
 
@@ -86,9 +87,7 @@ class MemberListed(Answer):
     status: Status
     status_since: datetime
     roles: list[str] = Field(description="The roles held here, the mightiest first; empty for who is not here.")
-    display_name: str | None = Field(
-        description="As in the profile; null without one. Of who is not here any more, only moderators and they see it."
-    )
+    display_name: str | None = Field(description="As in the profile; null without one.")
     robot: bool = Field(description="Whether an administrator marked the account as a program's.")
     imported_by: UUID | None = Field(
         description="Who brought them in by a backfill; null for who joined or applied themselves."
@@ -109,9 +108,9 @@ class MemberAnswer(MemberListed):
     )
 
 
-def whom(member: UUID | Literal["me"], here: Here) -> UUID:
+def whom(member: UUID | Literal["me"], me: CallerInCommunity) -> UUID:
     """The member a path means."""
-    return here.id if member == "me" else member
+    return me.id if member == "me" else member
 
 
 def ranked(roles: Iterable[str], status: str) -> list[str]:
@@ -120,26 +119,27 @@ def ranked(roles: Iterable[str], status: str) -> list[str]:
     return sorted(held, key=lambda role: (-len(ROLE_PERMISSIONS.get(role, ())), role))
 
 
-async def look_up(member: UUID, here: Here, store: Store) -> MemberAnswer:
+async def look_up(member: UUID, me: CallerInCommunity, commands: RequestCommands) -> MemberAnswer:
     """As `show`, of the stream as it is now."""
-    return await show(member, await store.load(MEMBERSHIP, membership_id(here.community.id, member)), here, store)
+    return await show(member, await commands.load(MEMBERSHIP, membership_id(me.community.id, member)), me, commands)
 
 
-async def show(member: UUID, found: Outcome[Membership], here: Here, store: Store) -> MemberAnswer:
-    """A member by their stream, its version as the ETag. Raises `NotFound` for whoever never came, and for who has
-    applied and was not let in, except to moderators and to themselves.
+async def show(
+    member: UUID, found: Outcome[Membership], me: CallerInCommunity, commands: RequestCommands
+) -> MemberAnswer:
+    """A member by their stream, its version as the ETag. Raises `NotFound` for whoever never came, and for who is not
+    here, by whatever way, except to moderators and to themselves.
     """
-    at = here.community.id
+    at = me.community.id
     state, since = found.state, found.history.last_at(*_SETTLES_STATUS)
-    insider = knows(member, here)
-    if since is None or (state.status in HIDDEN and not insider):
+    insider = knows(member, me)
+    if since is None or (state.status != "member" and not insider):
         raise NotFound("There is no such member.")
-    community = await store.load(COMMUNITY, at)
-    profile = await store.load(PROFILE, profile_id(at, member))
-    called = (await read(store.vault, at, profile.state.words) or {}).get("display_name")
-    name = called if state.status == "member" or insider else None
+    community = await commands.load(COMMUNITY, at)
+    profile = await commands.load(PROFILE, profile_id(at, member))
+    name = (await read(commands.vault, at, profile.state.words) or {}).get("display_name")
     roles = ranked(holder(member, community.state, state).roles, state.status)
-    store.tag(found.version, insider, name, *roles)
+    commands.tag(found.version, insider, name, *roles)
     return MemberAnswer(
         id=member,
         status=state.status,
@@ -149,24 +149,24 @@ async def show(member: UUID, found: Outcome[Membership], here: Here, store: Stor
         robot=state.robot,
         imported_by=found.history.imported_by,
         times_joined=state.times_joined,
-        application=await _application(state, here, store) if insider else None,
-        removal=await _removal(state, here, store) if insider else None,
+        application=await _application(state, me, commands) if insider else None,
+        removal=await _removal(state, me, commands) if insider else None,
     )
 
 
-def knows(member: UUID, here: Here) -> bool:
+def knows(member: UUID, me: CallerInCommunity) -> bool:
     """Whether the caller sees of that member what is not for everybody."""
-    return member == here.id or Permission.MODERATE in here.permissions
+    return member == me.id or Permission.MODERATE in me.permissions
 
 
-async def _application(state: Membership, here: Here, store: Store) -> Application | None:
-    if state.status not in HIDDEN:
+async def _application(state: Membership, me: CallerInCommunity, commands: RequestCommands) -> Application | None:
+    if state.status not in APPLYING:
         return None
-    answers, reason = await read_all(store.vault, here.community.id, [state.answers, state.reason])
+    answers, reason = await read_all(commands.vault, me.community.id, words(state) or (None, None))
     return Application.model_validate({"answers": answers.get("answers"), "reason": reason.get("reason")})
 
 
-async def _removal(state: Membership, here: Here, store: Store) -> Removal | None:
+async def _removal(state: Membership, me: CallerInCommunity, commands: RequestCommands) -> Removal | None:
     if state.status != "removed":
         return None
-    return Removal(reason=(await read(store.vault, here.community.id, state.reason) or {}).get("reason"))
+    return Removal(reason=(await read(commands.vault, me.community.id, state.reason) or {}).get("reason"))

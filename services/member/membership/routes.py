@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from pydantic import ConfigDict, Field
 
 from services.member.communities.domain import COMMUNITY, Community, CommunityEvent, admits, without_ownership
+from services.member.communities.own import came
 from services.member.membership.domain import (
     MEMBERSHIP,
     Membership,
@@ -22,11 +23,12 @@ from services.member.membership.domain import (
 )
 from services.member.membership.member import MemberAnswer, MemberPath, look_up, show, whom
 from services.member.rights import bases, confirmed, permitted
-from shared.access.permissions import Acquainted, Moderator, Newcomer, Reader
-from shared.commands import Step
-from shared.http.dependencies import Commanding, IfMatch
-from shared.http.wording import refer
-from shared.http.words import Body, name, words
+from shared.commands.commands import StreamDecision
+from shared.events.errors import Conflict
+from shared.web.access.permissions import Acquainted, Moderator, Newcomer, Reader
+from shared.web.dependencies import Commanding, IfMatch
+from shared.web.fields import Body, name, words
+from shared.web.vault_text import refer
 
 router = APIRouter(prefix="/members", tags=["members"])
 
@@ -55,98 +57,108 @@ class Declining(Body):
 
 
 @router.post("", status_code=201, operation_id="join_community", summary="Join a community, or apply to it")
-async def join_community(here: Newcomer, store: Commanding, body: Joining | None = None) -> MemberAnswer:
+async def join_community(me: Newcomer, commands: Commanding, body: Joining | None = None) -> MemberAnswer:
     """Where admission is open, the caller is a member at once; otherwise the application waits for a moderator, as does
     that of one who was removed.
 
     Who knows the name of a community for members only may ask to be let in, too.
     """
-    at, stream = here.community.id, membership_id(here.community.id, here.id)
-    community = await store.load(COMMUNITY, at)
-    before = await store.load(MEMBERSHIP, stream)
+    at, stream = me.community.id, membership_id(me.community.id, me.id)
+    community = await commands.load(COMMUNITY, at)
+    before = await commands.load(MEMBERSHIP, stream)
+    coming = came(at, me.id, me.caller)
     if admits(community.state) == "open" and not before.state.barred:
 
         def joined(state: Membership, at: Community, own: Membership) -> list[MembershipEvent]:
-            confirmed(here, at, own)
-            return come(state, at, here.id)
+            confirmed(me, at, own)
+            return come(state, at, me.id)
 
-        found = await store.execute(MEMBERSHIP, stream, joined, on=bases(here))
+        found = await commands.execute(MEMBERSHIP, stream, joined, on=bases(me), secrets=[coming])
     else:
         given = [answer.model_dump() for answer in body.answers] if body and body.answers else None
         text, secrets = await refer(
-            store.vault,
+            commands.vault,
             at,
-            here.id,
+            me.id,
             {"answers": given} if given else None,
             sum(len(answer["answer"]) for answer in given or ()),
-            before.state.answers,
+            before.state.answers if before.state.status == "applicant" else None,
         )
 
         def applied(state: Membership, at: Community, own: Membership) -> list[MembershipEvent]:
-            confirmed(here, at, own)
-            return ask(state, at, here.id, text)
+            confirmed(me, at, own)
+            events = ask(state, at, me.id, text)
+            if events and text is not None and text == before.state.answers:  # taken back meanwhile, and forgotten
+                raise Conflict("The application was taken back at the same moment. Try again.", retry_after=1)
+            return events
 
-        found = await store.execute(MEMBERSHIP, stream, applied, on=bases(here), secrets=secrets)
-    shown = await show(here.id, found, here, store)
-    store.created("members", here.id)
+        found = await commands.execute(MEMBERSHIP, stream, applied, on=bases(me), secrets=[*secrets, coming])
+    await commands.vault.forget(at, found.superseded)
+    shown = await show(me.id, found, me, commands)
+    commands.created("members", me.id)
     return shown
 
 
 @router.get("/me", operation_id="get_own_membership", summary="Show what one is here oneself")
-async def get_own_membership(here: Acquainted, store: Commanding) -> MemberAnswer:
+async def get_own_membership(me: Acquainted, commands: Commanding) -> MemberAnswer:
     """For applicants and former members, too; 404 for who never came."""
-    return await look_up(here.id, here, store)
+    return await look_up(me.id, me, commands)
 
 
 @router.delete("/me", status_code=204, operation_id="leave_community", summary="Leave, or take one's application back")
-async def leave_community(here: Acquainted, store: Commanding, expect: IfMatch) -> None:
-    """The caller's roles end with it, an ownership too; the last owner cannot leave. An applicant may apply again."""
+async def leave_community(me: Acquainted, commands: Commanding, expect: IfMatch) -> None:
+    """The caller's roles end with it, an ownership too; the last owner cannot leave. An applicant may apply again.
+
+    What an applicant answered is gone for good, also of an application that was declined.
+    """
 
     def ownership(state: Community, _: Community, own: Membership) -> list[CommunityEvent]:
-        return without_ownership(state, here.id) if own.status == "member" else []
+        return without_ownership(state, me.id) if own.status == "member" else []
 
-    own = membership_id(here.community.id, here.id)
-    await store.execute_together(
+    own = membership_id(me.community.id, me.id)
+    left, _ = await commands.execute_together(
         [
-            Step(MEMBERSHIP, own, lambda state, *_: leave(state, here.id), expect),
-            Step(COMMUNITY, here.community.id, ownership),
+            StreamDecision(MEMBERSHIP, own, lambda state, *_: leave(state, me.id), expect),
+            StreamDecision(COMMUNITY, me.community.id, ownership),
         ],
-        on=bases(here),
+        on=bases(me),
     )
+    await commands.vault.forget(me.community.id, left.superseded)
 
 
 @router.get("/{member}", operation_id="get_member", summary="Show a member")
-async def get_member(member: MemberPath, here: Reader, store: Commanding) -> MemberAnswer:
-    """Applicants are shown to moderators and to themselves only."""
-    return await look_up(whom(member, here), here, store)
+async def get_member(member: MemberPath, me: Reader, commands: Commanding) -> MemberAnswer:
+    """Who is not here is shown to moderators and to themselves only, whether they applied, left or were removed."""
+    return await look_up(whom(member, me), me, commands)
 
 
 @router.post("/{member}/acceptance", operation_id="accept_member", summary="Accept an application")
-async def accept_member(member: UUID, here: Moderator, store: Commanding, expect: IfMatch) -> MemberAnswer:
-    stream = membership_id(here.community.id, member)
-    accepted = permitted(here, lambda state: accept(state, member))
-    found = await store.execute(MEMBERSHIP, stream, accepted, on=bases(here), expect=expect)
-    return await show(member, found, here, store)
+async def accept_member(member: UUID, me: Moderator, commands: Commanding, expect: IfMatch) -> MemberAnswer:
+    stream = membership_id(me.community.id, member)
+    accepted = permitted(me, lambda state: accept(state, member))
+    found = await commands.execute(MEMBERSHIP, stream, accepted, on=bases(me), expect=expect)
+    await commands.vault.forget(me.community.id, found.superseded)
+    return await show(member, found, me, commands)
 
 
 @router.post("/{member}/decline", operation_id="decline_member", summary="Decline an application")
 async def decline_member(
-    member: UUID, here: Moderator, store: Commanding, expect: IfMatch, body: Declining | None = None
+    member: UUID, me: Moderator, commands: Commanding, expect: IfMatch, body: Declining | None = None
 ) -> MemberAnswer:
     """The reason is shown to the applicant, who may apply again."""
-    stream = membership_id(here.community.id, member)
-    before = await store.load(MEMBERSHIP, stream)
+    stream = membership_id(me.community.id, member)
+    before = await commands.load(MEMBERSHIP, stream)
     reason = body.reason if body else None
     # About the applicant, so it is the applicant whom the vault forgets it with.
     text, secrets = await refer(
-        store.vault,
-        here.community.id,
+        commands.vault,
+        me.community.id,
         member,
         {"reason": reason} if reason else None,
         len(reason or ""),
-        before.state.reason,
+        before.state.reason if before.state.status == "declined" else None,
     )
 
-    declined = permitted(here, lambda state: decline(state, member, text))
-    found = await store.execute(MEMBERSHIP, stream, declined, on=bases(here), secrets=secrets, expect=expect)
-    return await show(member, found, here, store)
+    declined = permitted(me, lambda state: decline(state, member, text))
+    found = await commands.execute(MEMBERSHIP, stream, declined, on=bases(me), secrets=secrets, expect=expect)
+    return await show(member, found, me, commands)

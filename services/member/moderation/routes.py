@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 from uuid import UUID
 
@@ -18,13 +19,13 @@ from services.member.membership.domain import (
     unmark_robot,
 )
 from services.member.membership.member import MEMBER_EXAMPLE, MemberPath, whom
-from services.member.rights import bases, confirmed, permitted
-from services.member.roles.domain import holder, remove
-from shared.access.permissions import Administrator, Moderator
-from shared.errors import Forbidden
-from shared.http.dependencies import Commanding, IfMatch
-from shared.http.wording import refer
-from shared.http.words import Body, words
+from services.member.rights import bases, confirmed
+from services.member.roles.domain import holder, must_stand_above, remove
+from shared.events.errors import Forbidden
+from shared.web.access.permissions import Administrator, CallerInCommunity, Moderator
+from shared.web.dependencies import Commanding, IfMatch
+from shared.web.fields import Body, words
+from shared.web.vault_text import refer
 
 router = APIRouter(prefix="/members", tags=["members"])
 
@@ -38,8 +39,8 @@ class Removing(Body):
 @router.delete("/{member}", status_code=204, operation_id="remove_member", summary="Remove a member")
 async def remove_member(
     member: Annotated[UUID, Path(description="A member's id.", examples=[MEMBER_EXAMPLE["id"]])],
-    here: Moderator,
-    store: Commanding,
+    me: Moderator,
+    commands: Commanding,
     expect: IfMatch,
     body: Removing | None = None,
 ) -> None:
@@ -48,30 +49,47 @@ async def remove_member(
     The roles end with it. The reason is shown to the member and to moderators. Who was removed may apply to come back,
     also where the community is open.
     """
-    if member == here.id:
+    if member == me.id:
         raise Forbidden("Nobody removes themselves. Leave instead.")
-    at, reason = here.community.id, body.reason if body else None
+    at, reason = me.community.id, body.reason if body else None
     text, secrets = await refer(
-        store.vault, at, member, {"reason": reason} if reason else None, len(reason or ""), None
+        commands.vault, at, member, {"reason": reason} if reason else None, len(reason or ""), None
     )
 
     def removed(state: Membership, community: Community, own: Membership) -> list[MembershipEvent]:
-        return remove(state, holder(member, community, state), text, confirmed(here, community, own))
+        return remove(state, holder(member, community, state), text, confirmed(me, community, own))
 
-    await store.execute(MEMBERSHIP, membership_id(at, member), removed, on=bases(here), secrets=secrets, expect=expect)
+    await commands.execute(MEMBERSHIP, membership_id(at, member), removed, on=bases(me), secrets=secrets, expect=expect)
+
+
+def _about(
+    of: UUID, me: CallerInCommunity, decide: Callable[[Membership], list[MembershipEvent]]
+) -> Callable[[Membership, Community, Membership], list[MembershipEvent]]:
+    """The decision on a membership for who may, and stands above whose it is."""
+
+    def decided(state: Membership, community: Community, own: Membership) -> list[MembershipEvent]:
+        by = confirmed(me, community, own)
+        events = decide(state)
+        must_stand_above(by, holder(of, community, state))
+        return events
+
+    return decided
 
 
 @router.put("/{member}/robot", status_code=204, operation_id="mark_robot", summary="Mark a member as a robot")
-async def put_robot(member: MemberPath, here: Administrator, store: Commanding, expect: IfMatch) -> None:
-    """The account is a program's, also for the time before: it is in no ranking, no active members, no reach."""
-    of = whom(member, here)
-    marked = permitted(here, lambda state: mark_robot(state, of))
-    await store.execute(MEMBERSHIP, membership_id(here.community.id, of), marked, on=bases(here), expect=expect)
+async def put_robot(member: MemberPath, me: Administrator, commands: Commanding, expect: IfMatch) -> None:
+    """The account is a program's, also for the time before: it is in no ranking, no active members, no reach.
+
+    One's own, or that of somebody who stands below.
+    """
+    of = whom(member, me)
+    marked = _about(of, me, lambda state: mark_robot(state, of))
+    await commands.execute(MEMBERSHIP, membership_id(me.community.id, of), marked, on=bases(me), expect=expect)
 
 
 @router.delete("/{member}/robot", status_code=204, operation_id="unmark_robot", summary="Take the mark of a robot away")
-async def delete_robot(member: MemberPath, here: Administrator, store: Commanding, expect: IfMatch) -> None:
+async def delete_robot(member: MemberPath, me: Administrator, commands: Commanding, expect: IfMatch) -> None:
     """The mark was an error, also for the time before."""
-    of = whom(member, here)
-    unmarked = permitted(here, lambda state: unmark_robot(state, of))
-    await store.execute(MEMBERSHIP, membership_id(here.community.id, of), unmarked, on=bases(here), expect=expect)
+    of = whom(member, me)
+    unmarked = _about(of, me, lambda state: unmark_robot(state, of))
+    await commands.execute(MEMBERSHIP, membership_id(me.community.id, of), unmarked, on=bases(me), expect=expect)

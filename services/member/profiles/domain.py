@@ -4,34 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
 from uuid import UUID
 
 from services.member.events import ProfileUpdated
 from services.member.profiles.lookalikes import look_alike
-from shared.decider import Decider
-from shared.errors import Invalid
-from shared.event import Text
-from shared.identity import derived_id
-
-REMEMBERED: Final = 20
-"""Of so many profiles that were replaced is known where their words were, until the vault has forgotten them."""
+from shared.events.decider import Decider
+from shared.events.errors import Conflict, Invalid
+from shared.events.event import Text
+from shared.events.identity import derived_id
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """`replaced` are the references to words that stand no more, the last of them."""
+    """`words` is None before the first."""
 
     words: Text | None = None
-    replaced: tuple[UUID, ...] = ()
 
 
-def evolve(state: Profile, event: ProfileUpdated) -> Profile:
-    before = (state.words.ref,) if state.words else ()
-    return Profile(event.profile, (*state.replaced, *before)[-REMEMBERED:])
+def evolve(_: Profile, event: ProfileUpdated) -> Profile:
+    return Profile(event.profile)
 
 
-PROFILE: Decider[Profile, ProfileUpdated] = Decider("profile", Profile(), evolve)
+PROFILE: Decider[Profile, ProfileUpdated] = Decider("profile", Profile(), evolve, lambda profile: (profile.words,))
 
 
 def profile_id(community: UUID, member_id: UUID) -> UUID:
@@ -44,10 +38,17 @@ def empty(state: Profile, member_id: UUID, words: Text) -> list[ProfileUpdated]:
     return update(state, member_id, words, []) if state.words and state.words.length else []
 
 
-def update(state: Profile, member_id: UUID, words: Text | None, fields: Sequence[str]) -> list[ProfileUpdated]:
-    """Replace the profile; the same reference means the same words, none that there are none and were none."""
+def update(
+    state: Profile, member_id: UUID, words: Text | None, fields: Sequence[str], before: Profile | None = None
+) -> list[ProfileUpdated]:
+    """Replace the profile; the same reference means the same words, none that there are none and were none.
+
+    Words that stood when `before` was read stand no more where another profile came between: they are forgotten.
+    """
     if words is None or words == state.words:
         return []
+    if before is not None and words == before.words:
+        raise Conflict("The profile was changed at the same moment. Read it again.", retry_after=1)
     return [ProfileUpdated(member_id, words, sorted(fields))]
 
 

@@ -11,6 +11,11 @@ from typing import Final
 import regex
 
 _UNSEEN: Final = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Bidi_Control}]")
+_DRAWN: Final = regex.compile(
+    r"(?:(?P<script>LATIN|GREEK|CYRILLIC) LETTER SMALL CAPITAL"
+    r"|(?:CROSSED )?NEGATIVE (?:CIRCLED|SQUARED) LATIN CAPITAL LETTER"
+    r"|REGIONAL INDICATOR SYMBOL LETTER) (?P<letter>.+)"
+)
 _SPACE: Final = regex.compile(r"\s+")
 
 
@@ -29,7 +34,23 @@ def skeleton(name: str) -> str:
 
 def _folded(name: str) -> str:
     """The skeleton in one case; folded once more, because a nought's prototype is a capital O."""
-    return skeleton(unicodedata.normalize("NFKC", name).casefold()).casefold()
+    plain = "".join(map(_letter, unicodedata.normalize("NFKC", name)))
+    return skeleton(plain.casefold()).casefold()
+
+
+@cache
+def _letter(sign: str) -> str:
+    """The letter that a sign is a drawing of, as its name says: a small capital, one in a flag, in a black box.
+
+    Unicode decomposes none of them, and its table of confusables lists some beside Cherokee.
+    """
+    found = _DRAWN.fullmatch(unicodedata.name(sign, ""))
+    if found is None:
+        return sign
+    try:
+        return unicodedata.lookup(f"{found['script'] or 'LATIN'} SMALL LETTER {found['letter']}")
+    except KeyError:  # inverted, reversed: none that anybody writes
+        return sign
 
 
 @cache

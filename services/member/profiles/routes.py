@@ -11,16 +11,20 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from pydantic import ConfigDict, Field
 
-from services.member.membership.domain import MEMBERSHIP, membership_id
-from services.member.membership.listing import holders_names
+from services.member.communities.domain import Community
+from services.member.events import ProfileUpdated
+from services.member.membership.domain import MEMBERSHIP, Membership, membership_id
+from services.member.membership.listing import display_names, holders_of
 from services.member.membership.member import MemberPath, knows, whom
 from services.member.profiles.domain import PROFILE, Profile, empty, profile_id, told_apart, update
-from services.member.rights import bases, permitted
-from shared.access.permissions import Here, Participant, Permission, Reader, Requirement, requires
-from shared.errors import Forbidden, NotFound
-from shared.http.dependencies import Commanding, Db, IfMatch, Store
-from shared.http.wording import read, refer
-from shared.http.words import Answer, Body, name, words
+from services.member.rights import bases, confirmed
+from services.member.roles.domain import holder, must_stand_above
+from shared.events.errors import Conflict, Forbidden, NotFound
+from shared.web.access.permissions import CallerInCommunity, Participant, Reader, requires
+from shared.web.access.policy import Permission, Requirement
+from shared.web.dependencies import Commanding, Db, IfMatch, RequestCommands
+from shared.web.fields import Answer, Body, name, words
+from shared.web.vault_text import read, refer
 
 CONTRIBUTING = requires(Permission.CONTRIBUTE)
 """What words in a profile ask besides."""
@@ -76,16 +80,15 @@ class ProfileAnswer(Answer):
     response_model=ProfileAnswer,
     response_model_exclude_none=True,
 )
-async def get_profile(member: MemberPath, here: Reader, store: Commanding) -> ProfileAnswer:
-    """Only the fields that have words in them; `{}` without any, and of who is not here any more, whose profile only
-    moderators and they see.
+async def get_profile(member: MemberPath, me: Reader, commands: Commanding) -> ProfileAnswer:
+    """Only the fields that have words in them; `{}` without any. Who is not here any more is shown to moderators and to
+    themselves only.
     """
-    about = whom(member, here)
-    if await _status(about, here, store) != "member" and not knows(about, here):
-        return ProfileAnswer()
-    profile = await store.load(PROFILE, profile_id(here.community.id, about))
-    store.tag(profile.version)
-    return ProfileAnswer(**(await read(store.vault, here.community.id, profile.state.words) or {}))
+    about = whom(member, me)
+    await _refuse_unknown(about, me, commands)
+    profile = await commands.load(PROFILE, profile_id(me.community.id, about))
+    commands.tag(profile.version)
+    return ProfileAnswer(**(await read(commands.vault, me.community.id, profile.state.words) or {}))
 
 
 @router.put(
@@ -98,8 +101,8 @@ async def get_profile(member: MemberPath, here: Reader, store: Commanding) -> Pr
 async def replace_profile(
     member: MemberPath,
     body: ProfileWords,
-    here: Participant,
-    store: Commanding,
+    me: Participant,
+    commands: Commanding,
     db: Db,
     expect: IfMatch,
     request: Request,
@@ -109,57 +112,72 @@ async def replace_profile(
 
     A new display name is told apart from those of all others who hold a role here.
     """
-    if whom(member, here) != here.id:
+    if whom(member, me) != me.id:
         raise Forbidden("Only the member can change a profile.")
-    at, stream = here.community.id, profile_id(here.community.id, here.id)
+    at, stream = me.community.id, profile_id(me.community.id, me.id)
     content = {field: value for field, value in body.model_dump().items() if value}
     if content:
-        await CONTRIBUTING(request, here.caller, str(at))
-    before = await store.load(PROFILE, stream)
-    if body.display_name and body.display_name != await _called(store, at, before.state):
-        told_apart(body.display_name, await holders_names(db, store.vault, at, but=here.id))
+        await CONTRIBUTING(request, me.caller, str(at))
+    before = await commands.load(PROFILE, stream)
+    holders: list[UUID] = []
+    theirs: list[Profile] = []
+    if body.display_name and body.display_name != await _called(commands, at, before.state):
+        holders = await holders_of(db, at, but=me.id)
+        theirs = [(await commands.load(PROFILE, profile_id(at, other))).state for other in holders]
+        names = await display_names(commands.vault, at, [profile.words.ref for profile in theirs if profile.words])
+        told_apart(body.display_name, names.values())
     # Emptying a profile is a change; leaving one empty that never had words is none.
     words_now = content if content or before.state.words else None
-    text, secrets = await refer(store.vault, at, here.id, words_now, _length(content), before.state.words)
-    replaced = permitted(
-        here, lambda state: update(state, here.id, text, list(content)), CONTRIBUTING.requirement if content else None
-    )
-    changed = await store.execute(PROFILE, stream, replaced, on=bases(here), secrets=secrets, expect=expect)
-    await store.vault.forget(at, changed.state.replaced)
-    return ProfileAnswer(**content)
+    text, secrets = await refer(commands.vault, at, me.id, words_now, _length(content), before.state.words)
+
+    def replaced(state: Profile, community: Community, own: Membership, *named: Profile) -> list[ProfileUpdated]:
+        confirmed(me, community, own, CONTRIBUTING.requirement if content else None)
+        events = update(state, me.id, text, list(content), before.state)
+        if list(named) != theirs:  # the name was compared with others than these
+            raise Conflict("Somebody who holds a role here changed their name at the same moment.", retry_after=1)
+        return events
+
+    on = [*bases(me), *((PROFILE, profile_id(at, other)) for other in holders)]
+    changed = await commands.execute(PROFILE, stream, replaced, on=on, secrets=secrets, expect=expect)
+    await commands.vault.forget(at, changed.superseded)
+    return ProfileAnswer(**(await read(commands.vault, at, changed.state.words) or {}))
 
 
 @router.delete("", status_code=204, operation_id="empty_profile", summary="Empty a profile")
-async def empty_profile(member: MemberPath, here: Participant, store: Commanding, expect: IfMatch) -> None:
-    """One's own, also after one has left, or anybody's by a moderator. The words are gone for good."""
-    about, at = whom(member, here), here.community.id
-    if about != here.id and not here.reads:
+async def empty_profile(member: MemberPath, me: Participant, commands: Commanding, expect: IfMatch) -> None:
+    """One's own, also after one has left, or by a moderator that of who stands below. The words are gone for good."""
+    about, at = whom(member, me), me.community.id
+    if about != me.id and not me.reads:
         raise _no_such_member()
-    await _status(about, here, store)
+    await _refuse_unknown(about, me, commands)
     stream = profile_id(at, about)
-    before = await store.load(PROFILE, stream)
-    text, secrets = await refer(store.vault, at, about, {}, 0, before.state.words)
+    before = await commands.load(PROFILE, stream)
+    text, secrets = await refer(commands.vault, at, about, {}, 0, before.state.words)
     assert text is not None, "an empty profile has a reference, too"
-    asked = None if about == here.id else MODERATING
-    taken_out = permitted(here, lambda state: empty(state, about, text), asked)
-    emptied = await store.execute(PROFILE, stream, taken_out, on=bases(here), secrets=secrets, expect=expect)
-    await store.vault.forget(at, emptied.state.replaced)
+    asked = None if about == me.id else MODERATING
+
+    def taken_out(state: Profile, community: Community, own: Membership, their: Membership) -> list[ProfileUpdated]:
+        by = confirmed(me, community, own, asked)
+        must_stand_above(by, holder(about, community, their))
+        return empty(state, about, text)
+
+    emptied = await commands.execute(PROFILE, stream, taken_out, on=bases(me, about), secrets=secrets, expect=expect)
+    await commands.vault.forget(at, emptied.superseded)
 
 
-async def _status(member: UUID, here: Here, store: Store) -> str:
-    """What somebody is here. Raises `NotFound` for who never was a member."""
-    found = await store.load(MEMBERSHIP, membership_id(here.community.id, member))
-    if found.state.times_joined == 0:
+async def _refuse_unknown(member: UUID, me: CallerInCommunity, commands: RequestCommands) -> None:
+    """Raises `NotFound` for who never was a member, and for who is not here, except to moderators and themselves."""
+    state = (await commands.load(MEMBERSHIP, membership_id(me.community.id, member))).state
+    if state.times_joined == 0 or (state.status != "member" and not knows(member, me)):
         raise _no_such_member()
-    return found.state.status
 
 
 def _no_such_member() -> NotFound:
     return NotFound("There is no such member.")
 
 
-async def _called(store: Store, community: UUID, profile: Profile) -> str | None:
-    return (await read(store.vault, community, profile.words) or {}).get("display_name")
+async def _called(commands: RequestCommands, community: UUID, profile: Profile) -> str | None:
+    return (await read(commands.vault, community, profile.words) or {}).get("display_name")
 
 
 def _length(content: dict[str, Any]) -> int:

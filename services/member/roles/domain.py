@@ -12,8 +12,8 @@ from uuid import UUID
 from services.member.communities.domain import OWNER, Community, CommunityEvent, add_owner, remove_owner
 from services.member.events import MemberRemoved, RoleGranted, RoleRevoked
 from services.member.membership.domain import Membership, MembershipEvent, known, without_roles
-from shared.errors import Conflict, Forbidden
-from shared.event import Text
+from shared.events.errors import Conflict, Forbidden
+from shared.events.event import Text
 
 ADMINISTRATOR = "administrator"
 MODERATOR = "moderator"
@@ -80,13 +80,21 @@ def remove(state: Membership, member: Holder, reason: Text | None, by: Holder) -
     if not _rank(by):
         raise Forbidden("Only moderators, administrators and owners remove members.")
     known(state)
-    if _rank(by) <= _rank(member):
-        raise Forbidden("Only those can be removed who stand below you.")
+    must_stand_above(by, member)
     if state.status == "removed":
         return []
     if state.status != "member":
         raise Conflict(f"Only a member can be removed; the status of this one is {state.status!r}.")
     return [*without_roles(state, member.id), MemberRemoved(member.id, by.id, reason)]
+
+
+def must_stand_above(by: Holder, member: Holder) -> None:
+    """What is done to somebody else, their name, their place, their mark, is done by who stands above them.
+
+    Raises `Forbidden`.
+    """
+    if by.id != member.id and _rank(by) <= _rank(member):
+        raise Forbidden("This can be done only to those who stand below you.")
 
 
 def _rank(holder: Holder) -> int:

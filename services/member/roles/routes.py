@@ -13,6 +13,8 @@ from services.member.communities.domain import COMMUNITY, OWNER
 from services.member.membership.domain import MEMBERSHIP, membership_id
 from services.member.membership.listing import display_names
 from services.member.membership.member import MEMBER_EXAMPLE, MemberPath, whom
+from services.member.read_models.community_list import COMMUNITY_LIST, community_list
+from services.member.read_models.roster import ROSTER, profile_words, role_holder
 from services.member.rights import bases, confirmed
 from services.member.roles.domain import (
     GRANTERS,
@@ -21,12 +23,12 @@ from services.member.roles.domain import (
     revoke,
     revoke_ownership,
 )
-from services.member.views.roster import ROSTER, profile_words, role_holder, roster
-from shared.access.permissions import ROLE_PERMISSIONS, Administrator, Contributor, Permission, Reader
-from shared.http.dependencies import Commanding, Db, fresh
-from shared.http.words import Answer
-from shared.views.freshness import Freshness
-from shared.views.view import present
+from shared.projections.freshness import Freshness
+from shared.projections.read_model_table import present
+from shared.web.access.permissions import Administrator, Contributor, Reader
+from shared.web.access.policy import ROLE_PERMISSIONS, Permission
+from shared.web.dependencies import Commanding, Db, fresh
+from shared.web.fields import Answer
 
 router = APIRouter(prefix="/roles", tags=["roles"])
 
@@ -73,12 +75,11 @@ class RolesAnswer(Answer):
 
 @router.get("", operation_id="list_roles", summary="List the roles, what they permit and who holds them")
 async def list_roles(
-    here: Reader, store: Commanding, db: Db, freshness: Annotated[Freshness, fresh(ROSTER)]
+    me: Reader, commands: Commanding, db: Db, freshness: Annotated[Freshness, fresh(COMMUNITY_LIST, ROSTER)]
 ) -> RolesAnswer:
-    at = here.community.id
-    here_now = sa.and_(present(roster), roster.c.community == at, roster.c.status == "member")
-    members = (await db.execute(sa.select(sa.func.count()).select_from(roster).where(here_now))).scalar_one()
-    items = [_role("member", members, [])]
+    at = me.community.id
+    counted = sa.select(community_list.c.members).where(community_list.c.community == at)
+    items = [_role("member", (await db.execute(counted)).scalar() or 0, [])]
     for role in GRANTERS:
         held = sa.and_(present(role_holder), role_holder.c.community == at, role_holder.c.role == role)
         select = (
@@ -92,7 +93,7 @@ async def list_roles(
             .limit(HOLDERS)
         )
         rows = (await db.execute(select)).all()
-        names = await display_names(store.vault, at, [row.ref for row in rows])
+        names = await display_names(commands.vault, at, [row.ref for row in rows])
         named = [HolderAnswer(id=row.member, display_name=names.get(row.ref)) for row in rows]
         items.append(_role(role, rows[0].holders if rows else 0, named))
     items.sort(key=lambda item: -len(item.permissions))
@@ -100,45 +101,45 @@ async def list_roles(
 
 
 @router.put("/{role}/members/{member}", status_code=204, operation_id="grant_role", summary="Grant a role")
-async def grant_role(role: Grantable, member: MemberPath, here: Administrator, store: Commanding) -> None:
+async def grant_role(role: Grantable, member: MemberPath, me: Administrator, commands: Commanding) -> None:
     """Owners make owners and administrators; owners and administrators make moderators."""
-    at, to = here.community.id, whom(member, here)
+    at, to = me.community.id, whom(member, me)
     if role == OWNER:
-        await store.execute(
+        await commands.execute(
             COMMUNITY,
             at,
-            lambda state, _, own, member: grant_ownership(state, to, member, confirmed(here, state, own)),
-            on=bases(here, to),
+            lambda state, _, own, member: grant_ownership(state, to, member, confirmed(me, state, own)),
+            on=bases(me, to),
             there=lambda state: to in state.owners,
         )
     else:
-        await store.execute(
+        await commands.execute(
             MEMBERSHIP,
             membership_id(at, to),
-            lambda state, *own: grant(state, role, to, confirmed(here, *own)),
-            on=bases(here),
+            lambda state, *own: grant(state, role, to, confirmed(me, *own)),
+            on=bases(me),
             there=lambda state: role in state.roles,
         )
 
 
 @router.delete("/{role}/members/{member}", status_code=204, operation_id="revoke_role", summary="Revoke a role")
-async def revoke_role(role: Grantable, member: MemberPath, here: Contributor, store: Commanding) -> None:
+async def revoke_role(role: Grantable, member: MemberPath, me: Contributor, commands: Commanding) -> None:
     """By whoever may grant it, or by its holder. The last owner stays one."""
-    at, of = here.community.id, whom(member, here)
+    at, of = me.community.id, whom(member, me)
     if role == OWNER:
-        await store.execute(
+        await commands.execute(
             COMMUNITY,
             at,
-            lambda state, *own: revoke_ownership(state, of, confirmed(here, *own)),
-            on=bases(here),
+            lambda state, *own: revoke_ownership(state, of, confirmed(me, *own)),
+            on=bases(me),
             there=lambda state: of in state.owners,
         )
     else:
-        await store.execute(
+        await commands.execute(
             MEMBERSHIP,
             membership_id(at, of),
-            lambda state, *own: revoke(state, role, of, confirmed(here, *own)),
-            on=bases(here),
+            lambda state, *own: revoke(state, role, of, confirmed(me, *own)),
+            on=bases(me),
             there=lambda state: role in state.roles,
         )
 

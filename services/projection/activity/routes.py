@@ -11,17 +11,18 @@ from fastapi import APIRouter, Query, Response
 from pydantic import ConfigDict, Field
 
 from services.projection.activity.arithmetic import Period, Step, activity, periods
-from services.projection.asking import EARLIEST, Asked, Day, begun
 from services.projection.days import date_of, number_of
+from services.projection.question import EARLIEST, Asked, Day, begun
 from services.projection.read_models.actions import ACTION_KINDS, ACTIONS
 from services.projection.read_models.communities import COMMUNITIES
+from services.projection.read_models.imports import IMPORTS
 from services.projection.read_models.memberships import MEMBERSHIPS
 from services.projection.tabular import CSV_ANSWER, Cell, WantsCsv, csv_answer
-from shared.errors import Invalid
-from shared.http.dependencies import fresh
-from shared.http.words import Answer
-from shared.positions import EXAMPLE as POSITION_EXAMPLE
-from shared.views.freshness import Freshness
+from shared.events.errors import Invalid
+from shared.projections.freshness import EXAMPLE as FRESHNESS_EXAMPLE
+from shared.projections.freshness import Freshness
+from shared.web.dependencies import fresh
+from shared.web.fields import Answer
 
 router = APIRouter(prefix="/metrics", tags=["metrics"])
 
@@ -49,7 +50,7 @@ EXAMPLE: dict[str, Any] = {
         }
     ],
     "time_zone": "Europe/Paris",
-    "freshness": {"positions": POSITION_EXAMPLE, "lag_events": 0, "lag_seconds": 0.0},
+    "freshness": FRESHNESS_EXAMPLE,
 }
 
 
@@ -87,7 +88,7 @@ class ActivityAnswer(Answer):
 )
 async def get_activity(
     asked: Asked,
-    freshness: Annotated[Freshness, fresh(ACTIONS, COMMUNITIES, MEMBERSHIPS)],
+    freshness: Annotated[Freshness, fresh(ACTIONS, COMMUNITIES, MEMBERSHIPS, IMPORTS)],
     csv: WantsCsv,
     first: Annotated[
         Day | None, Query(alias="from", description="First day; 29 days before the last if left out.")
@@ -115,8 +116,8 @@ async def get_activity(
             f"This asks for {points} items; a series has at most {POINTS}. Choose a longer step or fewer days.",
             query="step",
         )
-    book, _ = asked.books.of(asked.here.community.id, zone)
-    calendar = await book.calendar(asked.engine, start, end)
+    cache, _ = asked.caches.of(asked.me.community.id, zone)
+    calendar = await cache.calendar(asked.engine, start, end)
     series = activity(calendar, start, end, step)  # made as it is taken: thousands of items need not be there twice
     if csv:
         rows = await asyncio.to_thread(lambda: [_row(period) for period in series])

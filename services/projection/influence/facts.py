@@ -1,6 +1,7 @@
 """Facts of influence as arrays: as they are read, as they are kept by slot, and as they are scored by day.
 
-A fact is `(when, receiver, sender, kind, count)`; members are numbers of a roster.
+A fact is `(when, receiver, sender, kind, importer, count)`; members are numbers of an index, importers of one of their
+own.
 """
 
 from __future__ import annotations
@@ -13,47 +14,63 @@ import numpy as np
 import numpy.typing as npt
 
 from services.projection.days import Integers, days_of
-from services.projection.influence.roster import Roster
+from services.projection.influence.member_index import UNKNOWN, MemberIndex
 
 Rows = npt.NDArray[np.void]
 """Facts as they are read from the database: records of ROW."""
 
 ROW = np.dtype(
-    [("known", "i4"), ("slot", "i4"), ("receiver", "S16"), ("sender", "S16"), ("kind", "i2"), ("count", "i8")]
+    [
+        *(("known", "i4"), ("slot", "i4"), ("receiver", "S16"), ("sender", "S16")),
+        *(("kind", "i2"), ("importer", "S16"), ("count", "i8")),
+    ]
 )
 """Responses (count > 0), and withdrawals of them (count < 0, `known` at the slot of the withdrawal).
 
-A sender nobody knows is the id of all zeros; a kind is its place in the policies' KINDS."""
+A sender nobody knows is the id of all zeros, as is the importer of what was done here; a kind is its place in the
+policies' KINDS."""
 
-Kept = npt.NDArray[np.void]
+SlotFacts = npt.NDArray[np.void]
 """Facts as they are kept: records of KEPT."""
 
 KEPT = np.dtype(
-    [("known", "i4"), ("slot", "i4"), ("receiver", "i4"), ("sender", "i4"), ("kind", "i1"), ("count", "i4")]
+    [
+        *(("known", "i4"), ("slot", "i4"), ("receiver", "i4"), ("sender", "i4")),
+        *(("kind", "i1"), ("importer", "i2"), ("count", "i4")),
+    ]
 )
 """As ROW, with numbers for ids."""
 
-NOTHING: Kept = np.zeros(0, KEPT)
+NOTHING: SlotFacts = np.zeros(0, KEPT)
 
 
-def kept(rows: Rows, roster: Roster) -> Kept:
-    """Rows with numbers for ids; the roster has everybody in them."""
+HERE = UNKNOWN
+"""The number in the place of an importer's: it was done here."""
+
+
+def slot_facts(rows: Rows, member_index: MemberIndex, importers: MemberIndex) -> SlotFacts:
+    """Rows with numbers for ids; the indexes have everybody in them."""
     facts = np.empty(len(rows), KEPT)
     for name in ("known", "slot", "kind", "count"):
         facts[name] = rows[name]
     for name in ("receiver", "sender"):
-        facts[name] = roster.numbers_of(rows[name])
+        facts[name] = member_index.numbers_of(rows[name])
+    facts["importer"] = importers.numbers_of(rows["importer"])
     return facts
 
 
 @dataclass(frozen=True, slots=True)
 class DayFacts:
-    """What stands at the end of a day, sorted by (day, receiver, sender's place, kind), each once, count > 0."""
+    """What stands at the end of a day, sorted by (day, receiver, sender's place, kind), count > 0.
+
+    Each is there once for what was done here and for every importer.
+    """
 
     day: Integers
     receiver: Integers
     sender: Integers
     kind: Integers
+    importer: Integers
     count: Integers
 
     def __getitem__(self, rows: npt.NDArray[np.bool_] | Integers | slice) -> DayFacts:
@@ -63,6 +80,7 @@ class DayFacts:
             receiver=self.receiver[rows],
             sender=self.sender[rows],
             kind=self.kind[rows],
+            importer=self.importer[rows],
             count=self.count[rows],
         )
 
@@ -77,19 +95,18 @@ class DatedFacts:
     def as_of(self, day: int) -> DayFacts:
         """What stood at the end of a day: responses made by then, less those withdrawn by then."""
         facts = self.facts[self.known <= day]
-        starts = starts_of(facts.day, facts.receiver, facts.sender, facts.kind)
+        starts = starts_of(facts.day, facts.receiver, facts.sender, facts.kind, facts.importer)
         net = sums(facts.count, starts)
         return replace(facts[starts[net > 0]], count=net[net > 0])
 
 
-def dated(facts: Kept, roster: Roster, zone: ZoneInfo) -> DatedFacts:
+def dated(facts: SlotFacts, member_index: MemberIndex, zone: ZoneInfo) -> DatedFacts:
     """The facts by day of the community, in that time zone."""
     day, known = days_of(facts["slot"], zone), days_of(facts["known"], zone)
-    order = order_of(day, facts["receiver"], roster.places[facts["sender"]], facts["kind"])
-    receiver, sender, kind = (facts[name][order] for name in ("receiver", "sender", "kind"))
-    return DatedFacts(
-        known[order], DayFacts(day[order], receiver, sender, kind, facts["count"][order].astype(np.int64))
-    )
+    order = order_of(day, facts["receiver"], member_index.places[facts["sender"]], facts["kind"], facts["importer"])
+    receiver, sender, kind, importer = (facts[name][order] for name in ("receiver", "sender", "kind", "importer"))
+    count = facts["count"][order].astype(np.int64)
+    return DatedFacts(known[order], DayFacts(day[order], receiver, sender, kind, importer, count))
 
 
 def grouped(*columns: Integers) -> tuple[Integers, Integers]:
@@ -109,6 +126,8 @@ def order_of(*columns: Integers) -> Integers:
         return np.lexsort(columns[::-1])
     key = np.zeros(len(columns[0]), np.int64)
     for column, low, width in zip(columns, lowest, widths, strict=True):
+        if width == 1:
+            continue
         key *= width
         key += column
         key -= low

@@ -14,30 +14,44 @@ import numpy.typing as npt
 
 from services.projection.days import SLOTS_A_DAY
 from services.projection.influence.facts import ROW, Rows
-from services.projection.influence.people import TURN, Turns
-from services.projection.influence.roster import Ids
+from services.projection.influence.member_index import Ids
+from services.projection.influence.participants import TURN, MembershipPeriods
 from services.projection.policies import KINDS
+from services.projection.read_models.imports import counted
 from shared.db import Driver
-from shared.views.view import NEVER
+from shared.projections.read_model_table import NEVER
 
-ROWS = """
+_MADE = f"""
+    left join lateral (
+        select made.importer, {counted("made")} as counted from response as made
+        where community = $1 and slot = withdrawn.slot and receiver = withdrawn.receiver
+            and sender = withdrawn.sender and kind = withdrawn.kind and post = withdrawn.post
+        order by made.importer desc, made.brought desc limit 1
+    ) as made on true
+"""  # noqa: S608 - our own condition
+"""The response that a row of withdrawals takes back; of several in one slot the one that was brought in."""
+
+_TAKEN_BACK = f"{counted('withdrawn')} and made.counted is not false"
+
+ROWS = f"""
     with day as (select day * $3 as first, (day + 1) * $3 as after from unnest($2::int[]) as days (day))
-    select slot as known, slot, receiver, sender, (array_position($4::text[], kind) - 1)::smallint, n
+    select slot as known, slot, receiver, sender, (array_position($4::text[], kind) - 1)::smallint, importer, n
     from day cross join lateral (
-        select slot, receiver, sender, kind, n from response
+        select slot, receiver, sender, kind, importer, brought, n from response
         where community = $1 and slot >= day.first and slot < day.after offset 0
     ) as made
-    where kind = any ($4::text[])
+    where kind = any ($4::text[]) and {counted("made")}
     union all
-    select withdrawn_slot, slot, receiver, sender, (array_position($4::text[], kind) - 1)::smallint, -n
+    select withdrawn_slot, slot, receiver, sender, (array_position($4::text[], kind) - 1)::smallint,
+        coalesce(made.importer, withdrawn.importer), -n
     from day cross join lateral (
-        select withdrawn_slot, slot, receiver, sender, kind, n from response_withdrawal
+        select withdrawn_slot, slot, receiver, sender, kind, post, importer, brought, n from response_withdrawal
         where community = $1 and withdrawn_slot >= day.first and withdrawn_slot < day.after offset 0
-    ) as withdrawn
-    where kind = any ($4::text[])
-"""
+    ) as withdrawn {_MADE}
+    where kind = any ($4::text[]) and {_TAKEN_BACK}
+"""  # noqa: S608 - our own condition
 
-CANCELLATIONS = """
+CANCELLATIONS = f"""
     with recursive below as (
         select post, slot from post_deletion where community = $1 and version > $3 and not gone
         union
@@ -46,21 +60,25 @@ CANCELLATIONS = """
         ) as found
     ), deleted as (select post, min(slot) as slot from below group by post),
     cancelled as (
-        select greatest(deleted.slot, made.slot) as known, made.slot, receiver, sender, kind, -n as n
+        select greatest(deleted.slot, made.slot) as known, made.slot, receiver, sender, kind, importer, -n as n
         from deleted cross join lateral (
-            select slot, receiver, sender, kind, n from response
+            select slot, receiver, sender, kind, importer, brought, n from response
             where community = $1 and post = deleted.post offset 0
         ) as made
+        where {counted("made")}
         union all
-        select greatest(deleted.slot, withdrawn_slot), withdrawn.slot, receiver, sender, kind, n
+        select greatest(deleted.slot, withdrawn_slot), withdrawn.slot, receiver, sender, kind,
+            coalesce(made.importer, withdrawn.importer), n
         from deleted cross join lateral (
-            select withdrawn_slot, slot, receiver, sender, kind, n from response_withdrawal
+            select withdrawn_slot, slot, receiver, sender, kind, post, importer, brought, n from response_withdrawal
             where community = $1 and post = deleted.post offset 0
-        ) as withdrawn
+        ) as withdrawn {_MADE}
+        where {_TAKEN_BACK}
     )
-    select known, slot, receiver, sender, (array_position($2::text[], kind) - 1)::smallint, sum(n)::bigint
-    from cancelled where kind = any ($2::text[]) group by known, slot, receiver, sender, kind having sum(n) <> 0
-"""
+    select known, slot, receiver, sender, (array_position($2::text[], kind) - 1)::smallint, importer, sum(n)::bigint
+    from cancelled where kind = any ($2::text[])
+    group by known, slot, receiver, sender, kind, importer having sum(n) <> 0
+"""  # noqa: S608 - our own condition
 """What deletions take away: each response on what is deleted, or stands below it, from the slot of the deletion on.
 
 The earliest deletion above a post counts. What is withdrawn as well would be taken away twice; it is given back once,
@@ -79,7 +97,7 @@ _TRAILER = 2
 
 
 async def read_rows(db: Driver, community: UUID, days: Collection[int]) -> Rows:
-    """The facts known on those days of UTC; kinds that no policy knows are left out."""
+    """The facts known on those days of UTC; kinds that no policy knows and withdrawn imports are left out."""
     return await _read(db, ROW, ROWS, community, sorted(days), SLOTS_A_DAY, list(KINDS))
 
 
@@ -88,7 +106,7 @@ async def read_cancellations(db: Driver, community: UUID) -> Rows:
     return await _read(db, ROW, CANCELLATIONS, community, list(KINDS), NEVER)
 
 
-async def read_turns(db: Driver, community: UUID) -> Turns:
+async def read_turns(db: Driver, community: UUID) -> MembershipPeriods:
     """Every joining and leaving, each member's in order."""
     return await _read(db, TURN, TURNS, community, NEVER)
 

@@ -2,7 +2,8 @@
 
 Caps hold positive points back: first at most `sender_cap` a day from one known sender to one receiver, in the order of
 kinds; of what is left, those of acceptances excepted, at most `receiver_cap` a day to one receiver, in the order of
-senders' ids and kinds, the unknown sender last.
+senders' ids and kinds, the unknown sender last. What was done here comes before what was brought in, and that in the
+order of the importers' ids: so what was done here earns the same with imports and without.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from services.projection.days import Integers
 from services.projection.influence.facts import DayFacts, grouped, order_of, starts_of, sums
-from services.projection.influence.roster import UNKNOWN, Roster
+from services.projection.influence.member_index import UNKNOWN, MemberIndex
 from services.projection.policies import ACCEPTANCE_GIVEN, CAP_EXEMPT, KINDS, Policies
 
 GIVEN = KINDS.index(ACCEPTANCE_GIVEN)
@@ -65,9 +66,9 @@ class Earned:
         return Earned(self.facts[rows], self.points[rows], self.by_pair[inside] - first, self.most)
 
 
-def earned(facts: DayFacts, roster: Roster, policies: Policies) -> Earned:
-    """The points of each fact."""
-    facts = _with_acceptances_given(facts, roster)
+def earned(facts: DayFacts, member_index: MemberIndex, importers: MemberIndex, policies: Policies) -> Earned:
+    """The points of each fact; `member_index` has the members, `importers` those who brought facts in."""
+    facts = _with_acceptances_given(facts, member_index)
     policy = np.searchsorted(np.array(policies.starts, np.int64), facts.day, side="right")
     by_kind = np.array([[p.points[kind] for kind in KINDS] for p in policies.versions], np.int64)
     sender_cap = np.array([p.sender_cap for p in policies.versions], np.int64)[policy]
@@ -75,19 +76,20 @@ def earned(facts: DayFacts, roster: Roster, policies: Policies) -> Earned:
 
     points = facts.count * by_kind[policy, facts.kind]
     known = (points > 0) & (facts.sender != UNKNOWN)
-    points = _capped(points, known, sender_cap, facts.day, facts.receiver, facts.sender)
+    of_pairs, of_receivers = _orders(facts, member_index, importers)
+    points = _capped(points, known, sender_cap, of_pairs, facts.day, facts.receiver, facts.sender)
     capped = (points > 0) & ~_EXEMPT[facts.kind]
-    points = _capped(points, capped, receiver_cap, facts.day, facts.receiver)
-    by_pair = order_of(roster.places[facts.receiver], roster.places[facts.sender])
+    points = _capped(points, capped, receiver_cap, of_receivers, facts.day, facts.receiver)
+    by_pair = order_of(member_index.places[facts.receiver], member_index.places[facts.sender])
     # What one fact counts and earns, and how many there are in a block, fits into 32 bits.
     facts = replace(facts, count=facts.count.astype(np.int32))
     return Earned(facts, points.astype(np.int32), by_pair.astype(np.int32), int(np.abs(points).max(initial=0)))
 
 
-def _with_acceptances_given(facts: DayFacts, roster: Roster) -> DayFacts:
+def _with_acceptances_given(facts: DayFacts, member_index: MemberIndex) -> DayFacts:
     """The same with a row for each (day, member) of the acceptances they gave, in its place in the order."""
     given = facts[(facts.kind == ACCEPTANCE) & (facts.sender != UNKNOWN)]
-    order, starts = grouped(given.day, given.sender)
+    order, starts = grouped(given.day, given.sender, given.importer)
     first = order[starts]
     rows = len(first)
     together = DayFacts(
@@ -95,16 +97,41 @@ def _with_acceptances_given(facts: DayFacts, roster: Roster) -> DayFacts:
         receiver=np.concatenate([facts.receiver, given.sender[first]]),
         sender=np.concatenate([facts.sender, np.full(rows, UNKNOWN, np.int32)]),
         kind=np.concatenate([facts.kind, np.full(rows, GIVEN, np.int8)]),
+        importer=np.concatenate([facts.importer, given.importer[first]]),
         count=np.concatenate([facts.count, sums(given.count[order], starts)]),
     )
-    return together[order_of(together.day, together.receiver, roster.places[together.sender], together.kind)]
+    sender = member_index.places[together.sender]
+    return together[order_of(together.day, together.receiver, sender, together.kind, together.importer)]
 
 
-def _capped(points: Integers, capped: npt.NDArray[np.bool_], cap: Integers, *group: Integers) -> Integers:
-    """Points with those of `capped` rows held to `cap` in each group, earlier rows first; rows come grouped."""
+def _orders(
+    facts: DayFacts, member_index: MemberIndex, importers: MemberIndex
+) -> tuple[Integers | slice, Integers | slice]:
+    """The orders in which the caps of a sender and a receiver, and of a receiver, are filled."""
+    if not len(facts.importer) or facts.importer.min() == facts.importer.max():
+        return slice(None), slice(None)  # as they are
+    turn = np.append(importers.places[:-1] + np.int32(1), np.int32(0))[facts.importer]
+    sender = member_index.places[facts.sender]
+    return (
+        order_of(facts.day, facts.receiver, sender, turn, facts.kind),
+        order_of(facts.day, facts.receiver, turn, sender, facts.kind),
+    )
+
+
+def _capped(
+    points: Integers, capped: npt.NDArray[np.bool_], cap: Integers, order: Integers | slice, *group: Integers
+) -> Integers:
+    """Points with those of `capped` rows held to `cap` in each group, earlier rows of the order first; by it rows come
+    grouped.
+    """
     if not len(points):
         return points
-    starts = starts_of(*group)
+    held = np.empty_like(points)
+    held[order] = _held(points[order], capped[order], cap[order], starts_of(*(column[order] for column in group)))
+    return held
+
+
+def _held(points: Integers, capped: npt.NDArray[np.bool_], cap: Integers, starts: Integers) -> Integers:
     counted = np.where(capped, points, 0)
     before = np.cumsum(counted) - counted
     sizes = np.diff(np.append(starts, len(points)))

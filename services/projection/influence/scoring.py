@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from services.projection.days import Integers
 from services.projection.influence.authority import Authority, authority
-from services.projection.influence.facts import starts_of, sums
-from services.projection.influence.people import Participants, numbers_in
+from services.projection.influence.facts import HERE, starts_of, sums
+from services.projection.influence.member_index import UNKNOWN, MemberIndex
+from services.projection.influence.participants import Participants, numbers_in
 from services.projection.influence.points import Earned
-from services.projection.influence.roster import UNKNOWN, Roster
 from services.projection.policies import Policies, ScoringPolicy
 
 WINDOW = 365
@@ -31,8 +32,7 @@ TREND = 30
 class Pairs:
     """Who responded to whom in the window: how often, when last, and the points that were given, negative ones out.
 
-    Robots respond to nobody.
-    Sorted by receiver and sender.
+    Robots respond to nobody. Sorted by receiver and sender.
     """
 
     receiver: Integers
@@ -46,7 +46,21 @@ class Pairs:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class OfImports:
+    """What of the scores rests on what was brought in, by place; all but reach in thousandths.
+
+    Without it, reach and resonance are what they would be had nothing been brought in. Authority is of the whole graph:
+    the part that came by points brought in is told, in proportion to them, not what it would be without.
+    """
+
+    reach: Integers
+    resonance: Integers
+    authority: Integers
+    score: Integers
+
+
+@dataclass(frozen=True, slots=True)
+class DayScores:
     """Every member's influence at the end of a day, by place; resonance, authority, score in thousandths.
 
     `population` are those who were members at the end of the day, are no robots, and have a response given or received,
@@ -56,7 +70,7 @@ class Standing:
 
     day: int
     policies: Policies
-    roster: Roster
+    member_index: MemberIndex
     population: Integers
     ranking: Integers
     reach: Integers
@@ -66,8 +80,10 @@ class Standing:
     falling: Integers
     """Scores times -1 in the order of the ranking: so they rise, and one can be looked up among them."""
     earned: Sequence[Earned]
-    """By number, as the ledger has it."""
+    """By number, as the earned blocks have it."""
     pairs: Pairs
+    of_imports: OfImports
+    importers: MemberIndex
     shares: Authority
     """Authority within the population, numbered by place in it; what flows are the points of `pairs` within it."""
 
@@ -83,34 +99,42 @@ class Standing:
         return (size - not_lower) * 10_000 // size / 10_000 if size else 0.0
 
 
-def standing(
+def day_scores(
     every: Sequence[Earned],
-    roster: Roster,
+    member_index: MemberIndex,
+    importers: MemberIndex,
     active: Integers,
     participants: Participants,
     policies: Policies,
     day: int,
-) -> Standing:
+) -> DayScores:
     """Influence at the end of `day` from what had been earned by then.
 
-    `active` are the places of the members with an action in [day - 364, day].
+    `active` are the places of the members with an action in [day - 364, day], `importers` who brought something in.
     """
     policy = policies.on(day)
-    recent = _recent(every, day - WINDOW + 1)
-    pairs = _pairs(recent, roster, numbers_in(participants.robots))
-    population = _population(recent, roster, active, numbers_in(participants.members))
-    reach = np.bincount(pairs.receiver, minlength=len(roster))
-    resonance = _resonance(every, roster, policies, day)
-    shares = _shares(pairs, population, roster)
-    rank = np.zeros(len(roster), np.int64)
+    recent = _recent(every, day - WINDOW + 1, importers)
+    pairs, brought = _pairs(recent, member_index, numbers_in(participants.robots))
+    population = _population(recent, member_index, active, numbers_in(participants.members))
+    reach = np.bincount(pairs.receiver, minlength=len(member_index))
+    resonance = _resonance(every, member_index, policies, day)
+    shares = _shares(pairs, population, member_index)
+    rank = np.zeros(len(member_index), np.int64)
     rank[population] = shares.thousandths
-    of_reach, of_resonance, of_authority = policy.weights
-    score = of_reach * policy.reach_points * 1000 * reach + of_resonance * resonance + of_authority * rank
+    score = _score(policy, reach, resonance, rank)
+    of_imports = OfImports(*[np.broadcast_to(np.int64(0), len(member_index))] * 4)  # no bytes of its own
+    if brought is not None:
+        brought_reach = np.bincount(pairs.receiver[~brought.here], minlength=len(member_index))
+        brought_resonance = _resonance(every, member_index, policies, day, brought=True)
+        brought_rank = np.zeros(len(member_index), np.int64)
+        brought_rank[population] = _brought_rank(pairs, brought.points, population, member_index, shares)
+        brought_score = _score(policy, brought_reach, brought_resonance, brought_rank)
+        of_imports = OfImports(brought_reach, brought_resonance, brought_rank, brought_score)
     ranking = population[np.argsort(-score[population], kind="stable")]
-    return Standing(
+    return DayScores(
         day=day,
         policies=policies,
-        roster=roster,
+        member_index=member_index,
         population=population,
         ranking=ranking,
         reach=reach,
@@ -120,8 +144,15 @@ def standing(
         falling=-score[ranking],
         earned=every,
         pairs=pairs,
+        of_imports=of_imports,
+        importers=importers,
         shares=shares,
     )
+
+
+def _score(policy: ScoringPolicy, reach: Integers, resonance: Integers, authority: Integers) -> Integers:
+    of_reach, of_resonance, of_authority = policy.weights
+    return of_reach * policy.reach_points * 1000 * reach + of_resonance * resonance + of_authority * authority
 
 
 def thousandths(days: Integers, points: Integers, policies: Policies, day: int) -> npt.NDArray[np.float64]:
@@ -147,15 +178,19 @@ def _span(days: Integers) -> Integers:
     return np.arange(days[0], days[-1] + 1) if len(days) else days
 
 
-def _resonance(every: Sequence[Earned], roster: Roster, policies: Policies, day: int) -> Integers:
+def _resonance(
+    every: Sequence[Earned], member_index: MemberIndex, policies: Policies, day: int, *, brought: bool = False
+) -> Integers:
+    """Of everybody; of what was brought in alone, where that is asked."""
     # Whole numbers below 2^53 add up exactly as floats.
-    total = np.zeros(len(roster))
+    total = np.zeros(len(member_index))
     for part in every:
         decay = _decay(part.facts.day, policies, day)
         # Of ten years, most has decayed to less than a thousandth a row, which is nothing at all.
         if part.most * 1000.0 * max(decay, default=0.0) >= 1:
-            total += np.bincount(part.facts.receiver, _worth(part.facts.day, part.points, decay), len(roster))
-    return total[roster.numbers].astype(np.int64)
+            points = part.points * (part.facts.importer != HERE) if brought else part.points
+            total += np.bincount(part.facts.receiver, _worth(part.facts.day, points, decay), len(member_index))
+    return total[member_index.numbers].astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +202,11 @@ class _Recent:
     sender: Integers
     count: Integers
     points: Integers
+    importer: Integers | None
+    """None where nobody has brought anything in."""
 
 
-def _recent(every: Sequence[Earned], first: int) -> _Recent:
+def _recent(every: Sequence[Earned], first: int, importers: MemberIndex) -> _Recent:
     """All parts together, from a day on."""
     parts = [part.since(first) for part in every if len(part) and part.facts.day[-1] >= first]
     facts = [(part.facts, part.by_pair) for part in parts]
@@ -179,6 +216,7 @@ def _recent(every: Sequence[Earned], first: int) -> _Recent:
         sender=_together([each.sender[order] for each, order in facts]),
         count=_together([each.count[order] for each, order in facts]),
         points=_together([part.points[part.by_pair] for part in parts]),
+        importer=_together([each.importer[order] for each, order in facts]) if len(importers) else None,
     )
 
 
@@ -186,43 +224,89 @@ def _together(columns: Sequence[Integers]) -> Integers:
     return np.concatenate(columns) if columns else np.zeros(0, np.int32)
 
 
-def _pairs(recent: _Recent, roster: Roster, robots: Integers) -> Pairs:
+class _BroughtPairs(NamedTuple):
+    """Of each pair, whether any response was given here, and the points of those that were brought in."""
+
+    here: npt.NDArray[np.bool_]
+    points: Integers
+
+
+def _pairs(recent: _Recent, member_index: MemberIndex, robots: Integers) -> tuple[Pairs, _BroughtPairs | None]:
     # An acceptance given, which is no response, has no known sender either.
-    counts = np.ones(len(roster) + 1, np.bool_)  # by number; that of nobody known is the last
+    counts = np.ones(len(member_index) + 1, np.bool_)  # by number; that of nobody known is the last
     counts[robots] = counts[UNKNOWN] = False
     known = np.flatnonzero(counts[recent.sender])
-    key = roster.places[recent.receiver[known]] * np.int64(len(roster)) + roster.places[recent.sender[known]]
+    key = (
+        member_index.places[recent.receiver[known]] * np.int64(len(member_index))
+        + member_index.places[recent.sender[known]]
+    )
     order = np.argsort(key, kind="stable")
     starts = starts_of(key[order])
     rows = known[order]
     first = rows[starts]
-    days = recent.day[rows]
-    # Standings are kept, and a year of one pair fits into 32 bits.
-    return Pairs(
-        receiver=roster.places[recent.receiver[first]],
-        sender=roster.places[recent.sender[first]],
+    days, points = recent.day[rows], np.maximum(recent.points[rows], 0)
+    brought = None
+    if recent.importer is not None:
+        here = recent.importer[rows] == HERE
+        any_here = np.logical_or.reduceat(here, starts) if len(starts) else here
+        brought = _BroughtPairs(any_here, sums(points * ~here, starts))
+    # Scores are kept, and a year of one pair fits into 32 bits.
+    pairs = Pairs(
+        receiver=member_index.places[recent.receiver[first]],
+        sender=member_index.places[recent.sender[first]],
         count=sums(recent.count[rows], starts).astype(np.int32),
         last_day=np.maximum.reduceat(days, starts) if len(starts) else days,
-        points=sums(np.maximum(recent.points[rows], 0), starts).astype(np.int32),
+        points=sums(points, starts).astype(np.int32),
     )
+    return pairs, brought
 
 
-def _population(recent: _Recent, roster: Roster, active: Integers, members: Integers) -> Integers:
+def _population(recent: _Recent, member_index: MemberIndex, active: Integers, members: Integers) -> Integers:
     # Somebody who gave an acceptance sent it too, so that the row of what it earned them adds nobody.
-    there = np.zeros(len(roster) + 1, np.bool_)  # by number; that of nobody known is the last
+    there = np.zeros(len(member_index) + 1, np.bool_)  # by number; that of nobody known is the last
     there[recent.receiver] = True
     there[recent.sender] = True
-    there = there[roster.numbers]
+    there = there[member_index.numbers]
     there[active] = True
-    took_part = np.zeros(len(roster), np.bool_)
-    took_part[roster.places[members]] = True
+    took_part = np.zeros(len(member_index), np.bool_)
+    took_part[member_index.places[members]] = True
     return np.flatnonzero(there & took_part)
 
 
-def _shares(pairs: Pairs, population: Integers, roster: Roster) -> Authority:
-    place = np.full(len(roster), -1, np.int64)
+def _shares(pairs: Pairs, population: Integers, member_index: MemberIndex) -> Authority:
+    edges, sender, receiver = _edges(pairs, population, member_index, pairs.points > 0)
+    return authority(len(population), sender, receiver, pairs.points[edges])
+
+
+def _edges(
+    pairs: Pairs, population: Integers, member_index: MemberIndex, wanted: npt.NDArray[np.bool_]
+) -> tuple[Integers, Integers, Integers]:
+    """Those of the wanted pairs that are within the population; senders and receivers by place in it.
+
+    What comes from outside the population or goes there gives nobody authority.
+    """
+    place = np.full(len(member_index), -1, np.int64)
     place[population] = np.arange(len(population))
     sender, receiver = place[pairs.sender], place[pairs.receiver]
-    # What comes from outside the population or goes there gives nobody authority.
-    edges = np.flatnonzero((pairs.points > 0) & (sender >= 0) & (receiver >= 0))
-    return authority(len(population), sender[edges], receiver[edges], pairs.points[edges])
+    edges = np.flatnonzero(wanted & (sender >= 0) & (receiver >= 0))
+    return edges, sender[edges], receiver[edges]
+
+
+def _brought_rank(
+    pairs: Pairs, points: Integers, population: Integers, member_index: MemberIndex, shares: Authority
+) -> Integers:
+    """The thousandths of each one's authority that came by the `points` brought in, in proportion to them.
+
+    It is what `apportioned` makes of the two parts, what was done here being the first.
+    """
+    members = len(population)
+    edges, sender, receiver = _edges(pairs, population, member_index, points > 0)
+    if not len(edges):
+        return np.zeros(members, np.int64)
+    brought = np.bincount(receiver, points[edges] * shares.per_point[sender], members)
+    edges, sender, receiver = _edges(pairs, population, member_index, pairs.points > points)
+    here = (pairs.points - points)[edges] * shares.per_point[sender]
+    given_here = np.bincount(receiver, here, members) + shares.base
+    exact = shares.thousandths * (brought / (brought + given_here))
+    whole = np.floor(exact)
+    return (whole + (np.round(exact - whole, 3) > 0.5)).astype(np.int64)

@@ -1,18 +1,22 @@
 """What members did, by quarter of an hour: how often each kind of action, who acted, and who for the first time.
 
 An action by nobody we know (an imported vote, an anonymous suggestion) happened, so it is counted by kind; nobody
-becomes active by it. Withdrawing, editing and deleting are no actions, and undo none.
+becomes active by it. Withdrawing, editing and deleting are no actions, and undo none. What is given again counts once
+on a day: a fold does not know the days of the community, so it notes both times, and whoever reads takes away what fell
+on one day.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import assert_never
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from services.projection.days import slot_of, utc_day_of
+from services.projection.read_models.imports import origin, origin_of
 from services.projection.subscriptions import (
     AnswerAccepted,
     CommentPosted,
@@ -24,32 +28,46 @@ from services.projection.subscriptions import (
     ThreadOpened,
 )
 from services.projection.tables import metadata
-from shared.event import Recorded
-from shared.views.view import Change, View, add, include, micros, put, view_table
+from shared.events.event import Recorded
+from shared.projections.read_model import Change, ReadModel, add, include, micros, put
+from shared.projections.read_model_table import read_model_table
 
 ACTION_KINDS = ("thread", "reply", "comment", "acceptance", "reaction", "share", "suggestion", "vote")
 """The kinds of actions, in the order in which they are shown."""
 
-ACTION_COUNT = view_table(
+ACTION_COUNT = read_model_table(
     "action_count",
     metadata,
-    key=[sa.Column("community", sa.Uuid), sa.Column("slot", sa.Integer), sa.Column("kind", sa.Text)],
+    key=[sa.Column("community", sa.Uuid), sa.Column("slot", sa.Integer), sa.Column("kind", sa.Text), *origin()],
     add=["n"],
 )
-ACTIVE_MEMBERS = view_table(
+ACTION_REPEAT = read_model_table(
+    "action_repeat",
+    metadata,
+    key=[
+        sa.Column("community", sa.Uuid),
+        sa.Column("slot", sa.Integer),
+        sa.Column("former_slot", sa.Integer),
+        sa.Column("kind", sa.Text),
+        *origin(),
+    ],
+    add=["n"],
+)
+"""Those among them that gave again what was given at `former_slot` and taken back since."""
+ACTIVE_MEMBERS = read_model_table(
     "active_members",
     metadata,
-    key=[sa.Column("community", sa.Uuid), sa.Column("slot", sa.Integer)],
+    key=[sa.Column("community", sa.Uuid), sa.Column("slot", sa.Integer), *origin()],
     include=["members"],
 )
-FIRST_ACTION = view_table(
+FIRST_ACTION = read_model_table(
     "first_action",
     metadata,
-    key=[sa.Column("community", sa.Uuid), sa.Column("member", sa.Uuid)],
+    key=[sa.Column("community", sa.Uuid), sa.Column("member", sa.Uuid), *origin()],
     put=[sa.Column("slot", sa.Integer)],
     indexes=[sa.Index("ix_first_action_slot", "community", "slot")],
 )
-ACTION_CHANGE = view_table(
+ACTION_CHANGE = read_model_table(
     "action_change",
     metadata,
     key=[sa.Column("community", sa.Uuid), sa.Column("day", sa.Integer)],
@@ -94,13 +112,22 @@ def action_of(event: ActionEvent) -> tuple[str, UUID | None]:
 
 def fold(event: ActionEvent, record: Recorded) -> Iterator[Change]:
     kind, who = action_of(event)
-    community, slot = record.community, slot_of(record.occurred_at)
-    yield add(ACTION_COUNT, (community, slot, kind), n=1)
+    community, slot, by = record.community, slot_of(record.occurred_at), origin_of(record)
+    yield add(ACTION_COUNT, (community, slot, kind, *by), n=1)
+    match event:
+        case (
+            AnswerAccepted(given_before=datetime() as before)
+            | ReactionAdded(given_before=datetime() as before)
+            | SuggestionVoted(given_before=datetime() as before)
+        ):
+            yield add(ACTION_REPEAT, (community, slot, slot_of(before), kind, *by), n=1)
+        case _:
+            pass
     yield add(ACTION_CHANGE, (community, utc_day_of(slot)), n=1)
     if who is not None:
-        yield include(ACTIVE_MEMBERS, (community, slot), "members", who)
+        yield include(ACTIVE_MEMBERS, (community, slot, *by), "members", who)
         # The earliest action wins, because its version is the greatest.
-        yield put(FIRST_ACTION, (community, who), -micros(record.occurred_at), slot=slot)
+        yield put(FIRST_ACTION, (community, who, *by), -micros(record.occurred_at), slot=slot)
 
 
-ACTIONS = View("actions", (ACTION_COUNT, ACTIVE_MEMBERS, FIRST_ACTION, ACTION_CHANGE), fold)
+ACTIONS = ReadModel("actions", (ACTION_COUNT, ACTION_REPEAT, ACTIVE_MEMBERS, FIRST_ACTION, ACTION_CHANGE), fold)

@@ -8,10 +8,11 @@ import sqlalchemy as sa
 
 from services.projection.subscriptions import CommunityDescribed, CommunityFounded
 from services.projection.tables import metadata
-from shared.event import Recorded
-from shared.views.view import Change, View, put, view_table
+from shared.events.event import Recorded
+from shared.projections.read_model import Change, ReadModel, put
+from shared.projections.read_model_table import read_model_table
 
-COMMUNITY = view_table(
+COMMUNITY = read_model_table(
     "community",
     metadata,
     key=[sa.Column("community", sa.Uuid)],
@@ -31,4 +32,4 @@ def fold(event: CommunityFounded | CommunityDescribed, record: Recorded) -> Iter
     yield put(COMMUNITY, (record.community,), record.version, **description)
 
 
-COMMUNITIES = View("communities", (COMMUNITY,), fold)
+COMMUNITIES = ReadModel("communities", (COMMUNITY,), fold)

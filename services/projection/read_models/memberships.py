@@ -15,23 +15,24 @@ import sqlalchemy as sa
 from services.projection.days import slot_of
 from services.projection.subscriptions import MemberJoined, MemberLeft, MemberRemoved, RobotMarked, RobotUnmarked
 from services.projection.tables import metadata
-from shared.event import Recorded
-from shared.views.view import Change, View, add, put, view_table
+from shared.events.event import Recorded
+from shared.projections.read_model import Change, ReadModel, add, put
+from shared.projections.read_model_table import read_model_table
 
-MEMBERSHIP = view_table(
+MEMBERSHIP = read_model_table(
     "membership",
     metadata,
     key=[sa.Column("community", sa.Uuid), sa.Column("member", sa.Uuid), sa.Column("turn", sa.BigInteger)],
     put=[sa.Column("slot", sa.Integer), sa.Column("here", sa.Boolean)],
 )
 """`here` from that slot on, until the next turn."""
-ROBOT = view_table(
+ROBOT = read_model_table(
     "robot",
     metadata,
     key=[sa.Column("community", sa.Uuid), sa.Column("member", sa.Uuid)],
     put=[sa.Column("marked", sa.Boolean)],
 )
-MEMBERSHIP_CHANGE = view_table("membership_change", metadata, key=[sa.Column("community", sa.Uuid)], add=["n"])
+MEMBERSHIP_CHANGE = read_model_table("membership_change", metadata, key=[sa.Column("community", sa.Uuid)], add=["n"])
 """How often any of this changed: a reader keeps what it made of it until this moves."""
 
 
@@ -51,4 +52,4 @@ def fold(
     yield add(MEMBERSHIP_CHANGE, (record.community,), n=1)
 
 
-MEMBERSHIPS = View("memberships", (MEMBERSHIP, ROBOT, MEMBERSHIP_CHANGE), fold)
+MEMBERSHIPS = ReadModel("memberships", (MEMBERSHIP, ROBOT, MEMBERSHIP_CHANGE), fold)

@@ -4,6 +4,9 @@ A response to oneself, or to work that is nobody's, is no fact. An unknown sende
 can stand in the key. What is withdrawn is not taken out of the past: it is a fact of its own that cancels the response
 from the moment of its withdrawal on.
 
+Who brought a response in, if anybody, stands in its key, so that it can be left out. A withdrawal has who brought the
+withdrawal in; whoever reads finds the response that it takes back.
+
 A post is a thread, reply or comment. A response stands while its post does (the reply or comment that it is, or what
 it was given to), and a post while what it was written on does. A fold knows neither what stands below a post nor
 whether one was deleted before, so that it notes both, and whoever reads puts them together.
@@ -19,6 +22,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from services.projection.days import slot_of, utc_day_of
+from services.projection.read_models.imports import origin, origin_of
 from services.projection.subscriptions import (
     AcceptanceWithdrawn,
     AnswerAccepted,
@@ -32,8 +36,9 @@ from services.projection.subscriptions import (
     ThreadDeleted,
 )
 from services.projection.tables import metadata
-from shared.event import Recorded
-from shared.views.view import Change, View, add, micros, put, view_table
+from shared.events.event import Recorded
+from shared.projections.read_model import Change, ReadModel, add, micros, put
+from shared.projections.read_model_table import read_model_table
 
 UNKNOWN = UUID(int=0)
 """Stands in a key for a sender nobody knows."""
@@ -46,37 +51,38 @@ def _fact() -> list[sa.Column[object]]:
         sa.Column("sender", sa.Uuid),
         sa.Column("kind", sa.Text),
         sa.Column("post", sa.Uuid),
+        *origin(),
     ]
 
 
-RESPONSE = view_table(
+RESPONSE = read_model_table(
     "response",
     metadata,
     key=[sa.Column("community", sa.Uuid), *_fact()],
     add=["n"],
     indexes=[sa.Index("ix_response_post", "community", "post")],
 )
-RESPONSE_WITHDRAWAL = view_table(
+RESPONSE_WITHDRAWAL = read_model_table(
     "response_withdrawal",
     metadata,
     key=[sa.Column("community", sa.Uuid), sa.Column("withdrawn_slot", sa.Integer), *_fact()],
     add=["n"],
     indexes=[sa.Index("ix_response_withdrawal_post", "community", "post")],
 )
-POST_PARENT = view_table(
+POST_PARENT = read_model_table(
     "post_parent",
     metadata,
     key=[sa.Column("community", sa.Uuid), sa.Column("parent", sa.Uuid), sa.Column("post", sa.Uuid)],
     add=["n"],
 )
 """Replies and comments by what they were written on."""
-POST_DELETION = view_table(
+POST_DELETION = read_model_table(
     "post_deletion",
     metadata,
     key=[sa.Column("community", sa.Uuid), sa.Column("post", sa.Uuid)],
     put=[sa.Column("slot", sa.Integer)],
 )
-RESPONSE_CHANGE = view_table(
+RESPONSE_CHANGE = read_model_table(
     "response_change",
     metadata,
     key=[sa.Column("community", sa.Uuid), sa.Column("day", sa.Integer)],
@@ -150,7 +156,7 @@ def fold(event: ResponseEvent, record: Recorded) -> Iterator[Change]:
             pass
     response = response_of(event)
     if response is not None and response.receiver is not None and response.sender != response.receiver:
-        fact = (response.receiver, response.sender or UNKNOWN, response.kind, response.post)
+        fact = (response.receiver, response.sender or UNKNOWN, response.kind, response.post, *origin_of(record))
         if response.made_at is None:
             yield add(RESPONSE, (community, now, *fact), n=1)
         else:
@@ -163,4 +169,4 @@ def fold(event: ResponseEvent, record: Recorded) -> Iterator[Change]:
     yield add(RESPONSE_CHANGE, (community, utc_day_of(now)), n=1)
 
 
-RESPONSES = View("responses", (RESPONSE, RESPONSE_WITHDRAWAL, POST_PARENT, POST_DELETION, RESPONSE_CHANGE), fold)
+RESPONSES = ReadModel("responses", (RESPONSE, RESPONSE_WITHDRAWAL, POST_PARENT, POST_DELETION, RESPONSE_CHANGE), fold)

@@ -16,19 +16,20 @@ from services.projection.subscriptions import (
     SuggestionSubmitted,
 )
 from services.projection.tables import metadata
-from shared.event import Recorded
-from shared.views.view import Change, View, drop, micros, put, view_table
+from shared.events.event import Recorded
+from shared.projections.read_model import Change, ReadModel, drop, micros, put
+from shared.projections.read_model_table import read_model_table
 
 STATES = ("open", "planned", "completed", "declined")
 """The states a suggestion can be in; being answered stands beside them."""
 
-SUGGESTION = view_table(
+SUGGESTION = read_model_table(
     "suggestion",
     metadata,
     key=[sa.Column("community", sa.Uuid), sa.Column("suggestion", sa.Uuid)],
     put=[sa.Column("state", sa.Text), sa.Column("submitted_at", sa.DateTime(timezone=True))],
 )
-ANSWER = view_table(
+ANSWER = read_model_table(
     "suggestion_answer",
     metadata,
     key=[sa.Column("community", sa.Uuid), sa.Column("suggestion", sa.Uuid)],
@@ -66,4 +67,4 @@ def fold(event: SuggestionEvent, record: Recorded) -> Iterator[Change]:
             assert_never(event)
 
 
-SUGGESTIONS = View("suggestions", (SUGGESTION, ANSWER), fold)
+SUGGESTIONS = ReadModel("suggestions", (SUGGESTION, ANSWER), fold)

@@ -9,10 +9,11 @@ import sqlalchemy as sa
 from services.projection.days import slot_of
 from services.projection.subscriptions import TargetViewed
 from services.projection.tables import metadata
-from shared.event import Recorded
-from shared.views.view import Change, View, add, include, view_table
+from shared.events.event import Recorded
+from shared.projections.read_model import Change, ReadModel, add, include
+from shared.projections.read_model_table import read_model_table
 
-VISIT = view_table(
+VISIT = read_model_table(
     "visit",
     metadata,
     key=[sa.Column("community", sa.Uuid), sa.Column("slot", sa.Integer)],
@@ -28,4 +29,4 @@ def fold(event: TargetViewed, record: Recorded) -> Iterator[Change]:
         yield include(VISIT, key, "members", event.member_id)
 
 
-VISITS = View("visits", (VISIT,), fold)
+VISITS = ReadModel("visits", (VISIT,), fold)

@@ -8,8 +8,8 @@ from fastapi import APIRouter
 from pydantic import ConfigDict, Field
 
 from services.projection.policies import STANDARD, STANDARD_1, ScoringPolicy
-from shared.access.permissions import Reader
-from shared.http.words import Answer
+from shared.web.access.permissions import Reader
+from shared.web.fields import Answer
 
 router = APIRouter(prefix="/metrics/scoring-policies", tags=["metrics"])
 
@@ -63,7 +63,7 @@ class ScoringPolicies(Answer):
 
 
 @router.get("", operation_id="list_scoring_policies", summary="Versions of the scoring policy")
-async def list_scoring_policies(here: Reader) -> ScoringPolicies:
+async def list_scoring_policies(me: Reader) -> ScoringPolicies:
     """The policy that influence is computed by."""
     return ScoringPolicies(items=[_shown(policy) for policy in STANDARD.versions])
 

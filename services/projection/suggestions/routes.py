@@ -10,16 +10,16 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Query
 from pydantic import ConfigDict, Field
 
-from services.projection.asking import Asked, Day
 from services.projection.days import SLOT_SECONDS, first_slot, number_of
+from services.projection.question import Asked, Day
 from services.projection.read_models.communities import COMMUNITIES
 from services.projection.read_models.suggestions import ANSWER, STATES, SUGGESTION, SUGGESTIONS
-from shared.errors import Invalid
-from shared.http.dependencies import Db, fresh
-from shared.http.words import Answer
-from shared.positions import EXAMPLE as POSITION_EXAMPLE
-from shared.views.freshness import Freshness
-from shared.views.view import present
+from shared.events.errors import Invalid
+from shared.projections.freshness import EXAMPLE as FRESHNESS_EXAMPLE
+from shared.projections.freshness import Freshness
+from shared.projections.read_model_table import present
+from shared.web.dependencies import Db, fresh
+from shared.web.fields import Answer
 
 router = APIRouter(prefix="/metrics", tags=["metrics"])
 
@@ -45,7 +45,7 @@ class SuggestionMetrics(Answer):
                     "unanswered": 3,
                     "median_seconds_to_answer": 86400.0,
                     "time_zone": "Europe/Paris",
-                    "freshness": {"positions": POSITION_EXAMPLE, "lag_events": 0, "lag_seconds": 0.0},
+                    "freshness": FRESHNESS_EXAMPLE,
                 }
             ]
         }
@@ -65,7 +65,7 @@ async def get_suggestion_metrics(
         raise Invalid(f"`from` ({first}) is after `to` ({last}).", query="from")
     zone = await asked.zone()
     submitted = SUGGESTION.c.submitted_at
-    conditions = [SUGGESTION.c.community == asked.here.community.id, present(SUGGESTION)]
+    conditions = [SUGGESTION.c.community == asked.me.community.id, present(SUGGESTION)]
     if first is not None:
         conditions.append(submitted >= _beginning(number_of(first), zone))
     if last is not None:

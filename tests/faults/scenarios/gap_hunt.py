@@ -12,13 +12,13 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 
+from shared.cancellation import attempt
 from shared.db import create_engine, driver
-from shared.errors import Unavailable
+from shared.events.errors import Unavailable
 from shared.log.port import Position
 from shared.log.postgres import PostgresLog
 from shared.log.sql import insert
 from shared.settings import Settings
-from shared.tasks import attempt
 from tests.faults.logs import PARTITIONS, fresh, logs
 from tests.faults.stage import Stage
 from tests.stack import Stack

@@ -17,17 +17,19 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from shared.db import create_engine
-from shared.event import Event, Recorded, to_wire
+from shared.events.envelope import to_wire
+from shared.events.event import Event, Recorded
+from shared.kafka.topics import ensure_topics, topic_of
 from shared.log.port import partition_of
+from shared.projections.parked import dismiss, replay
+from shared.projections.read_model import Change, ReadModel, add, put
+from shared.projections.read_model_table import read_model_table
+from shared.projections.rebuild import rebuild
+from shared.projections.runner import ProjectionRunner
+from shared.projections.store_postgres import PostgresReadModelStore
 from shared.settings import Settings
-from shared.stream.kafka_source import KafkaSource
-from shared.stream.topics import ensure_topics, topic_of
+from shared.subscription.kafka_source import KafkaSource
 from shared.tables import service_metadata
-from shared.views.parked import dismiss, list_parked, replay
-from shared.views.reader import Reader
-from shared.views.rebuild import rebuild
-from shared.views.store_postgres import PostgresViewStore
-from shared.views.view import Change, View, add, put, view_table
 from tests.databases import fresh_database
 from tests.faults.stage import Stage
 from tests.shared.sources import positions
@@ -43,14 +45,14 @@ COMMUNITY = UUID("00000000-0000-5000-8000-00000000bad0")
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 METADATA = service_metadata(facts=False)
-TALLY = view_table(
+TALLY = read_model_table(
     "tally",
     METADATA,
     key=[sa.Column("community", sa.Uuid), sa.Column("item", sa.Uuid)],
     put=[sa.Column("word", sa.Text)],
     add=["n", "amount"],
 )
-SAID = view_table(
+SAID = read_model_table(
     "said",
     METADATA,
     key=[sa.Column("community", sa.Uuid), sa.Column("item", sa.Uuid), sa.Column("word", sa.Text)],
@@ -87,7 +89,7 @@ def mended(event: MendedCounted, record: Recorded) -> Iterator[Change]:
     yield add(SAID, (record.community, record.stream, word), n=1)
 
 
-BROKEN, MENDED = View("tally", (TALLY, SAID), fold), View("tally", (TALLY, SAID), mended)
+BROKEN, MENDED = ReadModel("tally", (TALLY, SAID), fold), ReadModel("tally", (TALLY, SAID), mended)
 BADS: tuple[dict[str, object], ...] = (
     {"amount": 1, "word": "raises"},
     {"amount": 1, "word": "nonsense"},
@@ -131,8 +133,8 @@ async def poisoned(stack: Stack, count: int, seed: int, rate: int = RATE) -> Poi
     found, rng = Poisoned(events=count), random.Random(seed)
     async with topic(stack) as settings:
         engine = create_engine(settings, SERVICE, connections=10)
-        store = PostgresViewStore(engine)
-        reader = Reader([BROKEN], [KafkaSource(settings, SERVICE)], store)
+        store = PostgresReadModelStore(engine)
+        reader = ProjectionRunner([BROKEN], [KafkaSource(settings, SERVICE)], store)
         reading = asyncio.create_task(reader.run())
         try:
             last = await _publish(settings, found, count, rng, rate, reader)
@@ -143,7 +145,7 @@ async def poisoned(stack: Stack, count: int, seed: int, rate: int = RATE) -> Poi
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
-        parked = await list_parked(store, "tally", limit=1_000_000)
+        parked = await store.parked("tally", limit=1_000_000)
         notes = [each for each in parked if each.stream is None]
         found.parked, found.notes = len(parked) - len(notes), len(notes)
         for note in notes:
@@ -172,7 +174,7 @@ async def topic(stack: Stack) -> AsyncIterator[Settings]:
 
 
 async def _publish(
-    settings: Settings, found: Poisoned, count: int, rng: random.Random, rate: int, reader: Reader
+    settings: Settings, found: Poisoned, count: int, rng: random.Random, rate: int, reader: ProjectionRunner
 ) -> Sequence[int]:
     """Put the events on the topic at that rate, and look how long each waits for its turn; the last positions."""
     heads, versions = [0] * PARTITIONS, dict[int, int]()

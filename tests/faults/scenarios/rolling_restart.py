@@ -39,16 +39,17 @@ alter table thread_list drop column noted;
 
 
 class Replica:
-    """`guildhall run content --only api` on a port of its own."""
+    """`guildhall run content --only api`, or another service's, on a port of its own."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, service: str = SERVICE) -> None:
         self._system = system
+        self._service = service
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> None:
-        command = guildhall("run", SERVICE, "--only", "api", "--port", str(self.port))
-        self.process = launch(command, self._system.home.log("replica"), self._system.parts.settings)
+        command = guildhall("run", self._service, "--only", "api", "--port", str(self.port))
+        self.process = launch(command, self._system.home.log(f"replica-{self._service}"), self._system.parts.settings)
         while (await asyncio.to_thread(_get, self.port, "/readyz"))[0] != 200:
             assert self.process.poll() is None, "the replica did not start"
             await asyncio.sleep(0.05)
@@ -118,7 +119,7 @@ async def _gateway(system: System, ports: Sequence[int], resources: AsyncExitSta
     upstreams = {SERVICE: {"upstreams": [routes.local(each)["upstreams"][0] for each in ports]}}
     made = routes.routes(upstreams, {SERVICE: routes.contract()[SERVICE]})
     config = folder / "caddy.json"
-    config.write_text(json.dumps(routes.config(f"127.0.0.1:{port}", Path(folder), made)))
+    config.write_text(json.dumps(routes.config(f"127.0.0.1:{port}", Path(folder), made, upstreams)))
     own = {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "XDG_DATA_HOME": str(folder)}
     process = launch([str(paths.caddy()), "run", "--config", str(config)], system.home.log("replicas-gateway"), own)
     resources.callback(end, process)

@@ -13,16 +13,16 @@ from uuid import uuid4
 from prometheus_client import REGISTRY
 
 from shared.db import create_engine
-from shared.event import from_wire
+from shared.events.envelope import from_wire
+from shared.kafka.topics import ensure_topics
 from shared.log.postgres import CONNECTIONS, PostgresLog
 from shared.relay.relay import Relay
-from shared.stream.kafka_source import KafkaSource
-from shared.stream.source import BEGINNING, Mark
-from shared.stream.topics import ensure_topics
+from shared.subscription.kafka_source import KafkaSource
+from shared.subscription.source import BEGINNING, Mark
 from shared.tables import service_metadata
 from tests.databases import fresh_database
 from tests.faults.stage import Stage
-from tests.shared.stream.source_conformance import append
+from tests.shared.subscription.source_conformance import append
 from tests.stack import Stack
 
 LINES = 4

@@ -12,7 +12,7 @@ import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.db import create_engine, driver
-from shared.errors import Unavailable
+from shared.events.errors import Unavailable
 from shared.log.postgres import PostgresLog
 from shared.log.sql import insert
 from shared.settings import Settings

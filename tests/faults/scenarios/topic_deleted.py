@@ -6,7 +6,7 @@ import asyncio
 
 from aiokafka.admin import AIOKafkaAdminClient
 
-from shared.stream.topics import ensure_topics, topic_of
+from shared.kafka.topics import ensure_topics, topic_of
 from tests.faults.stage import Stage
 from tests.faults.system import System
 

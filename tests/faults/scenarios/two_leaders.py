@@ -9,11 +9,12 @@ from contextlib import AsyncExitStack, contextmanager
 
 from deploy.local.service import guildhall, status_at
 from shared.db import create_engine, driver
-from shared.event import from_wire
+from shared.events.envelope import from_wire
 from shared.lease import LeaseLost, acquire
-from shared.relay.relay import CHECKPOINTS, MOVE
-from shared.stream.kafka_source import KafkaSource
-from shared.stream.source import BEGINNING
+from shared.relay.comparison import CHECKPOINTS
+from shared.relay.session import MOVE
+from shared.subscription.kafka_source import KafkaSource
+from shared.subscription.source import BEGINNING
 from shared.tables import service_metadata
 from tests.databases import fresh_database
 from tests.e2e.system import free_port

@@ -9,7 +9,9 @@ from uuid import uuid4
 
 import pytest
 
-from shared.log.port import Append, Guard, Log, NewEvent, Position, Secret, VersionConflict, Write, partition_of
+from shared.events.errors import AlreadyMade
+from shared.log.keys import IdempotencyKey
+from shared.log.port import Append, Guard, Log, NewEvent, Position, VaultRow, VersionConflict, Write, partition_of
 from tests.shared.toy import ALICE, COMMUNITY, NOON, stream
 
 
@@ -17,7 +19,7 @@ def event(name: str = "guildhall.toy.deposited.v1", data: bytes = b'{"amount":1}
     return NewEvent(uuid4(), name, data)
 
 
-def request(*writes: Write, secrets: tuple[Secret, ...] = ()) -> Append:
+def request(*writes: Write, secrets: tuple[VaultRow, ...] = ()) -> Append:
     return Append(COMMUNITY, ALICE, NOON, None, writes, secrets)
 
 
@@ -81,7 +83,7 @@ class LogConformance:
     async def test_who_brought_it_in_comes_back_with_every_event_of_its_append_and_with_no_other(
         self, log: Log
     ) -> None:
-        words = (Secret(COMMUNITY, ALICE, stream(9), b"{}"),)
+        words = (VaultRow(COMMUNITY, ALICE, stream(9), b"{}"),)
         alone = replace(one(1, 0), imported_by=stream(7), secrets=words)
         several = replace(
             request(Write(stream(2), 0, (event(), event())), Write(stream(3), 0, (event(),))), imported_by=stream(8)
@@ -93,6 +95,28 @@ class LogConformance:
         assert found == {1: [stream(7)], 2: [stream(8), stream(8)], 3: [stream(8)], 4: [None]}
         followed = [r for p in range(log.partitions) for r in await log.follow(p, 0, 10)]
         assert {r.stream: r.imported_by for r in followed}[stream(1)] == stream(7)
+
+    async def test_a_key_is_taken_once_with_what_is_written_and_not_with_what_is_refused(self, log: Log) -> None:
+        first, other = (IdempotencyKey(uuid4(), b"said", NOON) for _ in range(2))
+        with pytest.raises(VersionConflict):
+            await log.append(replace(one(1, 5), key=first))
+        written = replace(one(1, 0), key=first)
+        where = await log.append(written)
+
+        with pytest.raises(AlreadyMade):
+            await log.append(replace(one(1, 1), key=first))
+        assert await log.append(replace(one(2, 0), key=other)) != where
+        assert [len(await log.load(stream(n))) for n in (1, 2)] == [1, 1]
+
+    async def test_of_appends_with_one_key_at_once_one_is_written_and_those_beside_them_too(self, log: Log) -> None:
+        key, words = IdempotencyKey(uuid4(), b"said", NOON), (VaultRow(COMMUNITY, ALICE, stream(9), b"{}"),)
+        appends = [replace(one(n, 0), key=key, secrets=words) for n in range(1, 6)]
+
+        tried = await asyncio.gather(*(log.append(append) for append in (*appends, one(6, 0))), return_exceptions=True)
+
+        assert [type(each) for each in tried].count(AlreadyMade) == 4
+        assert sum([len(await log.load(stream(n))) for n in range(1, 6)]) == 1
+        assert len(await log.load(stream(6))) == 1
 
     async def test_a_stream_is_loaded_after_a_version(self, log: Log) -> None:
         await log.append(one(1, 0, events=5))
@@ -106,6 +130,20 @@ class LogConformance:
         with pytest.raises(VersionConflict):
             await log.append(one(1, 0))
         assert len(await log.load(stream(1))) == 1
+
+    async def test_a_version_ahead_of_the_stream_is_refused_alone_and_among_others(self, log: Log) -> None:
+        words = (VaultRow(COMMUNITY, ALICE, stream(9), b"{}"),)
+        await log.append(one(1, 0))
+
+        for append in (one(1, 2), one(2, 1), one(1, 2, events=2), replace(one(1, 5), secrets=words)):
+            assert await outcome(log, append) is None
+        together = request(Write(stream(1), 1, (event(),)), Write(stream(2), 3, (event(),)))
+        assert await outcome(log, together) is None
+        mixed = await asyncio.gather(*(outcome(log, one(number, number % 2)) for number in range(20, 40)))
+
+        assert [answer is None for answer in mixed] == [False, True] * 10
+        assert [r.version for r in await log.load(stream(1))] == [1]
+        assert await log.load(stream(2)) == []
 
     async def test_an_append_to_several_streams_is_written_whole_or_not_at_all(self, log: Log) -> None:
         await log.append(one(2, 0))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.log.memory import MemoryLog
-from shared.log.port import Log, Secret, VersionConflict, Write
+from shared.log.port import Log, VaultRow, VersionConflict, Write
+from tests.doubles.log import MemoryLog
 from tests.shared.log.log_conformance import LogConformance, event, one, request
 from tests.shared.toy import ALICE, COMMUNITY, stream
 
@@ -18,7 +18,7 @@ class TestMemoryLog(LogConformance):
 
 async def test_secrets_are_kept_only_with_their_events() -> None:
     log = MemoryLog("toy")
-    words = Secret(COMMUNITY, ALICE, stream(99), b'{"body":"hello"}')
+    words = VaultRow(COMMUNITY, ALICE, stream(99), b'{"body":"hello"}')
     await log.append(one(1, 0))
 
     with pytest.raises(VersionConflict):

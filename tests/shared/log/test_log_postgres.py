@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import driver
-from shared.errors import Unavailable
-from shared.log.port import Secret, VersionConflict, Write
+from shared.events.errors import AlreadyMade, Unavailable
+from shared.log.keys import IdempotencyKey
+from shared.log.port import VaultRow, VersionConflict, Write
 from shared.log.postgres import PostgresLog
 from shared.vault import PostgresVault
 from tests.shared.log.log_conformance import LogConformance, event, one, outcome, positions, request
-from tests.shared.toy import ALICE, COMMUNITY, stream
+from tests.shared.toy import ALICE, COMMUNITY, NOON, stream
 
 
 class TestPostgresLog(LogConformance):
@@ -74,7 +77,7 @@ async def test_who_waits_for_a_look_when_the_log_is_closed_hears_of_it(engine: A
 
 async def test_secrets_are_kept_only_with_their_events(log: PostgresLog, engine: AsyncEngine) -> None:
     vault = PostgresVault(engine)
-    words = Secret(COMMUNITY, ALICE, stream(99), b'{"body":"hello"}')
+    words = VaultRow(COMMUNITY, ALICE, stream(99), b'{"body":"hello"}')
     await log.append(one(1, 0))
 
     with pytest.raises(VersionConflict):
@@ -133,3 +136,19 @@ async def test_nothing_is_left_waiting_when_the_log_is_closed(engine: AsyncEngin
 
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(isinstance(answer, (list, Unavailable)) for answer in answers)
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_a_key_that_comes_twice_takes_the_appends_beside_it_into_no_transactions_of_their_own(
+    log: PostgresLog, engine: AsyncEngine, first: bool
+) -> None:
+    key = IdempotencyKey(uuid4(), b"said", NOON)
+    appends = [replace(one(number, 0), key=key if number < 2 else None) for number in range(40)]
+    if first:
+        await log.append(appends.pop(0))
+    answers = await asyncio.gather(*map(log.append, appends), return_exceptions=True)
+
+    async with driver(engine) as connection:
+        transactions = await connection.fetchval("select count(distinct xmin::text) from log")
+    assert [type(answer) for answer in answers].count(AlreadyMade) == 1
+    assert (sum(await log.heads()), transactions) == (39, 1 + first)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from shared.relay import relay as relaying
+from shared.relay import session, topic_watch
 from shared.settings import Settings
 from shared.tables import service_metadata
 from tests.conftest import FreshDatabase
@@ -15,9 +16,9 @@ from tests.shared.relay.system import System, made
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relaying, "LOOK", 0.5)
+    monkeypatch.setattr(topic_watch, "LOOK", 0.5)
     monkeypatch.setattr(relaying, "BACK_OFF", (0.1, 0.5))
-    monkeypatch.setattr(relaying, "STUCK_RETRY", 1.0)
+    monkeypatch.setattr(session, "STUCK_RETRY", 1.0)
 
 
 @pytest.fixture

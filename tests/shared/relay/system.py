@@ -12,14 +12,14 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import create_engine
-from shared.event import from_wire
+from shared.events.envelope import from_wire
+from shared.kafka.topics import ensure_topics
 from shared.log.port import partition_of
 from shared.log.postgres import PostgresLog
 from shared.relay.relay import Relay
 from shared.settings import Settings
-from shared.stream.kafka_source import KafkaSource
-from shared.stream.source import BEGINNING
-from shared.stream.topics import ensure_topics
+from shared.subscription.kafka_source import KafkaSource
+from shared.subscription.source import BEGINNING
 
 PARTITIONS = 12
 FILL = """

@@ -11,18 +11,20 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from deploy.local.home import Home
 from deploy.local.kafka import Kafka
 from deploy.local.ports import assign
+from shared.kafka.topics import topic_of
+from shared.relay.abandoned import abandon
 from shared.settings import Settings
-from shared.stream.kafka_source import KafkaSource
-from shared.stream.source import BEGINNING
-from shared.stream.topics import topic_of
+from shared.subscription.kafka_source import KafkaSource
+from shared.subscription.source import BEGINNING
 from tests.shared.relay.system import PARTITIONS, System, caught_up, every, made, read, until
-from tests.shared.stream.source_conformance import append, positions, take
+from tests.shared.subscription.source_conformance import append, positions, take
 
 
 @pytest.fixture(scope="module")
@@ -144,3 +146,16 @@ async def test_a_broker_that_hangs_holds_up_neither_the_relay_for_ever_nor_a_sto
         await until(caught_up(relay, 120))
     found = await fragile.topic(120)
     assert {partition: read(on_topic) for partition, on_topic in found.items()} == every(120)
+
+
+async def test_a_producer_is_let_go_of_also_by_who_is_cancelled_meanwhile(broker: Kafka) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=broker.address)
+    await producer.start()
+    letting_go = asyncio.create_task(abandon(producer))
+    await asyncio.sleep(0)
+    letting_go.cancel()
+    await asyncio.wait([letting_go])
+
+    assert letting_go.cancelled()
+    assert not any(connection.connected() for connection in producer.client._conns.values())
+    assert producer.client._sync_task is None

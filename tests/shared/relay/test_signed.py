@@ -7,10 +7,10 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from pydantic import SecretStr
 
-from shared.event import to_wire
-from shared.stream.topics import topic_of
+from shared.events.envelope import to_wire
+from shared.kafka.topics import topic_of
 from tests.shared.relay.system import PARTITIONS, System, caught_up, every, read, until
-from tests.shared.stream.source_conformance import append
+from tests.shared.subscription.source_conformance import append
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import asyncio
 import asyncpg
 import pytest
 
-from shared.relay import relay as relaying
+from shared.kafka.topics import ensure_topics
+from shared.relay import topic_watch
 from shared.relay.producer import Producer
-from shared.stream.topics import ensure_topics
 from tests.shared.relay.system import PARTITIONS, System, caught_up, every, read, until
-from tests.shared.stream.source_conformance import append
-from tests.shared.stream.topic_feed import delete_topic
+from tests.shared.subscription.source_conformance import append
+from tests.shared.subscription.topic_feed import delete_topic
 
 
 async def test_a_topic_that_was_made_again_while_nothing_is_sent_is_filled_again(system: System) -> None:
@@ -32,7 +32,7 @@ async def test_a_topic_that_was_made_again_while_nothing_is_sent_is_filled_again
 async def test_a_topic_that_was_made_again_under_load_is_filled_again(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relaying, "LOOK", 1000)  # only what is sent can show it
+    monkeypatch.setattr(topic_watch, "LOOK", 1000)  # only what is sent can show it
     await system.fill(600)
     async with system.relay() as relay:
         await until(caught_up(relay, 50))
@@ -66,7 +66,7 @@ async def test_a_topic_without_its_beginning_is_filled_again_however_many_record
 async def test_a_topic_that_is_seen_to_be_made_again_is_filled_from_its_beginning(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relaying, "LOOK", 1000)
+    monkeypatch.setattr(topic_watch, "LOOK", 1000)
     await system.fill(600)
     async with system.relay() as relay:
         await until(caught_up(relay, 50))
@@ -122,15 +122,3 @@ async def test_behind_what_somebody_else_wrote_the_last_event_is_sent_once_more(
     found = await system.topic(50)
     assert found[3] == [*range(1, 51), *range(21, 31), 50]
     assert [found[p] for p in range(PARTITIONS) if p != 3] == [list(range(1, 51))] * (PARTITIONS - 1)
-
-
-async def test_a_database_older_than_the_topic_stops_the_relay_in_words(system: System) -> None:
-    await system.fill(600)
-    async with system.relay() as relay:
-        await until(caught_up(relay, 50))
-    await system.sql("delete from log where position > 40")
-    await system.sql("update log_partition set position = 40")
-
-    async with system.relay() as relay:
-        await until(lambda: "restored from an older state" in (relay.state.problem or ""))
-        assert relay.state.state == "starting"

@@ -1,0 +1,285 @@
+"""A command is: load the state, decide, append; again from a fresh state when somebody else was first.
+
+A decision that writes nothing (a repetition or a refusal) is believed only on states just read, since a state
+from the cache may be behind what another process wrote; one that writes is checked by the append itself: every stream
+that it rests on, written or not, must still be at the version it was decided on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar, cast
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from shared.commands.expectations import first_broken
+from shared.commands.known_streams import KnownStream, KnownStreams
+from shared.commands.preconditions import Precondition
+from shared.commands.stream_locks import StreamLocks
+from shared.commands.words import moved_words
+from shared.events.catalogue import Catalogue
+from shared.events.decider import Decider
+from shared.events.errors import Conflict, Problem, TooLarge
+from shared.events.event import Event, encode_data, wire_name
+from shared.events.history import Done, History
+from shared.events.identity import derived_id
+from shared.log.keys import IdempotencyKey
+from shared.log.port import LARGEST_EVENT, Append, Guard, Log, NewEvent, Position, VaultRow, VersionConflict, Write
+from shared.telemetry.tracing import appending
+
+S = TypeVar("S")
+E = TypeVar("E", bound=Event)
+
+ATTEMPTS = 8
+"""How often a command is decided before it is given up as contended."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandMetadata:
+    """Who does it, in which community, when it happened, which event caused it, who brings it in, if so, and what the
+    request is known by, if it may come again.
+    """
+
+    community: UUID
+    actor: UUID | None
+    occurred_at: datetime
+    causation: UUID | None = None
+    imported_by: UUID | None = None
+    key: IdempotencyKey | None = None
+
+    @property
+    def done(self) -> Done:
+        """What the history of a stream keeps of it: when, by whom, and who brought it in."""
+        return Done(self.occurred_at, self.actor, self.imported_by)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[S]):
+    """A stream's state after a command or a look; `events` are the new ones, none where nothing had to change.
+
+    `version` counts the stream's events, `position` is where the last of them stands, `history` tells their times.
+    `superseded` are the words that this command replaced or took away.
+    """
+
+    state: S
+    version: int
+    events: tuple[Event, ...]
+    position: Position | None
+    history: History
+    superseded: frozenset[UUID] = frozenset()
+
+    @property
+    def begun(self) -> bool:
+        """Whether the stream began with this command, so that nobody can have answered to it yet."""
+        return 0 < self.version == len(self.events)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamDecision(Generic[S, E]):
+    """One stream's part in a command that writes to several or to none."""
+
+    decider: Decider[S, E]
+    stream: UUID
+    decide: Callable[..., list[E]]
+    expect: Precondition | int | None = None
+    """What is asked of the stream as it is; a number stands for that version."""
+    new: bool = False
+    """Its id was made just now, so nobody can have written to it: it is decided on without a look."""
+    there: Callable[[S], bool] | None = None
+    """Whether what the command is about exists, where that is more than that the stream has events."""
+
+
+Basis = tuple[Decider[Any, Any], UUID]
+"""A stream that a decision rests on without writing to it: a role of who acts, the suggestion that is voted on."""
+
+
+class Commands:
+    """Executes commands on one log; one per process, since it holds the states and the turns."""
+
+    def __init__(self, log: Log, catalogue: Catalogue, *, cache: int = 10_000) -> None:
+        self.log = log
+        self._streams = KnownStreams(log, catalogue, cache)
+        self._turns = StreamLocks()
+
+    def forget(self) -> None:
+        """The log may not be the one it was: states are read anew, also by those who are at it."""
+        self._streams.forget_all()
+
+    async def load(self, decider: Decider[S, E], stream: UUID, *, community: UUID | None = None) -> Outcome[S]:
+        """The stream as it is now; version 0 where it has no events.
+
+        Raises `NotFound` when the stream is of another kind than the decider's, or of another community than the one
+        named: an id alone must not reach into somebody else's.
+        """
+        return _outcome(await self._streams.refresh(decider, stream, community))
+
+    async def as_of(self, decider: Decider[S, E], stream: UUID, version: int, *, community: UUID) -> Outcome[S]:
+        """The stream as it was at that version. Raises `NotFound` as `load`."""
+        return _outcome(await self._streams.as_of(decider, stream, version, community))
+
+    async def execute(
+        self,
+        decider: Decider[S, E],
+        stream: UUID,
+        decide: Callable[..., list[E]],
+        *,
+        act: CommandMetadata,
+        on: Sequence[Basis] = (),
+        secrets: Sequence[VaultRow] = (),
+        expect: Precondition | int | None = None,
+        new: bool = False,
+        there: Callable[[S], bool] | None = None,
+    ) -> Outcome[S]:
+        """Decide on a stream and write what follows, with the secrets in the same transaction.
+
+        `on` names other streams that the decision rests on: `decide` is given their states behind its own, and what it
+        decides takes effect only while they are as they were. `expect`, `new` and `there` as in `StreamDecision`.
+        Raises `PreconditionFailed` when the stream is not as expected, unless what is asked for is so already and
+        `Precondition.forgives` that. Raises what `decide` raises, `Conflict` when others keep being first,
+        `Unavailable` as `Log.append`.
+        """
+        step = StreamDecision(decider, stream, decide, expect, new, there)
+        (outcome,) = await self.execute_together([step], act=act, on=on, secrets=secrets)
+        return cast("Outcome[S]", outcome)
+
+    async def execute_together(
+        self,
+        steps: Sequence[StreamDecision[Any, Any]],
+        *,
+        act: CommandMetadata,
+        on: Sequence[Basis] = (),
+        secrets: Sequence[VaultRow] = (),
+    ) -> list[Outcome[Any]]:
+        """Decide on several streams and write all that follows or nothing; each stream stands once in `steps`.
+
+        `on` as in `execute`; a stream may stand in `steps` and in `on`. A step that decides nothing is a guard as well.
+        """
+        written = {step.stream for step in steps}
+        others = {stream: decider for decider, stream in on if stream not in written}
+        looked_at = [*steps, *(StreamDecision(decider, stream, _nothing) for stream, decider in others.items())]
+        async with self._turns.on({step.stream for step in steps if not step.new}):
+            for attempt in range(ATTEMPTS):
+                began = self._streams.log_number
+                fresh = attempt > 0 or not all(step.stream in self._streams for step in looked_at)
+                before = [
+                    KnownStream(step.decider.name, act.community, step.decider.initial)
+                    if step.new and not attempt
+                    else await self._streams.current(step.decider, step.stream, act.community, fresh=fresh)
+                    for step in looked_at
+                ]
+                conflict, forgiven = first_broken(looked_at, before)
+                known_as = {step.stream: known.state for step, known in zip(looked_at, before, strict=True)}
+                bases = [known_as[stream] for _, stream in on]
+                try:
+                    decided = [_decide(step, known_as[step.stream], bases) for step in steps]
+                except Problem:
+                    if not fresh:  # refused on what memory says, which may be old: read the streams and decide again
+                        continue
+                    if conflict:
+                        raise conflict from None
+                    raise
+                if not fresh and (conflict or not any(decided)):  # so does what would be answered without a write
+                    continue
+                if conflict and (any(decided) or not forgiven):
+                    raise conflict
+                if not any(decided):  # a repetition: it is done already, and the answer is the stream as it is
+                    return [_outcome(known) for known in before[: len(steps)]]
+                decided += [[]] * (len(looked_at) - len(steps))
+                try:
+                    return (await self._append(looked_at, before, decided, act, secrets, began))[: len(steps)]
+                except VersionConflict:
+                    # Somebody else's turn; a random pause lets one of two that keep meeting go first.
+                    await asyncio.sleep(random.random() * 0.001 * 2**attempt)  # noqa: S311 - no secret
+        raise Conflict("Others are changing this at the same moment. Try again.", retry_after=1)
+
+    async def _append(
+        self,
+        steps: Sequence[StreamDecision[Any, Any]],
+        before: Sequence[KnownStream],
+        decided: Sequence[list[Event]],
+        act: CommandMetadata,
+        secrets: Sequence[VaultRow],
+        began: int,
+    ) -> list[Outcome[Any]]:
+        writes = tuple(
+            Write(step.stream, known.version, _new(act, step.stream, known.version, events))
+            for step, known, events in zip(steps, before, decided, strict=True)
+            if events
+        )
+        guards = tuple(
+            Guard(step.stream, known.version)
+            for step, known, events in zip(steps, before, decided, strict=True)
+            if not events and not step.new
+        )
+        states = [
+            step.decider.fold(events, known.state, [act.occurred_at] * len(events))
+            for step, known, events in zip(steps, before, decided, strict=True)
+        ]
+        deciders = [step.decider for step in steps]
+        superseded, again = moved_words(deciders, [known.state for known in before], states, secrets)
+        try:
+            # What nobody did carries no trace either: whoever keeps traces by caller would know who nobody was.
+            nobodys = act.actor is None and act.causation is None
+            with nullcontext() if nobodys else appending(self.log.service) as trace:
+                request = Append(
+                    act.community,
+                    act.actor,
+                    act.occurred_at,
+                    act.causation,
+                    writes,
+                    tuple(secrets),
+                    trace,
+                    guards,
+                    act.imported_by,
+                    tuple(frozenset().union(*superseded)),
+                    tuple(again),
+                    act.key,
+                )
+                positions = iter(await self.log.append(request))
+        except BaseException:
+            # Refused, lost or cancelled: whatever the stream holds now, it may not be what we believed.
+            for step in steps:
+                self._streams.forget(step.stream)
+            raise
+        outcomes = []
+        for step, known, events, state, left in zip(steps, before, decided, states, superseded, strict=True):
+            position = known.position
+            for _ in events:
+                position = next(positions)
+            history = known.history.then((event, act.done) for event in events)
+            after = KnownStream(step.decider.name, act.community, state, position, history)
+            self._streams.remember(step.stream, after, began)
+            outcomes.append(_outcome(after, tuple(events), left))
+        return outcomes
+
+
+def _outcome(
+    known: KnownStream, events: tuple[Event, ...] = (), superseded: frozenset[UUID] = frozenset()
+) -> Outcome[Any]:
+    return Outcome(known.state, known.version, events, known.position, known.history, superseded)
+
+
+def _decide(step: StreamDecision[Any, Any], state: Any, bases: Sequence[Any]) -> list[Event]:
+    return cast("list[Event]", step.decide(state, *bases))
+
+
+def _nothing(*_: Any) -> list[Event]:
+    return []
+
+
+def _new(act: CommandMetadata, stream: UUID, version: int, events: Sequence[Event]) -> tuple[NewEvent, ...]:
+    """The events with ids: new ones, or those that follow from what caused them."""
+    made = []
+    for number, event in enumerate(events, version + 1):
+        data = encode_data(event)
+        if len(data) > LARGEST_EVENT:
+            raise TooLarge(f"This makes an event of {len(data)} bytes; at most {LARGEST_EVENT} can be written.")
+        event_id = uuid7() if act.causation is None else derived_id("caused", act.causation, stream, number)
+        made.append(NewEvent(event_id, wire_name(type(event)), data))
+    return tuple(made)

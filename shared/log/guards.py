@@ -1,0 +1,129 @@
+"""What an append rests on besides the streams it writes: streams that are guarded, and words that are to stand again.
+
+Guards are looked at under the locks of their partitions, before anything is written, in the transaction that writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from shared.db import Driver
+from shared.log.lookup import find
+from shared.log.port import Append, Position, VersionConflict
+from shared.log.queue import Pending
+from shared.log.sql import insert
+
+HOLD = "select from log_partition where id = any($1::smallint[]) order by id for update"
+"""Nobody appends to these partitions until the transaction ends, so what the next statement sees of them stays true."""
+OUTDATED = """
+select g.n from unnest($1::uuid[], $2::int[], $3::int[]) as g(stream, version, n)
+where g.version <> coalesce((select max(l.version) from log l where l.stream = g.stream), 0)
+"""
+SUPERSEDE = """
+update vault set superseded_at = clock_timestamp()
+where community = $1 and ref = any($2::uuid[]) and content is not null and superseded_at is null
+"""
+"""From now on these words stand no more. By the clock of the database: what is brought in happened long ago."""
+KEEP = """
+update vault set superseded_at = null
+where community = $1 and ref = any($2::uuid[]) and content is not null and superseded_at is not null
+"""
+FORGOTTEN = "select exists (select from vault where community = $1 and ref = any($2::uuid[]) and content is null)"
+
+
+def independent(batch: Sequence[Pending]) -> tuple[list[Pending], list[Pending]]:
+    """Those that may go into one transaction, and those that must come after it.
+
+    Guards are looked at before anything is written, so two requests of which one writes what the other guards would
+    both pass in one transaction, as if each had been first. Of two requests with one key the second is refused, and all
+    that is in one transaction with it.
+    """
+    if not any(pending.request.guards or pending.request.key for pending in batch):
+        return list(batch), []
+    together: list[Pending] = []
+    apart: list[Pending] = []
+    written: set[UUID] = set()
+    guarded: set[UUID] = set()
+    keys: set[UUID] = set()
+    for pending in batch:
+        writes = {write.stream for write in pending.request.writes}
+        guards = {guard.stream for guard in pending.request.guards}
+        key = {pending.request.key.id} if pending.request.key else set[UUID]()
+        if guards.isdisjoint(written) and writes.isdisjoint(guarded) and key.isdisjoint(keys):
+            written |= writes
+            guarded |= guards
+            keys |= key
+            together.append(pending)
+        else:
+            apart.append(pending)
+    return together, apart
+
+
+async def insert_guarded(
+    connection: Driver, batch: Sequence[Pending]
+) -> tuple[Sequence[Pending], list[list[Position]]]:
+    """Write the requests whose guards hold and whose words are there; give back those, and their events' positions.
+
+    The others are answered here: with `VersionConflict`, or with their positions where an earlier try had written them.
+    """
+    if not any(pending.request.guards or pending.request.superseded or pending.request.again for pending in batch):
+        return batch, await insert(connection, [(pending.request, pending.partitions) for pending in batch])
+    async with connection.transaction():
+        held = [pending for pending in await _held(connection, batch) if await _kept(connection, pending)]
+        positions = await insert(connection, [(pending.request, pending.partitions) for pending in held])
+        await supersede(connection, [pending.request for pending in held])
+        return held, positions
+
+
+async def _held(connection: Driver, batch: Sequence[Pending]) -> Sequence[Pending]:
+    """Those whose guards hold until the transaction ends."""
+    if not any(pending.request.guards for pending in batch):
+        return batch
+    locks = frozenset[int]().union(*(pending.locks for pending in batch))
+    late = await outdated(connection, [pending.request for pending in batch], locks)
+    for pending in (batch[n] for n in late):
+        await _too_late(connection, pending, "a guarded stream")
+    return [pending for n, pending in enumerate(batch) if n not in late]
+
+
+async def _kept(connection: Driver, pending: Pending) -> bool:
+    """Whether the words that are to stand again are there."""
+    if not await forgotten(connection, pending.request):
+        return True
+    await _too_late(connection, pending, "words of a stream")
+    return False
+
+
+async def _too_late(connection: Driver, pending: Pending, what: str) -> None:
+    if found := await find(connection, pending.request):
+        pending.resolve(found)
+    else:
+        pending.fail(VersionConflict(what))
+
+
+async def outdated(connection: Driver, requests: Sequence[Append], partitions: Collection[int]) -> set[int]:
+    """Which of these requests, by their number, have a guard that no longer holds.
+
+    `partitions` are those of all that the requests write and guard. They are locked first, all in id order, so the
+    answer is true until the transaction ends, in which this must be called.
+    """
+    await connection.execute(HOLD, sorted(partitions))
+    guards = [(guard.stream, guard.version, n) for n, request in enumerate(requests) for guard in request.guards]
+    return {row["n"] for row in await connection.fetch(OUTDATED, *zip(*guards, strict=True))}
+
+
+async def supersede(connection: Driver, requests: Sequence[Append]) -> None:
+    """Note in the vault which words these requests leave behind; in the transaction in which they are written."""
+    for request in requests:
+        if request.superseded:
+            await connection.execute(SUPERSEDE, request.community, list(request.superseded))
+
+
+async def forgotten(connection: Driver, request: Append) -> bool:
+    """Whether words that are to stand again are there no more; those that are stay from now on."""
+    if not request.again:
+        return False
+    words = (request.community, list(request.again))
+    await connection.execute(KEEP, *words)
+    return bool(await connection.fetchval(FORGOTTEN, *words))

@@ -1,0 +1,103 @@
+"""Words go to the vault and a reference to them into the event, so that a decision compares references and stays pure.
+
+Words that something begins with have a reference that follows from its id, so a repetition is seen as one for ever.
+Words that take the place of others are compared with those that stand: the same words keep their reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from shared.commands.commands import Basis, Outcome
+from shared.events.decider import Decider
+from shared.events.errors import KeyReused
+from shared.events.event import Event, Text
+from shared.events.identity import derived_id
+from shared.log.port import VaultRow
+from shared.vault import Vault, vault_row
+from shared.web.dependencies import RequestCommands
+
+S = TypeVar("S")
+E = TypeVar("E", bound=Event)
+
+Content = Mapping[str, Any]
+"""Words as the vault keeps them: `{"title": …, "body": …}`, `{"text": …}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Words on their way: the reference for the event, and what the vault is to get together with it."""
+
+    text: Text | None = None
+    secrets: tuple[VaultRow, ...] = ()
+    content: Content | None = None
+
+
+def draft(community: UUID, subject: UUID | None, ref: UUID, content: Content | None, length: int) -> Draft:
+    """Words about `subject` (None: about nobody) under that reference; no words, no reference.
+
+    `length` is their number of characters.
+    """
+    if content is None:
+        return Draft()
+    return Draft(Text(ref, length), (vault_row(community, subject, ref, content),), content)
+
+
+def first_draft(community: UUID, subject: UUID | None, stream: UUID, content: Content | None, length: int) -> Draft:
+    """The words that something begins with; as `draft`."""
+    return draft(community, subject, derived_id("text", stream), content, length)
+
+
+async def begin(
+    commands: RequestCommands,
+    decider: Decider[S, E],
+    stream: UUID,
+    decide: Callable[..., list[E]],
+    sent: Draft,
+    *,
+    on: Sequence[Basis] = (),
+) -> Outcome[S]:
+    """Carry out the command by which something begins with those words; `on` as in `Commands.execute`.
+
+    Raises `KeyReused` when it has begun before with others; erased words count as the same.
+    """
+    outcome = await commands.execute(decider, stream, decide, on=on, secrets=sent.secrets)
+    if not outcome.events and sent.text is not None:
+        kept = await read(commands.vault, commands.act.community, sent.text)
+        if kept is not None and kept != sent.content:
+            raise KeyReused(decider.name)
+    return outcome
+
+
+async def refer(
+    vault: Vault,
+    community: UUID,
+    subject: UUID | None,
+    content: Content | None,
+    length: int,
+    before: Text | None,
+) -> tuple[Text | None, Sequence[VaultRow]]:
+    """The reference to words that take the place of `before`, and what the vault is to get together with the event.
+
+    `length` is their number of characters. No words, no reference.
+    """
+    if content is not None and before is not None and await read(vault, community, before) == content:
+        return before, ()
+    new = draft(community, subject, uuid7(), content, length)
+    return new.text, new.secrets
+
+
+async def read(vault: Vault, community: UUID, text: Text | None) -> dict[str, Any] | None:
+    """The words behind a reference; None where there are none or they were erased."""
+    return (await vault.read(community, [text.ref])).get(text.ref) if text else None
+
+
+async def read_all(vault: Vault, community: UUID, texts: Sequence[Text | None]) -> list[dict[str, Any]]:
+    """The words behind each of those references, in one look; empty where there are none or they were erased."""
+    kept = await vault.read(community, [text.ref for text in texts if text])
+    return [kept.get(text.ref, {}) if text else {} for text in texts]

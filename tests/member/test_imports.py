@@ -1,0 +1,87 @@
+"""Imports are withdrawn and restored as a whole: decided on the community's stream, over HTTP by who may."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from services.member.communities.domain import COMMUNITY, Community
+from services.member.events import CommunityArchived, ImportRestored, ImportWithdrawn
+from services.member.imports.domain import restore, withdraw
+from shared.events.errors import Invalid, NotFound
+from tests.member.api import found, grant, join
+from tests.member.people import ALICE, BOB, FOUNDED
+from tests.member.running import Api
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+BEFORE = NOON - timedelta(hours=1)
+WITHDRAWN, RESTORED = ImportWithdrawn(BOB, NOON), ImportRestored(BOB)
+OPERATES = "guildhall:operate"
+
+
+def test_an_import_is_withdrawn_until_now_or_a_moment_before() -> None:
+    state = COMMUNITY.fold([FOUNDED])
+    assert withdraw(state, BOB, None, NOON) == [WITHDRAWN]
+    assert withdraw(state, BOB, BEFORE, NOON) == [ImportWithdrawn(BOB, BEFORE)]
+    with pytest.raises(Invalid) as refused:
+        withdraw(state, BOB, NOON + timedelta(microseconds=1), NOON)
+    assert refused.value.pointer == "/until"
+
+
+def test_withdrawn_again_it_stays_as_it_is_unless_another_moment_is_named() -> None:
+    state, later = COMMUNITY.fold([FOUNDED, WITHDRAWN]), NOON + timedelta(days=1)
+    assert withdraw(state, BOB, None, later) == withdraw(state, BOB, NOON, later) == []
+    assert withdraw(state, BOB, later, later) == [ImportWithdrawn(BOB, later)]
+    assert withdraw(state, BOB, BEFORE, later) == [ImportWithdrawn(BOB, BEFORE)]
+    assert withdraw(state, ALICE, None, later) == [ImportWithdrawn(ALICE, later)]
+
+
+def test_what_is_not_withdrawn_is_not_restored() -> None:
+    assert restore(COMMUNITY.fold([FOUNDED]), BOB) == restore(COMMUNITY.fold([FOUNDED, WITHDRAWN]), ALICE) == []
+    assert restore(COMMUNITY.fold([FOUNDED, WITHDRAWN]), BOB) == [RESTORED]
+    assert restore(COMMUNITY.fold([FOUNDED, WITHDRAWN, RESTORED]), BOB) == []
+
+
+def test_an_archived_communitys_numbers_are_still_read_so_its_imports_can_be_withdrawn() -> None:
+    assert withdraw(COMMUNITY.fold([FOUNDED, CommunityArchived()]), BOB, None, NOON) == [WITHDRAWN]
+
+
+def test_nothing_is_withdrawn_where_there_is_no_community() -> None:
+    with pytest.raises(NotFound):
+        withdraw(Community(), BOB, None, NOON)
+    with pytest.raises(NotFound):
+        restore(Community(), BOB)
+
+
+async def test_administrators_and_operators_withdraw_and_restore_and_everybody_sees_it(api: Api) -> None:
+    path = await found(api)
+    carol = await join(api, path, "carol")
+    await grant(api, path, "administrator", carol["id"])
+    await join(api, path, "bob")
+    importer = UUID(int=7)
+    at = f"{path}/imports/{importer}/withdrawal"
+    assert (await api.by("bob").put(at)).status_code == 403
+
+    for client in (api.by("alice"), api.by("carol"), api.by("oscar", OPERATES)):
+        assert (await client.put(at)).status_code == 204
+        assert (await client.put(at)).status_code == 204
+        (shown,) = (await api.by("bob").get(f"{path}/imports/withdrawals")).json()["items"]
+        assert shown["importer_id"] == str(importer)
+        assert datetime.now(UTC) - datetime.fromisoformat(shown["until"]) < timedelta(minutes=1)
+        assert (await client.delete(at)).status_code == 204
+        assert (await api.by("bob").get(f"{path}/imports/withdrawals")).json() == {"items": []}
+
+
+async def test_the_moment_until_which_it_is_withdrawn_may_be_named(api: Api) -> None:
+    path = await found(api)
+    alice, at = api.by("alice"), f"{path}/imports/{UUID(int=7)}/withdrawal"
+    for until, kept in (("2026-03-01T13:00:00+01:00", "2026-03-01T12:00:00Z"), ("2026-02-01T00:00:00Z",) * 2):
+        assert (await alice.put(at, json={"until": until})).status_code == 204
+        (shown,) = (await alice.get(f"{path}/imports/withdrawals")).json()["items"]
+        assert shown["until"] == kept
+    for wrong in ("2999-01-01T00:00:00Z", "2026-02-01T00:00:00", 1_700_000_000, "yesterday"):
+        refused = await alice.put(at, json={"until": wrong})
+        assert refused.status_code == 422
+        assert "/until" in refused.text
