@@ -1,7 +1,7 @@
 """`python -m tests.security.endless --seconds 300`: a hundred who send the worst of slow and endless things at once.
 
 Half of them go to a service, half through the gateway; what each process has grown by, and what a good client waits.
-`--only WORD` plays the moves with that word in their name alone.
+`--only WORD` plays the moves with that word in their name alone, `--but WORD` all others.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ async def _read(reader: asyncio.StreamReader) -> None:
             pass
 
 
-async def others(only: str) -> None:
+async def others(only: str, but: str) -> None:
     """The attackers, told on standard input whom to attack, until that ends."""
     source = asyncio.StreamReader(limit=2**27)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(source), sys.stdin)
@@ -69,7 +69,7 @@ async def others(only: str) -> None:
 
     async def one(number: int) -> None:
         kinds = moves(given["community"].encode(), given["tokens"][number].encode(), given["owner"].encode())
-        kinds = [move for move in kinds if only in move.name]
+        kinds = [move for move in kinds if only in move.name and not (but and but in move.name)]
         await asyncio.sleep(number / CLIENTS)
         turn = number // 2
         while True:
@@ -98,7 +98,7 @@ def gateway() -> int:
     return next(pid for pid in children if "caddy" in Path(f"/proc/{pid}/comm").read_text())
 
 
-async def run(seconds: float, only: str) -> int:
+async def run(seconds: float, only: str, but: str) -> int:
     with tempfile.TemporaryDirectory() as folder:
         async with _beside("serve") as (server, _):
             given = json.loads(await server.readline())
@@ -116,7 +116,7 @@ async def run(seconds: float, only: str) -> int:
                 alone = await _good(own, good, max(5.0, seconds / 10))
                 before = {name: resident(process) for name, process in named.items()}
                 most = dict(before)
-                async with _beside("--others", "--only", only, module="tests.security.endless") as (answers, told):
+                async with _beside("--others", "--only", only, "--but", but, module="tests.security.endless") as (answers, told):
                     told.write(json.dumps(target).encode() + b"\n")
                     await answers.readline()
                     beside: list[float] = []
@@ -141,6 +141,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--only", default="", metavar="WORD")
+    parser.add_argument("--but", default="", metavar="WORD")
     parser.add_argument("--others", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    sys.exit(asyncio.run(others(given.only) if given.others else run(given.seconds, given.only)))
+    play = others(given.only, given.but) if given.others else run(given.seconds, given.only, given.but)
+    sys.exit(asyncio.run(play))
