@@ -1,6 +1,7 @@
 """Kafka and PostgreSQL ask who one is, and whoever has a relay's password still makes nobody an owner.
 
-Attack 2. Each pair of principal, topic and operation, and of role and database: `tests/deploy/test_who_may.py`.
+Attack 2. Each pair of principal, topic and operation, and of role and database: `tests/deploy/test_kafka_rights.py` and
+`tests/deploy/test_postgres_rights.py`.
 """
 
 from __future__ import annotations

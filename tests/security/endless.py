@@ -116,7 +116,8 @@ async def run(seconds: float, only: str, but: str) -> int:
                 alone = await _good(own, good, max(5.0, seconds / 10))
                 before = {name: resident(process) for name, process in named.items()}
                 most = dict(before)
-                async with _beside("--others", "--only", only, "--but", but, module="tests.security.endless") as (answers, told):
+                chosen = ("--only", only, "--but", but)
+                async with _beside("--others", *chosen, module="tests.security.endless") as (answers, told):
                     told.write(json.dumps(target).encode() + b"\n")
                     await answers.readline()
                     beside: list[float] = []
