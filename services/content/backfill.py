@@ -17,24 +17,24 @@ from pydantic import BeforeValidator, Field
 from services.content.acceptance.domain import accept, withdraw_from
 from services.content.authorship import Actor
 from services.content.bodies import IMPORTED_BODY, TITLE, BodyText, words_for
-from services.content.channels.domain import CHANNEL, Channel, Posting, open_channel
-from services.content.comments.domain import COMMENT, Comment, CommentTarget, post
+from services.content.channels.domain import CHANNEL, Channel, Posting
+from services.content.comments import domain as comment
+from services.content.comments.domain import COMMENT, Comment, takes_comments
 from services.content.editions import edit_channel, edit_comment, edit_reply, edit_thread, fitting
 from services.content.events import (
     AcceptanceWithdrawn,
     AnswerAccepted,
-    ChannelArchived,
     ChannelDescribed,
+    ChannelOpened,
     ChannelRenamed,
     CommentEdited,
-    ReplyDeleted,
     ReplyEdited,
-    ThreadDeleted,
+    ReplyPosted,
     ThreadEdited,
+    ThreadOpened,
 )
 from services.content.replies.domain import REPLY, Reply
-from services.content.replies.domain import post as post_reply
-from services.content.threads.domain import THREAD, Thread, existing, open_thread
+from services.content.threads.domain import THREAD, Thread, ThreadEvent, takes_replies, takes_threads
 from shared.commands.commands import Outcome
 from shared.web.backfill.command import BackfillCommand, DatedLine, Line, LineContext, Source
 from shared.web.backfill.optional_parts import OrNothing, brought_in, shortened
@@ -105,14 +105,10 @@ def _channel_id(context: LineContext, line: ChannelLine) -> UUID:
 
 async def _open_channel(context: LineContext, line: ChannelLine) -> Outcome[Channel]:
     channel_id, called, purpose = _channel_id(context, line), line.name or line.source[:100], line.purpose or ""
-    found = await context.load(CHANNEL, channel_id)
-    if found.state.opened is not None:
+    if (found := await context.find(CHANNEL, channel_id)) is not None:
         return await edit_channel(context, found, line.name, line.purpose, line.edited)
-    return await context.begin(
-        CHANNEL,
-        channel_id,
-        lambda state: open_channel(state, channel_id, called, line.posting, purpose, line.edited),
-    )
+    opened = ChannelOpened(channel_id, called, line.posting, purpose, line.edited)
+    return await context.create(CHANNEL, channel_id, opened)
 
 
 def _thread_id(context: LineContext, line: ThreadLine) -> UUID:
@@ -122,17 +118,13 @@ def _thread_id(context: LineContext, line: ThreadLine) -> UUID:
 async def _open_thread(context: LineContext, line: ThreadLine) -> Outcome[Thread]:
     thread_id, body_text = _thread_id(context, line), BodyText(line.title, line.body)
     tags = None if line.tags is None else tuple(line.tags)
-    found = await context.load(THREAD, thread_id)
-    if found.state.opened is not None:
+    if (found := await context.find(THREAD, thread_id)) is not None:
         return await edit_thread(context, found, body_text, tags, line.edited)
     channel = await _channel(context, context.id("channel", line.channel))
-    sent, by = _draft(context, thread_id, body_text), _actor(context)
-    return await context.begin(
-        THREAD,
-        thread_id,
-        lambda state: open_thread(state, thread_id, channel, by, sent.text, tags or (), line.edited),
-        secrets=sent.secrets,
-    )
+    takes_threads(channel, _actor(context))
+    sent = _draft(context, thread_id, body_text)
+    opened = ThreadOpened(thread_id, channel.id, context.member, sent.text, tags or (), line.edited)
+    return await context.create(THREAD, thread_id, opened, secrets=sent.secrets)
 
 
 def _reply_id(context: LineContext, line: ReplyLine) -> UUID:
@@ -141,17 +133,13 @@ def _reply_id(context: LineContext, line: ReplyLine) -> UUID:
 
 async def _post_reply(context: LineContext, line: ReplyLine) -> Outcome[Reply]:
     reply_id, body_text = _reply_id(context, line), BodyText(line.title, line.body)
-    found = await context.load(REPLY, reply_id)
-    if found.state.posted is not None:
+    if (found := await context.find(REPLY, reply_id)) is not None:
         return await edit_reply(context, found, body_text, line.edited)
     thread, channel = await _thread(context, context.id("thread", line.thread))
-    sent, by = _draft(context, reply_id, body_text), _actor(context)
-    return await context.begin(
-        REPLY,
-        reply_id,
-        lambda state: post_reply(state, reply_id, thread, channel, by, sent.text, line.edited),
-        secrets=sent.secrets,
-    )
+    takes_replies(thread, channel)
+    sent = _draft(context, reply_id, body_text)
+    posted = ReplyPosted(reply_id, thread.id, thread.author_id, context.member, sent.text, line.edited)
+    return await context.create(REPLY, reply_id, posted, secrets=sent.secrets)
 
 
 def _comment_id(context: LineContext, line: CommentLine) -> UUID:
@@ -160,48 +148,36 @@ def _comment_id(context: LineContext, line: CommentLine) -> UUID:
 
 async def _post_comment(context: LineContext, line: CommentLine) -> Outcome[Comment]:
     comment_id, body_text = _comment_id(context, line), BodyText(body=line.body)
-    found = await context.load(COMMENT, comment_id)
-    if found.state.posted is not None:
+    if (found := await context.find(COMMENT, comment_id)) is not None:
         return await edit_comment(context, found, body_text, line.edited)
-    place = await _place(context, line)
-    sent, by = _draft(context, comment_id, body_text), _actor(context)
-    return await context.begin(
-        COMMENT,
-        comment_id,
-        lambda state: post(state, comment_id, place, by, sent.text, line.edited),
-        secrets=sent.secrets,
-    )
-
-
-async def _place(context: LineContext, line: CommentLine) -> CommentTarget:
-    """What a comment stood on, as it was then."""
     thread_id, reply = context.id(line.target_kind, line.target), None
     if line.target_kind == "reply":
         reply = await _reply(context, thread_id)
-        thread_id = reply.posted.thread_id if reply.posted else thread_id
+        thread_id = reply.thread_id
     thread, channel = await _thread(context, thread_id)
-    return CommentTarget(channel, thread, reply)
+    takes_comments(channel, thread, reply)
+    sent = _draft(context, comment_id, body_text)
+    posted = comment.on(comment_id, reply or thread, context.member, sent.text, line.edited)
+    return await context.create(COMMENT, comment_id, posted, secrets=sent.secrets)
 
 
 async def _thread(context: LineContext, thread_id: UUID) -> tuple[Thread, Channel]:
-    """A thread and its channel, as they were then. Raises `NotFound`, which an earlier line that is still under way
-    may heal.
-    """
-    found = await context.load(THREAD, thread_id)
-    thread = replace(found.state, deleted=context.had(found, ThreadDeleted))
-    return thread, await _channel(context, existing(thread).channel_id)
+    """A thread and its channel, as they were then."""
+    thread = (await context.get(THREAD, thread_id)).state
+    thread = replace(thread, deleted_at=context.by_then(thread.deleted_at))
+    return thread, await _channel(context, thread.channel_id)
 
 
 async def _channel(context: LineContext, channel_id: UUID) -> Channel:
     """A channel as it was then."""
-    found = await context.load(CHANNEL, channel_id)
-    return replace(found.state, archived=context.had(found, ChannelArchived))
+    channel = (await context.get(CHANNEL, channel_id)).state
+    return replace(channel, archived_at=context.by_then(channel.archived_at))
 
 
 async def _reply(context: LineContext, reply_id: UUID) -> Reply:
     """A reply as it was then."""
-    found = await context.load(REPLY, reply_id)
-    return replace(found.state, deleted=context.had(found, ReplyDeleted))
+    reply = (await context.get(REPLY, reply_id)).state
+    return replace(reply, deleted_at=context.by_then(reply.deleted_at))
 
 
 def _accepting_thread_id(context: LineContext, line: AcceptanceLine) -> UUID:
@@ -210,68 +186,63 @@ def _accepting_thread_id(context: LineContext, line: AcceptanceLine) -> UUID:
 
 async def _accept(context: LineContext, line: AcceptanceLine) -> Outcome[Thread]:
     thread_id, reply_id = _accepting_thread_id(context, line), context.id("reply", line.reply)
-    stands = (await context.load(REPLY, reply_id)).state.posted
+    stands = (await context.load(REPLY, reply_id)).state
     if stands is not None and stands.thread_id != thread_id:
-        elsewhere = await context.load(THREAD, stands.thread_id)
-        if _is_known(context, elsewhere, reply_id) or _was_later(context, elsewhere):
+        elsewhere = await context.get(THREAD, stands.thread_id)
+        if _is_known(context, elsewhere.state, reply_id) or _was_later(context, elsewhere.state):
             # A later edition moved the answer under another question; here it stays where it is, with its acceptance.
             return elsewhere
-    thread = await context.load(THREAD, thread_id)
-    existing(thread.state)
-    if not await _is_settled(context, thread, reply_id):
-        reply, given = await _reply(context, reply_id), thread.history.last_occasion(AnswerAccepted)
-        deleted = context.had(thread, ThreadDeleted)
-        thread = await context.execute(
-            THREAD,
-            thread_id,
-            lambda state: accept(replace(state, deleted=deleted), reply, _actor(context), given),
-        )
-    await _undo_if_deleted(context, thread, thread_id, reply_id)
-    return thread
+    found = await context.get(THREAD, thread_id)
+    if not await _is_settled(context, found, reply_id):
+        reply = None if stands is None else await _reply(context, reply_id)
+
+        def decide(state: Thread) -> list[ThreadEvent]:
+            then = replace(state, deleted_at=context.by_then(state.deleted_at))
+            return accept(then, reply, _actor(context))
+
+        found = await context.change(THREAD, thread_id, decide)
+    await _undo_if_deleted(context, found.state, reply_id)
+    return found
 
 
-async def _is_settled(context: LineContext, thread: Outcome[Thread], reply_id: UUID) -> bool:
+async def _is_settled(context: LineContext, found: Outcome[Thread], reply_id: UUID) -> bool:
     """Whether the acceptance is known, whatever became of it, or another was given, or withdrawn, later."""
-    last = thread.history.last(AnswerAccepted, AcceptanceWithdrawn)
+    thread, last = found.state, found.state.settled
     if last is None or _is_known(context, thread, reply_id):
         return last is not None
-    went = thread.state.accepted is None and await _went_with_its_reply(context, thread.state, last.at)
+    went = thread.accepted is None and await _went_with_its_reply(context, thread, last.at)
     if last.imported_by is None and not went:
-        return context.stays(thread, AnswerAccepted, AcceptanceWithdrawn)
+        return context.stays(found, AnswerAccepted, AcceptanceWithdrawn)
     if _was_later(context, thread):
         return True
-    return thread.state.accepted is None and last.at > context.act.occurred_at and not went
+    return thread.accepted is None and last.at > context.act.occurred_at and not went
 
 
-def _is_known(context: LineContext, thread: Outcome[Thread], reply_id: UUID) -> bool:
+def _is_known(context: LineContext, thread: Thread, reply_id: UUID) -> bool:
     """Whether it was accepted in the moment in which an acceptance was given last."""
-    given = thread.history.last_at(AnswerAccepted)
-    return given == context.act.occurred_at and reply_id in thread.state.ever_accepted
+    return thread.given_at == context.act.occurred_at and reply_id in thread.ever_accepted
 
 
-def _was_later(context: LineContext, thread: Outcome[Thread]) -> bool:
+def _was_later(context: LineContext, thread: Thread) -> bool:
     """Whether an acceptance was given after the line's time: what was given before is told no more."""
-    given = thread.history.last_at(AnswerAccepted)
-    return given is not None and given > context.act.occurred_at
+    return thread.given_at is not None and thread.given_at > context.act.occurred_at
 
 
 async def _went_with_its_reply(context: LineContext, thread: Thread, at: datetime) -> bool:
     """Whether the acceptance that was withdrawn last, then, was withdrawn by nobody, but went with its reply."""
     if thread.withdrawn is None:
         return False
-    reply = await context.load(REPLY, thread.withdrawn.reply_id)
-    return reply.history.last_at(ReplyDeleted) == at
+    return (await context.get(REPLY, thread.withdrawn.reply_id)).state.deleted_at == at
 
 
-async def _undo_if_deleted(context: LineContext, thread: Outcome[Thread], thread_id: UUID, reply_id: UUID) -> None:
+async def _undo_if_deleted(context: LineContext, thread: Thread, reply_id: UUID) -> None:
     """A reply that was deleted since took its acceptance with it, when it was deleted."""
-    if thread.state.accepted is None or thread.state.accepted.reply_id != reply_id:
+    if thread.accepted_reply_id != reply_id:
         return
-    reply, given = await context.load(REPLY, reply_id), thread.history.last_occasion(AnswerAccepted)
-    if reply.state.deleted:
+    reply = (await context.get(REPLY, reply_id)).state
+    if reply.deleted:
         nobody = replace(context, act=replace(context.act, actor=None))
-        at = reply.history.last_at(ReplyDeleted)
-        await nobody.edit(THREAD, thread_id, lambda state: withdraw_from(state, reply_id, given), at)
+        await nobody.edit(THREAD, thread.id, lambda state: withdraw_from(state, reply_id), reply.deleted_at)
 
 
 BACKFILL = (

@@ -108,6 +108,13 @@ async def read(vault: Vault, community: UUID, refs: Iterable[UUID | None]) -> Ma
     return {ref: _wording(row) for ref, row in rows.items()}
 
 
+async def words_in(vault: Vault, community: UUID, refs: Iterable[UUID | None]) -> list[BodyText]:
+    """The words behind each of those references, in their order."""
+    wanted = list(refs)
+    kept = await read(vault, community, wanted)
+    return [BodyText() if ref is None else kept.get(ref, BodyText()) for ref in wanted]
+
+
 def _wording(content: Content | None) -> BodyText:
     return BodyText() if content is None else BodyText(content["title"], content["body"])
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
-from uuid import UUID
 
 from pydantic import ValidationInfo
 from pydantic_core import PydanticCustomError
@@ -18,19 +17,9 @@ from pydantic_core import PydanticCustomError
 from services.content.authorship import Actor, Revision
 from services.content.bodies import BodyText, read, stood, words_under
 from services.content.channels.domain import CHANNEL, Channel, describe, rename
-from services.content.channels.domain import existing as existing_channel
 from services.content.comments import domain as comments
 from services.content.comments.domain import COMMENT, Comment
-from services.content.events import (
-    ChannelDescribed,
-    ChannelRenamed,
-    CommentEdited,
-    CommentPosted,
-    ReplyEdited,
-    ReplyPosted,
-    ThreadEdited,
-    ThreadOpened,
-)
+from services.content.events import ChannelRenamed, CommentEdited, ReplyEdited, ThreadEdited
 from services.content.replies import domain as replies
 from services.content.replies.domain import REPLY, Reply
 from services.content.tags import MOST, normal
@@ -73,9 +62,8 @@ async def edit_channel(
     context: LineContext, found: Outcome[Channel], name: str | None, purpose: str | None, edited_at: datetime | None
 ) -> Outcome[Channel]:
     """Rename and describe it anew, where the edition is newer; an archived one stays as it is."""
-    opened, state = existing_channel(found.state), found.state
-    stands_since = found.history.last_at(ChannelRenamed, ChannelDescribed) or opened.edited_at
-    is_newer = stands_since is None or (edited_at is not None and edited_at > stands_since)
+    state = found.state
+    is_newer = state.edited_at is None or (edited_at is not None and edited_at > state.edited_at)
     if state.archived or not is_newer:
         return found
     if name not in (None, state.name) and context.stays(found, ChannelRenamed, part="/name"):
@@ -83,7 +71,7 @@ async def edit_channel(
     wanted = state.purpose if purpose is None else purpose
     return await context.edit(
         CHANNEL,
-        opened.channel_id,
+        state.id,
         _while(state, lambda now: [*(rename(now, name) if name else ()), *describe(now, wanted)]),
         edited_at,
     )
@@ -103,7 +91,7 @@ async def edit_thread(
     def edit(now: Thread, by: Actor, revision: Revision | None) -> list[threads.ThreadEvent]:
         return threads.edit(now, by, revision, new_tags) if now.tags == before.tags else []
 
-    what = _Kind(THREAD, threads.existing(before), ThreadEdited, edit)
+    what = _Kind(THREAD, ThreadEdited, edit)
     return await _edit(context, found, what, body_text, edited_at, besides=new_tags is not None)
 
 
@@ -111,7 +99,7 @@ async def edit_reply(
     context: LineContext, found: Outcome[Reply], body_text: BodyText, edited_at: datetime | None
 ) -> Outcome[Reply]:
     """Put the edition's words in the place of those that stand, where it is newer."""
-    what = _Kind(REPLY, replies.existing(found.state), ReplyEdited, replies.edit)
+    what = _Kind(REPLY, ReplyEdited, replies.edit)
     return await _edit(context, found, what, body_text, edited_at)
 
 
@@ -119,24 +107,17 @@ async def edit_comment(
     context: LineContext, found: Outcome[Comment], body_text: BodyText, edited_at: datetime | None
 ) -> Outcome[Comment]:
     """Put the edition's words in the place of those that stand, where it is newer."""
-    what = _Kind(COMMENT, comments.existing(found.state), CommentEdited, comments.edit)
+    what = _Kind(COMMENT, CommentEdited, comments.edit)
     return await _edit(context, found, what, body_text, edited_at)
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind(Generic[S, E]):
-    """What is edited: how it began, the event of an edit and the decision that makes it."""
+    """What is edited: the event of an edit and the decision that makes it."""
 
     decider: Decider[S, E]
-    began: ThreadOpened | ReplyPosted | CommentPosted
     edited: type[Event]
     edit: Callable[[S, Actor, Revision | None], list[E]]
-
-    @property
-    def stream(self) -> UUID:
-        match self.began:
-            case ThreadOpened(thread_id=stream) | ReplyPosted(reply_id=stream) | CommentPosted(comment_id=stream):
-                return stream
 
 
 async def _edit(
@@ -153,8 +134,8 @@ async def _edit(
     `besides` is whether it differs in something else than words. Its words get a reference of their own even then, by
     which an edition without a time is told from an edit that was made here.
     """
-    state, at, stream, by = found.state, context.community.id, what.stream, what.edited
-    if state.deleted or not newer(edited_at, stream, found, by, state.text, what.began.edited_at):
+    state, at = found.state, context.community.id
+    if state.deleted or not newer(edited_at, state):
         return found
     stands = (await read(context.vault, at, [state.text.ref])).get(state.text.ref) if state.text else BodyText()
     if stands is None:
@@ -163,11 +144,11 @@ async def _edit(
     if wanted == stands:
         if not besides:
             return found
-    elif await stood(context.vault, at, earlier(edited_at, stream, found, by), wanted):
+    elif await stood(context.vault, at, earlier(edited_at, state), wanted):
         return found  # an older edition's
-    if context.stays(found, by):
+    if context.stays(found, what.edited):
         return found
-    new = words_under(reference(edited_at, stream, found, by), at, what.began.author_id, wanted)
+    new = words_under(reference(edited_at, state), at, state.author_id, wanted)
     revision = Revision(state.text, new.text) if new.text else None
     actor = Actor(context.member, moderates=True)
 
@@ -175,7 +156,7 @@ async def _edit(
         same = (now.text, now.deleted) == (state.text, state.deleted)  # else it was edited here, and that is newer
         return what.edit(now, actor, revision) if same else []
 
-    return await context.edit(what.decider, stream, edit, edited_at, secrets=new.secrets)
+    return await context.edit(what.decider, state.id, edit, edited_at, secrets=new.secrets)
 
 
 def _while(before: Channel, decide: Callable[[Channel], list[E]]) -> Callable[[Channel], list[E]]:

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import sqlalchemy as sa
 from fastapi import APIRouter
-from pydantic import ConfigDict
 
 from services.content.read_models.tag_list import TAG_LIST, tag_list
 from shared.projections.freshness import Freshness
@@ -20,13 +19,11 @@ router = APIRouter(prefix="/tags", tags=["tags"])
 MOST: SortOrder = [(tag_list.c.threads, "desc"), (tag_list.c.tag, "desc")]
 
 
-class TagAnswer(Answer):
+class TagAnswer(Answer, example={"tag": "roses", "threads": 12}):
     """A tag, and how many threads stand under it."""
 
     tag: str
     threads: int
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"tag": "roses", "threads": 12}]})
 
 
 @router.get("", operation_id="list_tags", summary="List tags")

@@ -68,24 +68,24 @@ def _stream(context: LineContext, line: ReactionLine) -> UUID:
     return reactions_id(context.id(line.target_kind, line.target), context.member)
 
 
-async def _react(context: LineContext, line: ReactionLine) -> Outcome[Reactions]:
+async def _react(context: LineContext, line: ReactionLine) -> Outcome[Reactions | None]:
     stream, kind, member, at = _stream(context, line), line.kept_kind, context.member, context.act.occurred_at
     target_id = context.id(line.target_kind, line.target)
     known = await context.load(REACTIONS, stream)
     if decided(known.state, kind, at):
         return known  # even where it was withdrawn since, or what it is about is gone
-    mine = known.history.last_here(ReactionAdded, ReactionWithdrawn)
-    if mine is not None and at > mine.at and context.stays(known, ReactionAdded, ReactionWithdrawn):
+    mine_at = known.state.here_at if known.state else None
+    if mine_at is not None and at > mine_at and context.stays(known, ReactionAdded, ReactionWithdrawn):
         return known
     targets = target_lookup(context.runtime)
     target = await targets.look_up(context.community.id, target_id, caller=None, patience=BACKFILL_PATIENCE)
     then = target and target.as_of(at)
     reaction = stream if member is None else reaction_id(target_id, member, kind)
 
-    def decide(state: Reactions) -> list[ReactionEvent]:
+    def decide(state: Reactions | None) -> list[ReactionEvent]:
         if state != known.state and not decided(state, kind, at):
             raise Unavailable("Their reactions change at the same moment. Send this again.", retry_after=1)
-        return bring_in(state, reaction, then, member, kind, positive=line.positive, at=at, mine=mine is not None)
+        return bring_in(state, reaction, then, member, kind, positive=line.positive, at=at)
 
     return await context.execute(REACTIONS, stream, decide)
 

@@ -13,16 +13,14 @@ import sqlalchemy as sa
 from pydantic import Field, StrictBool
 
 from services.feedback.events import (
-    SuggestionCompleted,
-    SuggestionDeclined,
-    SuggestionDeleted,
     SuggestionEdited,
+    SuggestionSubmitted,
     SuggestionVoted,
     SuggestionVoteWithdrawn,
 )
 from services.feedback.read_models.suggestion_board import suggestion_board
-from services.feedback.suggestions.domain import SUGGESTION, Suggestion, edit, existing, submit
-from services.feedback.votes.domain import VOTE, Vote, VoteEvent, vote, vote_id
+from services.feedback.suggestions.domain import SUGGESTION, Suggestion, edit
+from services.feedback.votes.domain import VOTE, Vote, VoteEvent, cast, vote, vote_id
 from shared.commands.commands import Outcome
 from shared.events.errors import Invalid, Unavailable
 from shared.web.backfill.command import BackfillCommand, DatedLine, Line, LineContext, Source
@@ -55,42 +53,36 @@ def _suggestion(context: LineContext, line: SubmitLine) -> UUID:
 async def _submit(context: LineContext, line: SubmitLine) -> Outcome[Suggestion]:
     suggestion_id, author = _suggestion(context, line), None if line.anonymous else context.member
     by = replace(context, act=replace(context.act, actor=author))
-    found = await context.load(SUGGESTION, suggestion_id)
-    if found.state.id is not None:
+    if (found := await context.find(SUGGESTION, suggestion_id)) is not None:
         return await _edit(by, line, found)
     content = None if line.title is None and line.body is None else {"title": line.title, "body": line.body}
     sent = first_draft(context.community.id, author, suggestion_id, content, len(line.body or ""))
-    return await by.begin(
-        SUGGESTION,
-        suggestion_id,
-        lambda state: submit(state, suggestion_id, author, sent.text, anonymous=line.anonymous, edited_at=line.edited),
-        secrets=sent.secrets,
-    )
+    submitted = SuggestionSubmitted(suggestion_id, author, line.anonymous, sent.text, line.edited)
+    return await by.create(SUGGESTION, suggestion_id, submitted, secrets=sent.secrets)
 
 
 async def _edit(by: LineContext, line: SubmitLine, found: Outcome[Suggestion]) -> Outcome[Suggestion]:
     """Put the edition's words in the place of those that stand, where it is newer; erased ones are not brought back."""
-    state, suggestion_id = found.state, existing(found.state)
-    if not newer(line.edited, suggestion_id, found, SuggestionEdited, state.text, state.edited_at):
+    state = found.state
+    if not newer(line.edited, state):
         return found
-    before = earlier(line.edited, suggestion_id, found, SuggestionEdited)
+    before = earlier(line.edited, state)
     was = await read(by.vault, by.community.id, state.text) if state.text else {"title": None, "body": None}
     if was is None:
         return found
     content = {"title": line.title or was["title"], "body": line.body or was["body"]}
     if content == was or await by.vault.stood(by.community.id, before, content):
         return found
-    if await _voted_here(by, suggestion_id):
+    if await _voted_here(by, state.id):
         by.left_out.add("", "Members have voted for it here, as it stands.")
         return found
     nobody = state.author_id is None  # also where the suggestion is anonymous, whatever this line says
     actor = by if not nobody else replace(by, act=replace(by.act, actor=None))
-    ref = reference(line.edited, suggestion_id, found, SuggestionEdited)
-    new = draft(by.community.id, state.author_id, ref, content, len(content["body"] or ""))
+    new = draft(by.community.id, state.author_id, reference(line.edited, state), content, len(content["body"] or ""))
     text = new.text
     assert text is not None, "there is content"
     return await actor.edit(
-        SUGGESTION, suggestion_id, lambda now: edit(now, state.text, text), line.edited, secrets=new.secrets
+        SUGGESTION, state.id, lambda now: edit(now, state.text, text), line.edited, secrets=new.secrets
     )
 
 
@@ -107,23 +99,23 @@ def _vote_stream(context: LineContext, line: VoteLine) -> UUID:
     return vote_id(context.id("suggestion", line.suggestion), _voter(context))
 
 
-async def _vote(context: LineContext, line: VoteLine) -> Outcome[Vote]:
+async def _vote(context: LineContext, line: VoteLine) -> Outcome[Vote | None]:
     voter, stream = _voter(context), _vote_stream(context, line)
     known = await context.load(VOTE, stream)
-    if known.history.reaches(context.act.occurred_at):
+    if known.state is not None and known.state.latest >= context.act.occurred_at:
         return known  # what was decided since stays: even where it was withdrawn, or the suggestion settled
     if context.stays(known, SuggestionVoted, SuggestionVoteWithdrawn):
         return known
-    found = await context.load(SUGGESTION, context.id("suggestion", line.suggestion))
-    settled = context.had(found, SuggestionCompleted, SuggestionDeclined)
-    suggestion = replace(
-        found.state, state=found.state.state if settled else "open", deleted=context.had(found, SuggestionDeleted)
+    suggestion = (await context.get(SUGGESTION, context.id("suggestion", line.suggestion))).state
+    settled = suggestion.closed and context.by_then(suggestion.state_since)
+    then = replace(
+        suggestion, state=suggestion.state if settled else "open", deleted_at=context.by_then(suggestion.deleted_at)
     )
 
-    def decide(state: Vote) -> list[VoteEvent]:
-        if state != known.state and not state.cast:
+    def decide(state: Vote | None) -> list[VoteEvent]:
+        if state != known.state and not cast(state):
             raise Unavailable("They decide on it themselves at the same moment. Send this again.", retry_after=1)
-        return vote(state, suggestion, voter)
+        return vote(state, then, voter)
 
     return await context.execute(VOTE, stream, decide)
 

@@ -10,7 +10,6 @@ from pydantic import Field, StrictBool
 
 from services.member.communities.domain import Community
 from services.member.communities.own import came
-from services.member.events import MemberJoined
 from services.member.membership.domain import (
     MEMBERSHIP,
     Membership,
@@ -40,15 +39,13 @@ def _stream(context: LineContext, line: JoinLine) -> UUID:
     return membership_id(context.community.id, _member(context))
 
 
-async def _join(context: LineContext, line: JoinLine) -> Outcome[Membership]:
+async def _join(context: LineContext, line: JoinLine) -> Outcome[Membership | None]:
     # Whatever the admission is today: whoever brings a community in says that they were let in elsewhere. `via` is
     # `open` (or `rejoining`), since `application` would promise an ApplicationAccepted that nobody here decided.
     member, stream = _member(context), _stream(context, line)
-    joined = (await context.load(MEMBERSHIP, stream)).history.last_brought_in(MemberJoined)
-    known = joined is not None and joined.at == context.act.occurred_at  # even who has left since
 
-    def decide(state: Membership) -> list[MembershipEvent]:
-        if known:
+    def decide(state: Membership | None) -> list[MembershipEvent]:
+        if state and state.brought_in_at == context.act.occurred_at:  # known, even who has left since
             return mark_robot(state, member) if line.robot else []
         return bring_in(state, member, robot=line.robot)
 
@@ -59,13 +56,13 @@ async def _join(context: LineContext, line: JoinLine) -> Outcome[Membership]:
 
 
 def _permitted(
-    context: LineContext, member: UUID, decide: Callable[[Membership], list[MembershipEvent]]
-) -> Callable[[Membership, Community, Membership], list[MembershipEvent]]:
+    context: LineContext, member: UUID, decide: Callable[[Membership | None], list[MembershipEvent]]
+) -> Callable[[Membership | None, Community, Membership | None], list[MembershipEvent]]:
     """The decision for who may bring in, at the append; in an archived community only what is known is repeated. Who
     stands here is marked by those above them only.
     """
 
-    def decided(state: Membership, community: Community, own: Membership) -> list[MembershipEvent]:
+    def decided(state: Membership | None, community: Community, own: Membership | None) -> list[MembershipEvent]:
         by = confirmed(context.me, community, own)
         if events := decide(state):
             confirmed(context.me, community, own, Requirement(Permission.BACKFILL))

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
-from services.member.communities.domain import COMMUNITY, Community, existing
+from services.member.communities.domain import COMMUNITY, Community
 from services.member.membership.domain import MEMBERSHIP, Membership, membership_id
 from services.member.roles.domain import Holder, holder
-from shared.commands.commands import Basis
+from shared.commands.decisions import Basis
 from shared.replicas import standing as access
 from shared.web.access.permissions import CallerInCommunity
 from shared.web.access.policy import Requirement, refusal
@@ -27,11 +27,14 @@ def bases(me: CallerInCommunity, *others: UUID) -> list[Basis]:
     return [(COMMUNITY, at), *((MEMBERSHIP, membership_id(at, member)) for member in (me.id, *others))]
 
 
-def confirmed(me: CallerInCommunity, community: Community, own: Membership, asked: Requirement | None = None) -> Holder:
+def confirmed(
+    me: CallerInCommunity, community: Community | None, own: Membership | None, asked: Requirement | None = None
+) -> Holder:
     """The caller, with the roles of the log. Raises what the policy says where they lack what is `asked` (as the route
     does, without it).
     """
-    described, by = existing(community), holder(me.id, community, own)
+    community = COMMUNITY.existing(community)
+    described, by = community.description, holder(me.id, community, own)
     known = access.Community(
         me.community.id,
         community.slug,
@@ -41,7 +44,7 @@ def confirmed(me: CallerInCommunity, community: Community, own: Membership, aske
         community.archived,
     )
     asked = me.asked if asked is None else asked
-    refused = refusal(asked, me.caller.scopes, known, access.Standing(own.status, by.roles))
+    refused = refusal(asked, me.caller.scopes, known, access.Standing(own.status if own else "none", by.roles))
     if refused is not None:
         raise refused
     return by
@@ -52,7 +55,7 @@ def permitted(
 ) -> Callable[..., list[E]]:
     """The decision of a command that rests on `bases(here)`, made for who may, as `confirmed`; it is not given them."""
 
-    def decided(state: Any, community: Community, own: Membership) -> list[E]:
+    def decided(state: Any, community: Community, own: Membership | None) -> list[E]:
         confirmed(me, community, own, asked)
         return decide(state)
 

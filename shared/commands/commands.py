@@ -12,12 +12,13 @@ import random
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar, cast
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from shared.commands.decisions import Basis, StreamDecision
 from shared.commands.expectations import first_broken
 from shared.commands.known_streams import KnownStream, KnownStreams
 from shared.commands.preconditions import Precondition
@@ -27,7 +28,7 @@ from shared.events.catalogue import Catalogue
 from shared.events.decider import Decider
 from shared.events.errors import Conflict, Problem, TooLarge
 from shared.events.event import Event, encode_data, wire_name
-from shared.events.history import Done, History
+from shared.events.fact import Fact
 from shared.events.identity import derived_id
 from shared.log.keys import IdempotencyKey
 from shared.log.port import LARGEST_EVENT, Append, Guard, Log, NewEvent, Position, VaultRow, VersionConflict, Write
@@ -53,25 +54,21 @@ class CommandMetadata:
     imported_by: UUID | None = None
     key: IdempotencyKey | None = None
 
-    @property
-    def done(self) -> Done:
-        """What the history of a stream keeps of it: when, by whom, and who brought it in."""
-        return Done(self.occurred_at, self.actor, self.imported_by)
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[S]):
     """A stream's state after a command or a look; `events` are the new ones, none where nothing had to change.
 
-    `version` counts the stream's events, `position` is where the last of them stands, `history` tells their times.
-    `superseded` are the words that this command replaced or took away.
+    `version` counts the stream's events, `position` is where the last of them stands; `began` and `here` as in
+    `KnownStream`. `superseded` are the words that this command replaced or took away.
     """
 
     state: S
     version: int
     events: tuple[Event, ...]
     position: Position | None
-    history: History
+    began: Fact[Any] | None
+    here: frozenset[type[Event]]
     superseded: frozenset[UUID] = frozenset()
 
     @property
@@ -79,24 +76,9 @@ class Outcome(Generic[S]):
         """Whether the stream began with this command, so that nobody can have answered to it yet."""
         return 0 < self.version == len(self.events)
 
-
-@dataclass(frozen=True, slots=True)
-class StreamDecision(Generic[S, E]):
-    """One stream's part in a command that writes to several or to none."""
-
-    decider: Decider[S, E]
-    stream: UUID
-    decide: Callable[..., list[E]]
-    expect: Precondition | int | None = None
-    """What is asked of the stream as it is; a number stands for that version."""
-    new: bool = False
-    """Its id was made just now, so nobody can have written to it: it is decided on without a look."""
-    there: Callable[[S], bool] | None = None
-    """Whether what the command is about exists, where that is more than that the stream has events."""
-
-
-Basis = tuple[Decider[Any, Any], UUID]
-"""A stream that a decision rests on without writing to it: a role of who acts, the suggestion that is voted on."""
+    def brought_in_as(self, actor: UUID | None) -> bool:
+        """Whether its first event was brought in, as something that `actor` did."""
+        return self.began is not None and self.began.imported_by is not None and self.began.actor == actor
 
 
 class Commands:
@@ -111,15 +93,15 @@ class Commands:
         """The log may not be the one it was: states are read anew, also by those who are at it."""
         self._streams.forget_all()
 
-    async def load(self, decider: Decider[S, E], stream: UUID, *, community: UUID | None = None) -> Outcome[S]:
-        """The stream as it is now; version 0 where it has no events.
+    async def load(self, decider: Decider[S, E], stream: UUID, *, community: UUID | None = None) -> Outcome[S | None]:
+        """The stream as it is now; without events its state is None and its version 0.
 
         Raises `NotFound` when the stream is of another kind than the decider's, or of another community than the one
         named: an id alone must not reach into somebody else's.
         """
         return _outcome(await self._streams.refresh(decider, stream, community))
 
-    async def as_of(self, decider: Decider[S, E], stream: UUID, version: int, *, community: UUID) -> Outcome[S]:
+    async def as_of(self, decider: Decider[S, E], stream: UUID, version: int, *, community: UUID) -> Outcome[S | None]:
         """The stream as it was at that version. Raises `NotFound` as `load`."""
         return _outcome(await self._streams.as_of(decider, stream, version, community))
 
@@ -135,8 +117,9 @@ class Commands:
         expect: Precondition | int | None = None,
         new: bool = False,
         there: Callable[[S], bool] | None = None,
-    ) -> Outcome[S]:
-        """Decide on a stream and write what follows, with the secrets in the same transaction.
+    ) -> Outcome[S | None]:
+        """Decide on a stream, whether it has begun (else its state is None) or not, and write what follows, with the
+        secrets in the same transaction.
 
         `on` names other streams that the decision rests on: `decide` is given their states behind its own, and what it
         decides takes effect only while they are as they were. `expect`, `new` and `there` as in `StreamDecision`.
@@ -146,7 +129,7 @@ class Commands:
         """
         step = StreamDecision(decider, stream, decide, expect, new, there)
         (outcome,) = await self.execute_together([step], act=act, on=on, secrets=secrets)
-        return cast("Outcome[S]", outcome)
+        return cast("Outcome[S | None]", outcome)
 
     async def execute_together(
         self,
@@ -168,16 +151,16 @@ class Commands:
                 began = self._streams.log_number
                 fresh = attempt > 0 or not all(step.stream in self._streams for step in looked_at)
                 before = [
-                    KnownStream(step.decider.name, act.community, step.decider.initial)
+                    KnownStream(step.decider.name, act.community)
                     if step.new and not attempt
                     else await self._streams.current(step.decider, step.stream, act.community, fresh=fresh)
                     for step in looked_at
                 ]
                 conflict, forgiven = first_broken(looked_at, before)
-                known_as = {step.stream: known.state for step, known in zip(looked_at, before, strict=True)}
-                bases = [known_as[stream] for _, stream in on]
+                known_as = {step.stream: known for step, known in zip(looked_at, before, strict=True)}
+                bases = [known_as[stream].state for _, stream in on]
                 try:
-                    decided = [_decide(step, known_as[step.stream], bases) for step in steps]
+                    decided = [step.decided(known_as[step.stream], bases, act.actor) for step in steps]
                 except Problem:
                     if not fresh:  # refused on what memory says, which may be old: read the streams and decide again
                         continue
@@ -207,22 +190,29 @@ class Commands:
         secrets: Sequence[VaultRow],
         began: int,
     ) -> list[Outcome[Any]]:
-        writes = tuple(
-            Write(step.stream, known.version, _new(act, step.stream, known.version, events))
+        facts = [
+            _facts(act, step.stream, known.version, events)
             for step, known, events in zip(steps, before, decided, strict=True)
-            if events
+        ]
+        # Folded before they are written: what cannot be folded is not, and the words that they leave behind are known.
+        after = [
+            known.then(step.decider, new, act.community, known.position)
+            for step, known, new in zip(steps, before, facts, strict=True)
+        ]
+        writes = tuple(
+            Write(step.stream, known.version, tuple(map(_new_event, new)))
+            for step, known, new in zip(steps, before, facts, strict=True)
+            if new
         )
         guards = tuple(
             Guard(step.stream, known.version)
-            for step, known, events in zip(steps, before, decided, strict=True)
-            if not events and not step.new
+            for step, known, new in zip(steps, before, facts, strict=True)
+            if not new and not step.new
         )
-        states = [
-            step.decider.fold(events, known.state, [act.occurred_at] * len(events))
-            for step, known, events in zip(steps, before, decided, strict=True)
-        ]
         deciders = [step.decider for step in steps]
-        superseded, again = moved_words(deciders, [known.state for known in before], states, secrets)
+        superseded, again = moved_words(
+            deciders, [known.state for known in before], [known.state for known in after], secrets
+        )
         try:
             # What nobody did carries no trace either: whoever keeps traces by caller would know who nobody was.
             nobodys = act.actor is None and act.causation is None
@@ -248,38 +238,42 @@ class Commands:
                 self._streams.forget(step.stream)
             raise
         outcomes = []
-        for step, known, events, state, left in zip(steps, before, decided, states, superseded, strict=True):
-            position = known.position
+        for step, known, events, left in zip(steps, after, decided, superseded, strict=True):
             for _ in events:
-                position = next(positions)
-            history = known.history.then((event, act.done) for event in events)
-            after = KnownStream(step.decider.name, act.community, state, position, history)
-            self._streams.remember(step.stream, after, began)
-            outcomes.append(_outcome(after, tuple(events), left))
+                known.position = next(positions)
+            self._streams.remember(step.stream, known, began)
+            outcomes.append(_outcome(known, tuple(events), left))
         return outcomes
 
 
 def _outcome(
     known: KnownStream, events: tuple[Event, ...] = (), superseded: frozenset[UUID] = frozenset()
 ) -> Outcome[Any]:
-    return Outcome(known.state, known.version, events, known.position, known.history, superseded)
-
-
-def _decide(step: StreamDecision[Any, Any], state: Any, bases: Sequence[Any]) -> list[Event]:
-    return cast("list[Event]", step.decide(state, *bases))
+    return Outcome(known.state, known.version, events, known.position, known.began, known.here, superseded)
 
 
 def _nothing(*_: Any) -> list[Event]:
     return []
 
 
-def _new(act: CommandMetadata, stream: UUID, version: int, events: Sequence[Event]) -> tuple[NewEvent, ...]:
-    """The events with ids: new ones, or those that follow from what caused them."""
-    made = []
-    for number, event in enumerate(events, version + 1):
-        data = encode_data(event)
-        if len(data) > LARGEST_EVENT:
-            raise TooLarge(f"This makes an event of {len(data)} bytes; at most {LARGEST_EVENT} can be written.")
-        event_id = uuid7() if act.causation is None else derived_id("caused", act.causation, stream, number)
-        made.append(NewEvent(event_id, wire_name(type(event)), data))
-    return tuple(made)
+def _facts(act: CommandMetadata, stream: UUID, version: int, events: Sequence[E]) -> list[Fact[E]]:
+    """What was decided, as it will stand in the log; the ids are new, or follow from what caused it."""
+    at, cause = act.occurred_at.astimezone(UTC), act.causation
+    return [
+        Fact(
+            event,
+            at,
+            number,
+            act.actor,
+            act.imported_by,
+            uuid7() if cause is None else derived_id("caused", cause, stream, number),
+        )
+        for number, event in enumerate(events, version + 1)
+    ]
+
+
+def _new_event(fact: Fact[Any]) -> NewEvent:
+    data = encode_data(fact.event)
+    if len(data) > LARGEST_EVENT:
+        raise TooLarge(f"This makes an event of {len(data)} bytes; at most {LARGEST_EVENT} can be written.")
+    return NewEvent(fact.id, wire_name(type(fact.event)), data)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from shared.commands.decisions import StreamDecision
 from shared.commands.known_streams import KnownStream
 from shared.commands.preconditions import Precondition, Tags
 from shared.events.errors import PreconditionFailed
-
-if TYPE_CHECKING:
-    from shared.commands.commands import StreamDecision
 
 
 def first_broken(

@@ -8,31 +8,45 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from shared.events.catalogue import Catalogue, UnknownType
 from shared.events.decider import Decider
 from shared.events.errors import NotFound, Unavailable
-from shared.events.event import Recorded, wire_name
-from shared.events.history import Done, History
+from shared.events.event import Event, Recorded, wire_name
+from shared.events.fact import Fact, fact_of
 from shared.log.port import Log, Position
 
 
 @dataclass(slots=True)
 class KnownStream:
-    """A stream as it was when it was last read or written."""
+    """A stream as it was when it was last read or written; without events, `state` and `began` are None.
+
+    `began` is its first fact: what a repeated creation is compared with, and who brought it in. `here` are the kinds of
+    its events that were done here and not brought in: what no backfill changes.
+    """
 
     kind: str
     community: UUID | None
-    state: Any
+    state: Any = None
+    version: int = 0
     position: Position | None = None
-    history: History = field(default_factory=History)
+    began: Fact[Any] | None = None
+    here: frozenset[type[Event]] = frozenset()
 
-    @property
-    def version(self) -> int:
-        return self.history.version
+    def then(
+        self, decider: Decider[Any, Any], facts: Sequence[Fact[Any]], community: UUID, position: Position | None
+    ) -> KnownStream:
+        """The same stream after more facts, the last of which stands at that position."""
+        if not facts:
+            return self
+        state, here = decider.fold(facts, self.state), self.here
+        for fact in facts:
+            if fact.imported_by is None and type(fact.event) not in here:
+                here |= {type(fact.event)}
+        return KnownStream(decider.name, community, state, facts[-1].version, position, self.began or facts[0], here)
 
 
 class KnownStreams:
@@ -69,7 +83,7 @@ class KnownStreams:
         """What is known of a stream, brought up to date by the events that were written since."""
         while True:
             began = self.log_number
-            known = self._known.get(stream) or KnownStream(decider.name, community, decider.initial)
+            known = self._known.get(stream) or KnownStream(decider.name, community)
             _check(known, decider, community)
             records = await self._log.load(stream, known.version)
             if began == self.log_number:  # else the look itself has found that the log is another one
@@ -82,7 +96,7 @@ class KnownStreams:
     async def as_of(self, decider: Decider[Any, Any], stream: UUID, version: int, community: UUID) -> KnownStream:
         """The stream as it was at that version."""
         records = [record for record in await self._log.load(stream) if record.version <= version]
-        return self._with(KnownStream(decider.name, None, decider.initial), decider, records, community)
+        return self._with(KnownStream(decider.name, None), decider, records, community)
 
     def _with(
         self, known: KnownStream, decider: Decider[Any, Any], records: Sequence[Recorded], community: UUID | None
@@ -96,14 +110,8 @@ class KnownStreams:
             raise Unavailable(f"{error}: a newer release has written it. Try again.", retry_after=1) from error
         if any(wire_name(type(event)) not in decider.types for event in events):
             raise _no_such(decider)
-        last, times = records[-1], [record.occurred_at for record in records]
-        known = KnownStream(
-            decider.name,
-            last.community,
-            decider.fold(events, known.state, times),
-            Position(last.partition, last.position),
-            known.history.then(zip(events, map(_done, records), strict=True)),
-        )
+        last, facts = records[-1], list(map(fact_of, events, records))
+        known = known.then(decider, facts, last.community, Position(last.partition, last.position))
         _check(known, decider, community)
         return known
 
@@ -117,10 +125,6 @@ class KnownStreams:
         self._known.move_to_end(stream)
         if len(self._known) > self._capacity:
             self._known.popitem(last=False)
-
-
-def _done(record: Recorded) -> Done:
-    return Done(record.occurred_at, record.actor, record.imported_by)
 
 
 def _check(known: KnownStream, decider: Decider[Any, Any], community: UUID | None) -> None:

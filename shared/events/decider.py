@@ -1,14 +1,15 @@
-"""A decider is a pure pair: how events make a state; decisions are functions from a state to new events."""
+"""A decider is a pure pair: how facts make a state; decisions are functions from a state to new events."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Generic, TypeVar, get_type_hints
+from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 from uuid import UUID
 
-from shared.events.event import Event, Text, events_of, wire_name
+from shared.events.errors import NotFound
+from shared.events.event import Event, Text, wire_name
+from shared.events.fact import Fact
 
 S = TypeVar("S")
 E = TypeVar("E", bound=Event)
@@ -16,40 +17,54 @@ E = TypeVar("E", bound=Event)
 
 @dataclass(frozen=True)
 class Decider(Generic[S, E]):
-    """The kind of a stream: its name in errors, its state before the first event, and `evolve(state, event)`.
+    """The kind of a stream: its name in errors, and `evolve(state, fact)`, where the state is None before the first.
 
-    `evolve` annotates its event parameter with the union it handles, so the decider knows what belongs to it. Where the
-    state holds times, it is `evolve(state, event, at)`, given when each event happened.
+    `evolve` annotates its fact with the union of events that it handles, `Fact[Opened | Closed]`, so the decider knows
+    what belongs to it.
 
     `words(state)` are the texts that stand in it. What an event leaves out of them was replaced or taken away, and the
     vault forgets it.
     """
 
     name: str
-    initial: S
-    evolve: Callable[[S, E], S] | Callable[[S, E, datetime], S]
+    evolve: Callable[[S | None, Fact[E]], S]
     words: Callable[[S], Iterable[Text | None]] = lambda _: ()
     types: frozenset[str] = field(init=False)
-    dated: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        _, event, *at = (name for name in get_type_hints(self.evolve) if name != "return")
-        names = frozenset(wire_name(kind) for kind in events_of(self.evolve, event))
-        object.__setattr__(self, "types", names)
-        object.__setattr__(self, "dated", bool(at))
+        object.__setattr__(self, "types", frozenset(wire_name(kind) for kind in facts_of(self.evolve)))
 
-    def word_refs(self, state: S) -> frozenset[UUID]:
+    def existing(self, state: S | None) -> S:
+        """The state of what is there. Raises `NotFound` where there is none."""
+        if state is None:
+            raise NotFound(f"There is no such {self.name}.")
+        return state
+
+    def word_refs(self, state: S | None) -> frozenset[UUID]:
         """The references of the words that the state still holds."""
+        if state is None:
+            return frozenset()
         return frozenset(text.ref for text in self.words(state) if text is not None)
 
-    def fold(self, events: Iterable[E], state: S | None = None, times: Iterable[datetime] = ()) -> S:
-        """The state after those events, from `state` on or from the beginning; `times` are needed if it is dated."""
-        evolve: Callable[..., S] = self.evolve
-        current = self.initial if state is None else state
-        if self.dated:
-            for event, at in zip(events, times, strict=True):
-                current = evolve(current, event, at)
-        else:
-            for event in events:
-                current = evolve(current, event)
-        return current
+    def fold(self, facts: Iterable[Fact[E]], state: S | None = None) -> S | None:
+        """The state after those facts, from `state` on or from the beginning."""
+        for fact in facts:
+            state = self.evolve(state, fact)
+        return state
+
+
+def facts_of(evolve: Any) -> tuple[type[Event], ...]:
+    """The event classes of the facts that a function takes as its last parameter."""
+    hints = get_type_hints(evolve)
+    hints.pop("return", None)
+    handled = list(hints.values())[-1]
+    if get_origin(handled) is not Fact:
+        raise TypeError(f"{evolve.__qualname__}: its last parameter takes {handled}, which are no facts")
+    (events,) = get_args(handled)
+    return get_args(events) or (events,)
+
+
+def begun(state: S | None) -> S:
+    """The state to which a later event of a stream is added: what begins it came before."""
+    assert state is not None, "the first event of a stream begins it"
+    return state

@@ -74,7 +74,7 @@ def encode_data(event: Event) -> bytes:
 def events_of(function: Any, parameter: str | None = None) -> tuple[type[Event], ...]:
     """The event classes that a function takes, read off the annotation of its last or a named parameter.
 
-    A union gives its members; so `evolve` and `fold` say once, in their types, what they handle.
+    A union gives its members; so a `fold` says once, in its types, what it handles.
     """
     hints = get_type_hints(function)
     hints.pop("return", None)

@@ -40,12 +40,12 @@ class OutgoingCommand(Generic[S, E]):
 
     decider: Decider[S, E]
     stream: UUID
-    decide: Callable[[S], list[E]]
+    decide: Callable[[S | None], list[E]]
     act: CommandMetadata
 
 
 def follow(
-    record: Recorded, decider: Decider[S, E], stream: UUID, decide: Callable[[S], list[E]]
+    record: Recorded, decider: Decider[S, E], stream: UUID, decide: Callable[[S | None], list[E]]
 ) -> OutgoingCommand[S, E]:
     """The command that follows from a record: in its community, at its time, by nobody, caused by it."""
     return OutgoingCommand(

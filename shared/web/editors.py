@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, TypedDict
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
 
 from shared.events.event import Recorded
-from shared.events.history import Done
 
 EditedBy = Annotated[
     UUID | None,
@@ -17,20 +15,6 @@ EditedBy = Annotated[
 ]
 
 
-class Edited(TypedDict):
-    """When the words were edited last, and by whom."""
-
-    edited_at: datetime | None
-    edited_by: UUID | None
-
-
-def edited(last: Done | None, elsewhere: datetime | None) -> Edited:
-    """What an answer says of the `last` edit, or of the one `elsewhere` before it was brought in."""
-    return Edited(edited_at=last.at if last else elsewhere, edited_by=editor(last) if last else None)
-
-
-def editor(edit: Done | Recorded) -> UUID | None:
-    """Who answers for an edit. A dump says when something was edited and not by whom, so it is who brought it in, and
-    never whose words they are said to be.
-    """
+def editor(edit: Recorded) -> UUID | None:
+    """Who answers for an edit, as `Fact.by`."""
     return edit.imported_by or edit.actor

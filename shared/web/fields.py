@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.config import JsonDict
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
@@ -97,13 +98,27 @@ def shown(text: str) -> str:
     return text
 
 
-class Body(BaseModel):
+class _Shown(BaseModel):
+    """A body with an example: `class NewThread(Body, example={…})`; what derives from it inherits it."""
+
+    def __init_subclass__(cls, *, example: JsonDict | None = None, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        if example is not None:
+            cls.model_config = {**cls.model_config, "json_schema_extra": {"examples": [example]}}
+
+
+class Body(_Shown):
     """Base of every request body: unknown fields are refused, infinities too, and nobody changes it afterwards."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Answer(BaseModel):
+class Answer(_Shown):
     """Base of every response body."""
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    @classmethod
+    def of(cls, source: object, **beside: Any) -> Self:
+        """The answer that shows a state or a row: what is not given `beside` is its attribute of the same name."""
+        return cls(**{name: beside[name] if name in beside else getattr(source, name) for name in cls.model_fields})

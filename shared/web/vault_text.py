@@ -13,14 +13,16 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from shared.commands.commands import Basis, Outcome
+from shared.commands.commands import Outcome
+from shared.commands.decisions import Basis
+from shared.commands.preconditions import Precondition
 from shared.events.decider import Decider
 from shared.events.errors import KeyReused
 from shared.events.event import Event, Text
 from shared.events.identity import derived_id
 from shared.log.port import VaultRow
 from shared.vault import Vault, vault_row
-from shared.web.dependencies import RequestCommands
+from shared.web.request_commands import RequestCommands
 
 S = TypeVar("S")
 E = TypeVar("E", bound=Event)
@@ -53,25 +55,48 @@ def first_draft(community: UUID, subject: UUID | None, stream: UUID, content: Co
     return draft(community, subject, derived_id("text", stream), content, length)
 
 
-async def begin(
+async def create(
     commands: RequestCommands,
     decider: Decider[S, E],
     stream: UUID,
-    decide: Callable[..., list[E]],
+    event: E,
     sent: Draft,
+    refuse: Callable[..., object] | None = None,
     *,
     on: Sequence[Basis] = (),
 ) -> Outcome[S]:
-    """Carry out the command by which something begins with those words; `on` as in `Commands.execute`.
+    """Begin a stream with an event and the words that it refers to; else as `creation`.
 
-    Raises `KeyReused` when it has begun before with others; erased words count as the same.
+    Raises `KeyReused` also where it began with other words; erased ones count as the same.
     """
-    outcome = await commands.execute(decider, stream, decide, on=on, secrets=sent.secrets)
+    outcome = await commands.create(decider, stream, event, refuse, on=on, secrets=sent.secrets)
     if not outcome.events and sent.text is not None:
         kept = await read(commands.vault, commands.act.community, sent.text)
         if kept is not None and kept != sent.content:
             raise KeyReused(decider.name)
     return outcome
+
+
+async def change(
+    commands: RequestCommands,
+    decider: Decider[S, E],
+    stream: UUID,
+    decide: Callable[..., list[E]],
+    content: Content | None,
+    before: Callable[[S], Text | None],
+    *,
+    about: UUID,
+    expect: Precondition | None = None,
+) -> Outcome[S]:
+    """Change what is there (`decisions.change`), with words about a member in the place of those `before`, if any.
+
+    `decide` is given their reference behind the state, None for no words.
+    """
+    state = (await commands.load(decider, stream)).state
+    length = sum(map(len, content.values())) if content else 0
+    stands = None if state is None else before(state)
+    text, secrets = await refer(commands.vault, commands.act.community, about, content, length, stands)
+    return await commands.change(decider, stream, lambda state: decide(state, text), secrets=secrets, expect=expect)
 
 
 async def refer(

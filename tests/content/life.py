@@ -12,19 +12,21 @@ from uuid import UUID
 
 from services.content.acceptance.domain import accept, withdraw_from
 from services.content.authorship import Actor, Revision
-from services.content.channels.domain import CHANNEL, Channel, open_channel
+from services.content.channels.domain import CHANNEL, Channel
 from services.content.comments import domain as comments
-from services.content.comments.domain import COMMENT, Comment, CommentTarget
+from services.content.comments.domain import COMMENT, Comment
+from services.content.events import ChannelOpened, ReplyPosted, ThreadOpened
 from services.content.replies import domain as replies
 from services.content.replies.domain import REPLY, Reply
 from services.content.threads import domain as threads
 from services.content.threads.domain import THREAD, Thread
+from shared.commands.decisions import change
 from shared.events.decider import Decider
 from shared.events.errors import Problem
 from shared.events.event import Event, Recorded
-from shared.events.history import Occurrence
 from tests.content.records import NOON, recorded
 from tests.content.samples import GARDENING, words
+from tests.given import folded
 
 PEOPLE = [UUID(int=0xA0 + n) for n in range(4)]
 TAGS = ["roses", "soil", "water"]
@@ -43,7 +45,7 @@ class Life:
     _ids: int = 0
 
     def goes_on(self, steps: int) -> Life:
-        self.do(CHANNEL, GARDENING, lambda s: open_channel(s, GARDENING, "Gardening", "members", ""))
+        self.begin(CHANNEL, GARDENING, ChannelOpened(GARDENING, "Gardening", "members", ""))
         for _ in range(steps):
             self.now += timedelta(seconds=self.die.choice([0, 1, 60]))
             try:
@@ -55,12 +57,18 @@ class Life:
         return self
 
     def do(self, decider: Decider[Any, Any], stream: UUID, decide: Callable[[Any], list[Any]]) -> list[Event]:
-        decided = decide(self.states.get(stream, decider.initial))
+        decided = change(decider, decide)(self.states.get(stream))
+        self.note(decider, stream, decided)
+        return decided
+
+    def begin(self, decider: Decider[Any, Any], stream: UUID, event: Event) -> None:
+        self.note(decider, stream, [event])
+
+    def note(self, decider: Decider[Any, Any], stream: UUID, decided: list[Any]) -> None:
         for event in decided:
             self.versions[stream] += 1
             self.records.append(recorded(event, self.versions[stream], self.now, stream))
-        self.states[stream] = decider.fold(decided, self.states.get(stream, decider.initial))
-        return decided
+        self.states[stream] = folded(decider, decided, self.states.get(stream), self.now)
 
     def new(self) -> UUID:
         self._ids += 1
@@ -84,26 +92,27 @@ class Life:
     def ask(self) -> None:
         thread, tags = self.new(), tuple(self.die.sample(TAGS, self.die.randint(0, 3)))
         who = self.somebody()
-        self.do(THREAD, thread, lambda s: threads.open_thread(s, thread, self.channel, who, words(1), tags))
+        threads.takes_threads(self.channel, who)
+        self.begin(THREAD, thread, ThreadOpened(thread, GARDENING, who.id, words(1), tags))
         self.spoken[thread] = self.now
 
     def reply(self) -> None:
         thread, reply, who = self.any_of(Thread), self.new(), self.somebody()
         if thread is not None:
-            self.do(REPLY, reply, lambda s: replies.post(s, reply, self.states[thread], self.channel, who, words(2)))
+            to = self.states[thread]
+            threads.takes_replies(to, self.channel)
+            self.begin(REPLY, reply, ReplyPosted(reply, thread, to.author_id, who.id, words(2)))
             self.spoken[thread] = self.now
 
     def remark(self) -> None:
         thread, reply, comment, who = self.any_of(Thread), self.any_of(Reply), self.new(), self.somebody()
+        target = None
         if reply is not None and self.die.random() < 0.5:
-            thread = self.states[reply].posted.thread_id
-            place = CommentTarget(self.channel, self.states[thread], self.states[reply])
-        elif thread is not None:
-            place = CommentTarget(self.channel, self.states[thread])
-        else:
+            target, thread = self.states[reply], self.states[reply].thread_id
+        if thread is None:
             return
-        self.do(COMMENT, comment, lambda s: comments.post(s, comment, place, who, words(3)))
-        assert thread is not None
+        comments.takes_comments(self.channel, self.states[thread], target)
+        self.begin(COMMENT, comment, comments.on(comment, target or self.states[thread], who.id, words(3)))
         self.spoken[thread] = self.now
 
     def edit(self) -> None:
@@ -121,13 +130,9 @@ class Life:
             self.do(COMMENT, comment, lambda s: comments.delete(s, who))
         elif (reply := self.any_of(Reply)) is not None:
             self.do(REPLY, reply, lambda s: replies.delete(s, who))
-            thread = self.states[reply].posted.thread_id
-            given = Occurrence(self.states[thread].acceptances, self.now)
-            self.do(THREAD, thread, lambda s: withdraw_from(s, reply, given))
+            self.do(THREAD, self.states[reply].thread_id, lambda s: withdraw_from(s, reply))
 
     def accept(self) -> None:
         reply, who = self.any_of(Reply), self.somebody()
         if reply is not None:
-            thread = self.states[reply].posted.thread_id
-            given = Occurrence(self.states[thread].acceptances, self.now)
-            self.do(THREAD, thread, lambda s: accept(s, self.states[reply], who, given))
+            self.do(THREAD, self.states[reply].thread_id, lambda s: accept(s, self.states[reply], who))

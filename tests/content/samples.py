@@ -21,6 +21,7 @@ from services.content.events import (
 from services.content.replies.domain import REPLY
 from services.content.threads.domain import THREAD
 from shared.events.event import Text
+from tests.given import folded
 
 ALICE_ID = UUID("00000000-0000-5000-8000-0000000a11ce")
 BOB_ID = UUID("00000000-0000-5000-8000-000000000b0b")
@@ -41,25 +42,25 @@ def words(number: int, length: int = 12) -> Text:
 
 
 OPENED = ChannelOpened(GARDENING, "Gardening", "members", "")
-CHANNEL_OPEN = CHANNEL.fold([OPENED])
-CHANNEL_ARCHIVED = CHANNEL.fold([OPENED, ChannelArchived(GARDENING)])
-CHANNEL_OF_MODERATORS = CHANNEL.fold([ChannelOpened(GARDENING, "News", "moderators", "")])
+CHANNEL_OPEN = folded(CHANNEL, [OPENED])
+CHANNEL_ARCHIVED = folded(CHANNEL, [OPENED, ChannelArchived(GARDENING)])
+CHANNEL_OF_MODERATORS = folded(CHANNEL, [ChannelOpened(GARDENING, "News", "moderators", "")])
 
 ASKED = ThreadOpened(ROSES, GARDENING, ALICE_ID, words(1), ("roses",))
 THREAD_DELETED = ThreadDeleted(ROSES, GARDENING, ALICE_ID, ("roses",))
-THREAD_OPEN = THREAD.fold([ASKED])
-THREAD_GONE = THREAD.fold([ASKED, THREAD_DELETED])
+THREAD_OPEN = folded(THREAD, [ASKED])
+THREAD_GONE = folded(THREAD, [ASKED, THREAD_DELETED])
 
 ANSWERED = ReplyPosted(WATER, ROSES, ALICE_ID, BOB_ID, words(2))
 REPLY_DELETED = ReplyDeleted(WATER, ROSES, BOB_ID)
-REPLY_OPEN = REPLY.fold([ANSWERED])
-REPLY_GONE = REPLY.fold([ANSWERED, REPLY_DELETED])
-OTHER_REPLY = REPLY.fold([ReplyPosted(SHADE, ROSES, ALICE_ID, None, words(3))])
+REPLY_OPEN = folded(REPLY, [ANSWERED])
+REPLY_GONE = folded(REPLY, [ANSWERED, REPLY_DELETED])
+OTHER_REPLY = folded(REPLY, [ReplyPosted(SHADE, ROSES, ALICE_ID, None, words(3))])
 
 REMARKED = CommentPosted(WHEN, ROSES, WATER, "reply", BOB_ID, ALICE_ID, words(4))
 COMMENT_DELETED = CommentDeleted(WHEN, ROSES, WATER, ALICE_ID)
-COMMENT_OPEN = COMMENT.fold([REMARKED])
-COMMENT_GONE = COMMENT.fold([REMARKED, COMMENT_DELETED])
+COMMENT_OPEN = folded(COMMENT, [REMARKED])
+COMMENT_GONE = folded(COMMENT, [REMARKED, COMMENT_DELETED])
 
 ACCEPTED = AnswerAccepted(ROSES, WATER, ALICE_ID, BOB_ID)
-THREAD_ANSWERED = THREAD.fold([ASKED, ACCEPTED])
+THREAD_ANSWERED = folded(THREAD, [ASKED, ACCEPTED])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,35 +11,32 @@ from hypothesis import strategies as st
 from services.content.acceptance import domain as acceptance
 from services.content.authorship import Revision
 from services.content.channels import domain as channels
-from services.content.channels.domain import Channel
 from services.content.comments import domain as comments
-from services.content.comments.domain import CommentTarget
 from services.content.replies import domain as replies
-from services.content.replies.domain import Reply
 from services.content.threads import domain as threads
-from services.content.threads.domain import Thread
-from shared.events.history import Occurrence
+from shared.commands.decisions import change
 from tests.content.samples import (
     ALICE,
+    ANSWERED,
+    ASKED,
     BOB,
     CHANNEL_ARCHIVED,
     CHANNEL_OF_MODERATORS,
     CHANNEL_OPEN,
-    GARDENING,
     MODERATOR,
     NOBODY,
+    OPENED,
     OTHER_REPLY,
+    REMARKED,
     REPLY_GONE,
     REPLY_OPEN,
-    ROSES,
     SHADE,
     THREAD_GONE,
     THREAD_OPEN,
     WATER,
-    WHEN,
     words,
 )
-from tests.repeatable import Command, assert_repeatable
+from tests.repeatable import Command, assert_repeatable, begins
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 actors = st.sampled_from([ALICE, BOB, MODERATOR, NOBODY])
@@ -46,61 +44,44 @@ texts = st.builds(words, st.integers(1, 4))
 maybe_texts = st.none() | texts
 revisions = st.none() | st.builds(Revision, maybe_texts, texts)
 labels = st.sampled_from([(), ("roses",), ("roses", "soil")])
-channel_states = st.sampled_from([Channel(), CHANNEL_OPEN, CHANNEL_ARCHIVED, CHANNEL_OF_MODERATORS])
-thread_states = st.sampled_from([Thread(), THREAD_OPEN, THREAD_GONE])
-reply_states = st.sampled_from([Reply(), REPLY_OPEN, OTHER_REPLY, REPLY_GONE])
-given_acceptances = st.builds(Occurrence, st.integers(1, 5), st.just(NOON))
+channel_states = st.sampled_from([None, CHANNEL_OPEN, CHANNEL_ARCHIVED, CHANNEL_OF_MODERATORS])
+thread_states = st.sampled_from([None, THREAD_OPEN, THREAD_GONE])
+reply_states = st.sampled_from([None, REPLY_OPEN, OTHER_REPLY, REPLY_GONE])
 
-of_channel: st.SearchStrategy[Command] = st.one_of(
-    st.builds(
-        lambda name, who: lambda s: channels.open_channel(s, GARDENING, name, who, ""),
-        st.sampled_from(["Gardening", "Plants"]),
-        st.sampled_from(["members", "moderators"]),
-    ),
+channel_changes: st.SearchStrategy[Command] = st.one_of(
     st.builds(lambda name: lambda s: channels.rename(s, name), st.sampled_from(["Gardening", "Plants"])),
     st.just(channels.archive),
 )
-of_thread: st.SearchStrategy[Command] = st.one_of(
-    st.builds(
-        lambda channel, by, text, tags: lambda s: threads.open_thread(s, ROSES, channel, by, text, tags),
-        channel_states,
-        actors,
-        maybe_texts,
-        labels,
-    ),
+thread_changes: st.SearchStrategy[Command] = st.one_of(
     st.builds(
         lambda by, revision, tags: lambda s: threads.edit(s, by, revision, tags), actors, revisions, st.none() | labels
     ),
     st.builds(lambda by: lambda s: threads.delete(s, by), actors),
-    st.builds(
-        lambda reply, by, earlier: lambda s: acceptance.accept(s, reply, by, earlier),
-        reply_states,
-        actors,
-        given_acceptances,
-    ),
-    st.builds(lambda by, earlier: lambda s: acceptance.withdraw(s, by, earlier), actors, given_acceptances),
-    st.builds(
-        lambda reply, earlier: lambda s: acceptance.withdraw_from(s, reply, earlier),
-        st.sampled_from([WATER, SHADE]),
-        given_acceptances,
-    ),
+    st.builds(lambda reply, by: lambda s: acceptance.accept(s, reply, by), reply_states, actors),
+    st.builds(lambda by: lambda s: acceptance.withdraw(s, by), actors),
+    st.builds(lambda reply: lambda s: acceptance.withdraw_from(s, reply), st.sampled_from([WATER, SHADE])),
 )
-of_reply: st.SearchStrategy[Command] = st.one_of(
-    st.builds(
-        lambda thread, channel, by, text: lambda s: replies.post(s, WATER, thread, channel, by, text),
-        thread_states,
-        channel_states,
-        actors,
-        maybe_texts,
-    ),
+reply_changes: st.SearchStrategy[Command] = st.one_of(
     st.builds(lambda by, revision: lambda s: replies.edit(s, by, revision), actors, revisions),
     st.builds(lambda by: lambda s: replies.delete(s, by), actors),
 )
-places = st.builds(CommentTarget, channel_states, thread_states, st.none() | reply_states)
-of_comment: st.SearchStrategy[Command] = st.one_of(
-    st.builds(lambda place, by, text: lambda s: comments.post(s, WHEN, place, by, text), places, actors, maybe_texts),
+comment_changes: st.SearchStrategy[Command] = st.one_of(
     st.builds(lambda by, revision: lambda s: comments.edit(s, by, revision), actors, revisions),
     st.builds(lambda by: lambda s: comments.delete(s, by), actors),
+)
+
+of_channel = st.just(begins(OPENED)) | channel_changes.map(partial(change, channels.CHANNEL))
+of_thread = st.one_of(
+    st.builds(lambda channel, by: begins(ASKED, threads.takes_threads, channel, by), channel_states, actors),
+    thread_changes.map(partial(change, threads.THREAD)),
+)
+of_reply = st.one_of(
+    st.builds(lambda *on: begins(ANSWERED, threads.takes_replies, *on), thread_states, channel_states),
+    reply_changes.map(partial(change, replies.REPLY)),
+)
+of_comment = st.one_of(
+    st.builds(lambda *on: begins(REMARKED, comments.takes_comments, *on), channel_states, thread_states, reply_states),
+    comment_changes.map(partial(change, comments.COMMENT)),
 )
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from services.content.authorship import Actor, Revision
-from services.content.channels.domain import Channel
 from services.content.events import ThreadEdited, ThreadOpened
-from services.content.threads.domain import THREAD, Thread, delete, edit, open_thread
-from shared.events.errors import Conflict, Forbidden, KeyReused, NotFound
+from services.content.threads.domain import THREAD, Thread, delete, edit, takes_threads
+from shared.events.errors import Conflict, Forbidden, NotFound
 from tests.content.samples import (
     ALICE,
     ALICE_ID,
@@ -28,50 +28,11 @@ from tests.content.samples import (
     THREAD_OPEN,
     words,
 )
+from tests.given import NOON, facts, folded
 
+LATER = NOON + timedelta(hours=1)
 BETTER = Revision(words(1), words(5))
 EDITED = ThreadEdited(ROSES, GARDENING, ALICE_ID, words(5), ("roses",), ("roses",))
-
-
-def opened_again(channel: Channel = CHANNEL_OPEN, by: Actor = ALICE, number: int = 1) -> list[object]:
-    return [*open_thread(THREAD_OPEN, ROSES, channel, by, words(number), ("roses",))]
-
-
-def test_a_member_opens_a_thread() -> None:
-    assert open_thread(Thread(), ROSES, CHANNEL_OPEN, ALICE, words(1), ("roses",)) == [ASKED]
-
-
-def test_a_thread_opened_again_changes_nothing_even_where_the_channel_was_archived_since() -> None:
-    assert opened_again() == []
-    assert opened_again(channel=CHANNEL_ARCHIVED) == []
-
-
-def test_an_id_that_is_taken_is_not_given_to_another_thread() -> None:
-    with pytest.raises(KeyReused):
-        opened_again(by=BOB)
-    with pytest.raises(KeyReused):
-        opened_again(number=9)
-    with pytest.raises(KeyReused):
-        opened_again(channel=Channel())
-
-
-def test_where_moderators_post_members_open_no_threads() -> None:
-    with pytest.raises(Forbidden):
-        open_thread(Thread(), ROSES, CHANNEL_OF_MODERATORS, ALICE, words(1), ())
-    news = open_thread(Thread(), ROSES, CHANNEL_OF_MODERATORS, MODERATOR, words(1), ())
-    assert news == [ThreadOpened(ROSES, GARDENING, MODERATOR.id, words(1), ())]
-
-
-def test_no_thread_is_opened_in_an_archived_channel_or_in_none() -> None:
-    with pytest.raises(Conflict):
-        open_thread(Thread(), ROSES, CHANNEL_ARCHIVED, MODERATOR, words(1), ())
-    with pytest.raises(NotFound):
-        open_thread(Thread(), ROSES, Channel(), MODERATOR, words(1), ())
-
-
-def test_a_thread_brought_in_may_have_no_author_and_no_words() -> None:
-    opening = ThreadOpened(ROSES, GARDENING, None, None, ())
-    assert open_thread(Thread(), ROSES, CHANNEL_OPEN, NOBODY, None, ()) == [opening]
 
 
 @pytest.mark.parametrize("by", [ALICE, MODERATOR], ids=["author", "moderator"])
@@ -87,7 +48,7 @@ def test_an_edit_says_which_tags_stood_before() -> None:
 def test_an_edit_that_changes_nothing_is_none() -> None:
     assert edit(THREAD_OPEN, ALICE, None, None) == []
     assert edit(THREAD_OPEN, ALICE, None, ("roses",)) == []
-    assert edit(THREAD.fold([ASKED, EDITED]), ALICE, BETTER, None) == []
+    assert edit(folded(THREAD, [ASKED, EDITED]), ALICE, BETTER, None) == []
 
 
 def test_an_edit_of_words_that_others_have_changed_meanwhile_is_refused() -> None:
@@ -97,7 +58,7 @@ def test_an_edit_of_words_that_others_have_changed_meanwhile_is_refused() -> Non
 
 
 def test_only_its_author_and_moderators_change_a_thread() -> None:
-    nobodys = THREAD.fold([ThreadOpened(ROSES, GARDENING, None, None, ())])
+    nobodys = folded(THREAD, [ThreadOpened(ROSES, GARDENING, None, None, ())])
     for state, by in [(THREAD_OPEN, BOB), (nobodys, BOB), (nobodys, NOBODY)]:
         with pytest.raises(Forbidden):
             edit(state, by, None, ("pruning",))
@@ -108,7 +69,7 @@ def test_only_its_author_and_moderators_change_a_thread() -> None:
 def test_who_does_not_read_here_deletes_their_own_thread_and_no_other_is_there_for_them() -> None:
     alice, bob = replace(ALICE, reads=False), replace(BOB, reads=False)
     assert delete(THREAD_OPEN, alice) == [THREAD_DELETED]
-    for state in (THREAD_OPEN, THREAD_GONE, Thread()):
+    for state in (THREAD_OPEN, THREAD_GONE):
         with pytest.raises(NotFound, match="no such thread"):
             delete(state, bob)
 
@@ -123,8 +84,29 @@ def test_a_deleted_thread_is_not_edited() -> None:
         edit(THREAD_GONE, ALICE, BETTER, None)
 
 
-def test_nothing_is_decided_about_a_thread_that_does_not_exist() -> None:
+def test_members_open_threads_in_a_channel_that_leaves_it_to_them_and_moderators_in_every_one() -> None:
+    takes_threads(CHANNEL_OPEN, ALICE)
+    takes_threads(CHANNEL_OF_MODERATORS, MODERATOR)
+    with pytest.raises(Forbidden):
+        takes_threads(CHANNEL_OF_MODERATORS, ALICE)
+
+
+def test_no_thread_is_opened_in_an_archived_channel_or_in_none() -> None:
+    with pytest.raises(Conflict):
+        takes_threads(CHANNEL_ARCHIVED, MODERATOR)
     with pytest.raises(NotFound):
-        edit(Thread(), MODERATOR, None, ())
-    with pytest.raises(NotFound):
-        delete(Thread(), MODERATOR)
+        takes_threads(None, MODERATOR)
+
+
+def test_a_thread_knows_when_it_was_edited_last_and_who_answers_for_that() -> None:
+    assert folded(THREAD, [ASKED]) == Thread(ROSES, GARDENING, ALICE_ID, words(1), ("roses",), NOON, None, None)
+    edited = folded(THREAD, [EDITED], THREAD_OPEN, LATER, actor=BOB.id)
+    assert (edited.edited_at, edited.edited_by, edited.edits) == (LATER, BOB.id, 1)
+    brought_in = THREAD.fold(facts([EDITED], LATER, actor=ALICE_ID, imported_by=BOB.id), edited)
+    assert brought_in is not None
+    assert (brought_in.edited_by, brought_in.edits) == (BOB.id, 2)
+
+
+def test_the_words_of_a_deleted_thread_are_referred_to_no_more() -> None:
+    assert (THREAD_OPEN.text_ref, THREAD_GONE.text_ref) == (words(1).ref, None)
+    assert folded(THREAD, [THREAD_DELETED], THREAD_OPEN, LATER).deleted_at == LATER

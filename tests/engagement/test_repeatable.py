@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given
@@ -23,7 +24,11 @@ of_reaction: st.SearchStrategy[Command] = st.one_of(
         lambda target, kind: lambda s: reactions.react(s, LIKE, target, BOB, kind, positive=SIGNS[kind]), targets, kinds
     ),
     st.builds(
-        lambda target, kind, at: lambda s: reactions.bring_in(s, LIKE, target, BOB, kind, positive=SIGNS[kind], at=at),
+        lambda target, kind, at: (
+            lambda s: reactions.bring_in(
+                s and replace(s, here_at=None), LIKE, target, BOB, kind, positive=SIGNS[kind], at=at
+            )
+        ),
         targets,
         kinds,
         moments,

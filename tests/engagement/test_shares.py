@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.engagement.events import TargetShared
-from services.engagement.shares.domain import SHARE, Medium, Share, share, share_id
+from services.engagement.shares.domain import SHARE, Medium, share, share_id
 from shared.events.errors import Conflict, NotFound
 from tests.engagement.samples import ALICE, BOB, DELETED, NOON, QUESTION, ROSES, WATER
+from tests.given import folded
 
 UTC_ZONE, TOKYO = ZoneInfo("UTC"), ZoneInfo("Asia/Tokyo")
 FIRST = share_id(ROSES, BOB, NOON, UTC_ZONE)
@@ -18,12 +19,12 @@ SHARED = TargetShared(FIRST, ROSES, "thread", ALICE, BOB, "chat")
 
 
 def test_a_member_tells_of_a_share() -> None:
-    assert share(Share(), FIRST, QUESTION, BOB, Medium.CHAT) == [SHARED]
+    assert share(None, FIRST, QUESTION, BOB, Medium.CHAT) == [SHARED]
 
 
 def test_a_share_told_again_changes_nothing_even_by_another_medium_or_where_the_target_was_deleted_since() -> None:
     for target, medium in [(QUESTION, Medium.CHAT), (QUESTION, Medium.MAIL), (DELETED, Medium.CHAT)]:
-        assert share(SHARE.fold([SHARED]), FIRST, target, BOB, medium) == []
+        assert share(folded(SHARE, [SHARED]), FIRST, target, BOB, medium) == []
 
 
 @pytest.mark.parametrize("zone", [UTC_ZONE, TOKYO], ids=str)
@@ -39,6 +40,6 @@ def test_each_member_target_and_day_of_the_community_is_a_share_of_its_own(zone:
 
 def test_nobody_shares_what_was_deleted_or_never_was() -> None:
     with pytest.raises(Conflict):
-        share(Share(), FIRST, DELETED, BOB, Medium.LINK)
+        share(None, FIRST, DELETED, BOB, Medium.LINK)
     with pytest.raises(NotFound):
-        share(Share(), FIRST, None, BOB, Medium.LINK)
+        share(None, FIRST, None, BOB, Medium.LINK)

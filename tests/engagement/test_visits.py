@@ -7,23 +7,26 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from services.engagement.events import TargetViewed
-from services.engagement.visits.domain import VISIT, Visit, hour_of, visit, visit_id
+from services.engagement.visits.domain import VISIT, hour_of, visit, visit_id
 from shared.events.errors import Conflict, NotFound
 from tests.engagement.samples import ALICE, BOB, DELETED, NOON, QUESTION, ROSES, WATER
+from tests.given import folded
 
 VIEWED = TargetViewed(ROSES, "thread", ALICE, BOB, NOON)
 
 
 def test_a_look_is_counted_once() -> None:
-    assert visit(Visit(), QUESTION, BOB, NOON) == [VIEWED]
-    assert visit(VISIT.fold([VIEWED]), QUESTION, BOB, NOON) == visit(VISIT.fold([VIEWED]), DELETED, BOB, NOON) == []
+    assert visit(None, QUESTION, BOB, NOON) == [VIEWED]
+    assert (
+        visit(folded(VISIT, [VIEWED]), QUESTION, BOB, NOON) == visit(folded(VISIT, [VIEWED]), DELETED, BOB, NOON) == []
+    )
 
 
 def test_nobody_looks_at_what_was_deleted_or_never_was() -> None:
     with pytest.raises(Conflict):
-        visit(Visit(), DELETED, BOB, NOON)
+        visit(None, DELETED, BOB, NOON)
     with pytest.raises(NotFound):
-        visit(Visit(), None, BOB, NOON)
+        visit(None, None, BOB, NOON)
 
 
 def test_the_hour_is_that_of_the_clock_in_utc_wherever_one_is() -> None:

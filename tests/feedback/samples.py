@@ -7,6 +7,7 @@ from uuid import UUID
 from services.feedback.events import SuggestionSubmitted
 from services.feedback.suggestions.domain import SUGGESTION
 from shared.events.event import Text
+from tests.given import folded
 
 ALICE = UUID("00000000-0000-5000-8000-0000000a11ce")
 BOB = UUID("00000000-0000-5000-8000-000000000b0b")
@@ -20,4 +21,4 @@ def words(number: int, length: int = 12) -> Text:
 
 SUBMITTED = SuggestionSubmitted(BENCHES, ALICE, False, words(1))
 HIDDEN = SuggestionSubmitted(BENCHES, None, True, words(1))
-OPEN = SUGGESTION.fold([SUBMITTED])
+OPEN = folded(SUGGESTION, [SUBMITTED])

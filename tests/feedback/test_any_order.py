@@ -15,14 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.feedback import events
+from services.feedback.events import SuggestionSubmitted
 from services.feedback.read_models.suggestion_board import SUGGESTION_BOARD
 from services.feedback.suggestions import domain as suggestions
 from services.feedback.votes import domain as votes
 from shared.commands.commands import CommandMetadata, Commands
+from shared.commands.decisions import change, creation
 from shared.events.catalogue import Catalogue
 from shared.events.errors import Problem
-from shared.events.event import Text
-from shared.events.history import Occurrence
 from tests.doubles.log import MemoryLog
 from tests.feedback.samples import ALICE, BENCHES, BOB, words
 from tests.member.any_order import rows
@@ -33,14 +33,6 @@ IDEAS = [BENCHES, UUID(int=11), UUID(int=12)]
 VOTERS = [ALICE, BOB, *(UUID(int=100 + number) for number in range(4))]
 
 
-def submit(idea: UUID, text: Text, state: suggestions.Suggestion) -> list[suggestions.SuggestionEvent]:
-    return suggestions.submit(state, idea, ALICE, text, anonymous=False)
-
-
-def take_back(suggestion: suggestions.Suggestion, voter: UUID, state: votes.Vote) -> list[votes.VoteEvent]:
-    return votes.withdraw(state, suggestion, suggestions.Actor(voter), Occurrence(state.times, NOON))
-
-
 async def history(seed: int) -> MemoryLog:
     """A log in which members have submitted, voted and decided a good deal."""
     die, log = Random(seed), MemoryLog("feedback")
@@ -49,21 +41,25 @@ async def history(seed: int) -> MemoryLog:
         act = CommandMetadata(GARDEN, ALICE, NOON + timedelta(minutes=minute))
         idea, voter, text = die.choice(IDEAS), die.choice(VOTERS), words(die.randrange(5))
         on_idea: list[Callable[[Any], list[Any]]] = [
-            partial(submit, idea, text),
             partial(suggestions.answer, text=text),
-            partial(suggestions.plan, reason=text),
+            partial(suggestions.decide, decision="planned", reason=text),
         ]
         if minute > 120:
-            on_idea += [partial(suggestions.complete, reason=text), partial(suggestions.decline, reason=text)]
+            settled: list[suggestions.Decision] = ["completed", "declined"]
+            on_idea += [partial(suggestions.decide, decision=decision, reason=text) for decision in settled]
             on_idea += [partial(suggestions.delete, by=suggestions.Actor(voter))]
         with suppress(Problem):
-            if die.random() < 0.3:
-                await commands.execute(suggestions.SUGGESTION, idea, die.choice(on_idea), act=act)
+            if die.random() < 0.1:
+                submitted = SuggestionSubmitted(idea, ALICE, False, text)
+                await commands.execute_together([creation(suggestions.SUGGESTION, idea, submitted)], act=act)
+            elif die.random() < 0.3:
+                decide = change(suggestions.SUGGESTION, die.choice(on_idea))
+                await commands.execute(suggestions.SUGGESTION, idea, decide, act=act)
             else:
                 suggestion = (await commands.load(suggestions.SUGGESTION, idea)).state
                 on_vote: list[Callable[[Any], list[Any]]] = [
                     partial(votes.vote, suggestion=suggestion, voter_id=voter),
-                    partial(take_back, suggestion, voter),
+                    partial(votes.withdraw, suggestion=suggestion, by=suggestions.Actor(voter)),
                 ]
                 await commands.execute(votes.VOTE, votes.vote_id(idea, voter), die.choice(on_vote), act=act)
     return log

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from functools import partial
 from typing import get_args
 
 from hypothesis import given
@@ -11,39 +11,29 @@ from hypothesis import strategies as st
 
 from services.feedback.suggestions import domain as suggestions
 from services.feedback.votes import domain as votes
-from shared.events.history import Occurrence
-from tests.feedback.samples import ALICE, BENCHES, BOB, OPEN, words
-from tests.repeatable import Command, assert_repeatable
+from shared.commands.decisions import change
+from tests.feedback.samples import ALICE, BOB, OPEN, SUBMITTED, words
+from tests.repeatable import Command, assert_repeatable, begins
 
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 texts = st.builds(words, st.integers(1, 3))
 maybe_texts = st.none() | texts
-states: tuple[suggestions.State, ...] = get_args(suggestions.State)
+states: tuple[suggestions.State, ...] = ("open", *get_args(suggestions.Decision))
 actors = st.builds(suggestions.Actor, st.sampled_from([ALICE, BOB]), st.booleans(), st.booleans())
 in_any_state = st.sampled_from([replace(OPEN, state=state) for state in states])
 
-of_suggestion: st.SearchStrategy[Command] = st.one_of(
-    st.builds(
-        lambda who, text, anonymous: lambda s: suggestions.submit(s, BENCHES, who, text, anonymous=anonymous),
-        st.sampled_from([ALICE, BOB]),
-        maybe_texts,
-        st.booleans(),
-    ),
+changes: st.SearchStrategy[Command] = st.one_of(
     st.builds(lambda text: lambda s: suggestions.answer(s, text), texts),
-    st.builds(lambda text: lambda s: suggestions.plan(s, text), maybe_texts),
-    st.builds(lambda text: lambda s: suggestions.complete(s, text), maybe_texts),
-    st.builds(lambda text: lambda s: suggestions.decline(s, text), maybe_texts),
+    st.builds(
+        lambda to, text: lambda s: suggestions.decide(s, to, text),
+        st.sampled_from(get_args(suggestions.Decision)),
+        maybe_texts,
+    ),
     st.builds(lambda by: lambda s: suggestions.delete(s, by), actors),
 )
+of_suggestion = st.just(begins(SUBMITTED)) | changes.map(partial(change, suggestions.SUGGESTION))
 of_vote: st.SearchStrategy[Command] = st.one_of(
     st.builds(lambda suggestion: lambda s: votes.vote(s, suggestion, BOB), in_any_state),
-    st.builds(
-        lambda suggestion, times: (
-            lambda s: votes.withdraw(s, suggestion, suggestions.Actor(BOB), Occurrence(times, NOON))
-        ),
-        in_any_state,
-        st.integers(1, 4),
-    ),
+    st.builds(lambda suggestion: lambda s: votes.withdraw(s, suggestion, suggestions.Actor(BOB)), in_any_state),
 )
 
 

@@ -16,12 +16,15 @@ from hypothesis import strategies as st
 
 from services.member import events
 from services.member.communities import domain as communities
+from services.member.communities.domain import COMMUNITY
 from services.member.membership import domain as membership
+from services.member.membership.domain import MEMBERSHIP
 from services.member.profiles import domain as profiles
 from services.member.read_models.community_list import COMMUNITY_LIST
 from services.member.read_models.roster import ROSTER
 from services.member.roles import domain as roles
-from shared.commands.commands import CommandMetadata, Commands, StreamDecision
+from shared.commands.commands import CommandMetadata, Commands
+from shared.commands.decisions import StreamDecision, change
 from shared.events.catalogue import Catalogue
 from shared.events.errors import Problem
 from shared.events.identity import derived_id
@@ -32,7 +35,7 @@ from tests.member.people import ALICE, BOB, CAROL, DESCRIPTION, words
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 VIEWS = [COMMUNITY_LIST, ROSTER]
 OWNER = roles.Holder(ALICE, frozenset({"owner"}))
-HERE = membership.Membership("member", 1)
+HERE = membership.Membership("member", NOON, times_joined=1)
 
 Steps = Sequence[StreamDecision[Any, Any]]
 
@@ -44,24 +47,24 @@ def something(die: Random, community: UUID) -> Steps:
     of_member: list[Callable[[Any], list[Any]]] = [
         lambda state: membership.join(state, who),
         lambda state: membership.apply(state, who, None),
-        lambda state: membership.accept(state, who),
-        lambda state: membership.decline(state, who, words(number)),
-        lambda state: membership.leave(state, who),
-        lambda state: roles.remove(state, roles.Holder(who, state.roles), None, OWNER),
-        lambda state: membership.mark_robot(state, who),
-        lambda state: membership.unmark_robot(state, who),
+        change(MEMBERSHIP, lambda state: membership.accept(state, who)),
+        change(MEMBERSHIP, lambda state: membership.decline(state, who, words(number))),
+        change(MEMBERSHIP, lambda state: membership.leave(state, who)),
+        change(MEMBERSHIP, lambda state: roles.remove(state, roles.Holder(who, state.roles), None, OWNER)),
+        change(MEMBERSHIP, lambda state: membership.mark_robot(state, who)),
+        change(MEMBERSHIP, lambda state: membership.unmark_robot(state, who)),
         lambda state: roles.grant(state, die.choice(["moderator", "administrator"]), who, OWNER),
         lambda state: roles.revoke(state, "moderator", who, OWNER),
     ]
     of_community: list[Callable[[Any], list[Any]]] = [
         lambda state: communities.found(state, str(community), DESCRIPTION, ALICE),
-        lambda state: communities.describe(state, replace(DESCRIPTION, name=f"Garden {number}")),
-        lambda state: roles.grant_ownership(state, who, HERE, OWNER),
-        lambda state: roles.revoke_ownership(state, who, OWNER),
+        change(COMMUNITY, lambda state: communities.describe(state, replace(DESCRIPTION, name=f"Garden {number}"))),
+        change(COMMUNITY, lambda state: roles.grant_ownership(state, who, HERE, OWNER)),
+        change(COMMUNITY, lambda state: roles.revoke_ownership(state, who, OWNER)),
     ]
     match die.randrange(4):
         case 0:
-            return [StreamDecision(communities.COMMUNITY, community, die.choice(of_community))]
+            return [StreamDecision(COMMUNITY, community, die.choice(of_community))]
         case 1:
             stream = profiles.profile_id(community, who)
             return [
@@ -70,9 +73,7 @@ def something(die: Random, community: UUID) -> Steps:
                 )
             ]
         case _:
-            return [
-                StreamDecision(membership.MEMBERSHIP, membership.membership_id(community, who), die.choice(of_member))
-            ]
+            return [StreamDecision(MEMBERSHIP, membership.membership_id(community, who), die.choice(of_member))]
 
 
 async def history(seed: int) -> MemoryLog:

@@ -7,10 +7,11 @@ from uuid import UUID
 
 import pytest
 
-from services.member.communities.domain import COMMUNITY, Community
+from services.member.communities.domain import COMMUNITY
 from services.member.events import CommunityArchived, ImportRestored, ImportWithdrawn
 from services.member.imports.domain import restore, withdraw
-from shared.events.errors import Invalid, NotFound
+from shared.events.errors import Invalid
+from tests.given import folded
 from tests.member.api import found, grant, join
 from tests.member.people import ALICE, BOB, FOUNDED
 from tests.member.running import Api
@@ -22,7 +23,7 @@ OPERATES = "guildhall:operate"
 
 
 def test_an_import_is_withdrawn_until_now_or_a_moment_before() -> None:
-    state = COMMUNITY.fold([FOUNDED])
+    state = folded(COMMUNITY, [FOUNDED])
     assert withdraw(state, BOB, None, NOON) == [WITHDRAWN]
     assert withdraw(state, BOB, BEFORE, NOON) == [ImportWithdrawn(BOB, BEFORE)]
     with pytest.raises(Invalid) as refused:
@@ -31,7 +32,7 @@ def test_an_import_is_withdrawn_until_now_or_a_moment_before() -> None:
 
 
 def test_withdrawn_again_it_stays_as_it_is_unless_another_moment_is_named() -> None:
-    state, later = COMMUNITY.fold([FOUNDED, WITHDRAWN]), NOON + timedelta(days=1)
+    state, later = folded(COMMUNITY, [FOUNDED, WITHDRAWN]), NOON + timedelta(days=1)
     assert withdraw(state, BOB, None, later) == withdraw(state, BOB, NOON, later) == []
     assert withdraw(state, BOB, later, later) == [ImportWithdrawn(BOB, later)]
     assert withdraw(state, BOB, BEFORE, later) == [ImportWithdrawn(BOB, BEFORE)]
@@ -39,20 +40,13 @@ def test_withdrawn_again_it_stays_as_it_is_unless_another_moment_is_named() -> N
 
 
 def test_what_is_not_withdrawn_is_not_restored() -> None:
-    assert restore(COMMUNITY.fold([FOUNDED]), BOB) == restore(COMMUNITY.fold([FOUNDED, WITHDRAWN]), ALICE) == []
-    assert restore(COMMUNITY.fold([FOUNDED, WITHDRAWN]), BOB) == [RESTORED]
-    assert restore(COMMUNITY.fold([FOUNDED, WITHDRAWN, RESTORED]), BOB) == []
+    assert restore(folded(COMMUNITY, [FOUNDED]), BOB) == restore(folded(COMMUNITY, [FOUNDED, WITHDRAWN]), ALICE) == []
+    assert restore(folded(COMMUNITY, [FOUNDED, WITHDRAWN]), BOB) == [RESTORED]
+    assert restore(folded(COMMUNITY, [FOUNDED, WITHDRAWN, RESTORED]), BOB) == []
 
 
 def test_an_archived_communitys_numbers_are_still_read_so_its_imports_can_be_withdrawn() -> None:
-    assert withdraw(COMMUNITY.fold([FOUNDED, CommunityArchived()]), BOB, None, NOON) == [WITHDRAWN]
-
-
-def test_nothing_is_withdrawn_where_there_is_no_community() -> None:
-    with pytest.raises(NotFound):
-        withdraw(Community(), BOB, None, NOON)
-    with pytest.raises(NotFound):
-        restore(Community(), BOB)
+    assert withdraw(folded(COMMUNITY, [FOUNDED, CommunityArchived()]), BOB, None, NOON) == [WITHDRAWN]
 
 
 async def test_administrators_and_operators_withdraw_and_restore_and_everybody_sees_it(api: Api) -> None:

@@ -20,6 +20,7 @@ from services.member.roles.domain import (
     revoke_ownership,
 )
 from shared.events.errors import Conflict, Forbidden, NotFound
+from tests.given import NOON, folded
 from tests.member.people import ALICE, ALICE_OWNS, BOB, BOB_JOINED, BOB_OWNS, CAROL, FOUNDED, words
 
 OWNER = Holder(ALICE, frozenset({"owner"}))
@@ -27,11 +28,11 @@ ADMINISTRATOR = Holder(CAROL, frozenset({"administrator"}))
 MODERATOR = Holder(CAROL, frozenset({"moderator"}))
 MEMBER = Holder(CAROL, frozenset())
 
-BOB_IS_HERE = MEMBERSHIP.fold([BOB_JOINED])
-BOB_MODERATES = MEMBERSHIP.fold([BOB_JOINED, RoleGranted(BOB, "moderator")])
-BOB_ADMINISTERS = MEMBERSHIP.fold([BOB_JOINED, RoleGranted(BOB, "administrator")])
-ALICE_ALONE = COMMUNITY.fold([FOUNDED, ALICE_OWNS])
-BOTH_OWN = COMMUNITY.fold([FOUNDED, ALICE_OWNS, BOB_OWNS])
+BOB_IS_HERE = folded(MEMBERSHIP, [BOB_JOINED])
+BOB_MODERATES = folded(MEMBERSHIP, [BOB_JOINED, RoleGranted(BOB, "moderator")])
+BOB_ADMINISTERS = folded(MEMBERSHIP, [BOB_JOINED, RoleGranted(BOB, "administrator")])
+ALICE_ALONE = folded(COMMUNITY, [FOUNDED, ALICE_OWNS])
+BOTH_OWN = folded(COMMUNITY, [FOUNDED, ALICE_OWNS, BOB_OWNS])
 
 
 @pytest.mark.parametrize("by", [OWNER, ADMINISTRATOR])
@@ -77,7 +78,7 @@ def test_a_role_that_is_held_is_not_granted_again() -> None:
     assert grant_ownership(BOTH_OWN, BOB, BOB_IS_HERE, OWNER) == []
 
 
-@pytest.mark.parametrize("absent", [Membership("applicant"), MEMBERSHIP.fold([BOB_JOINED, MemberLeft(BOB)])])
+@pytest.mark.parametrize("absent", [Membership("applicant", NOON), folded(MEMBERSHIP, [BOB_JOINED, MemberLeft(BOB)])])
 def test_only_those_who_are_here_get_a_role(absent: Membership) -> None:
     with pytest.raises(Conflict):
         grant(absent, "moderator", BOB, OWNER)
@@ -87,9 +88,9 @@ def test_only_those_who_are_here_get_a_role(absent: Membership) -> None:
 
 def test_nobody_gets_a_role_who_never_came() -> None:
     with pytest.raises(NotFound):
-        grant(Membership(), "moderator", BOB, OWNER)
+        grant(None, "moderator", BOB, OWNER)
     with pytest.raises(NotFound):
-        grant_ownership(ALICE_ALONE, BOB, Membership(), OWNER)
+        grant_ownership(ALICE_ALONE, BOB, None, OWNER)
 
 
 def test_a_role_is_revoked_once() -> None:
@@ -115,7 +116,7 @@ def test_an_owner_may_go_when_another_stays_and_the_last_may_not() -> None:
 
 def test_roles_are_counted_by_both_streams_while_the_member_is_here() -> None:
     assert holder(BOB, BOTH_OWN, BOB_MODERATES).roles == {"owner", "moderator"}
-    assert holder(BOB, BOTH_OWN, MEMBERSHIP.fold([BOB_JOINED, MemberLeft(BOB)])).roles == frozenset()
+    assert holder(BOB, BOTH_OWN, folded(MEMBERSHIP, [BOB_JOINED, MemberLeft(BOB)])).roles == frozenset()
 
 
 def test_whoever_may_grant_a_role_could_do_all_that_it_allows() -> None:
@@ -134,12 +135,12 @@ def of_rank(member_id: UUID, rank: str) -> Holder:
 @pytest.mark.parametrize("by", RANKED)
 def test_those_are_removed_who_stand_below(by: str, who: str) -> None:
     granted = [RoleGranted(BOB, who)] if who in ("moderator", "administrator") else []
-    state = MEMBERSHIP.fold([BOB_JOINED, *granted])
+    state = folded(MEMBERSHIP, [BOB_JOINED, *granted])
     if RANKED.index(by) > RANKED.index(who):
         revoked = [RoleRevoked(BOB, who)] if granted else []
         removed = remove(state, of_rank(BOB, who), words(1), of_rank(ALICE, by))
         assert removed == [*revoked, MemberRemoved(BOB, ALICE, words(1))]
-        gone = MEMBERSHIP.fold(removed, state)
+        gone = folded(MEMBERSHIP, removed, state)
         assert (gone.status, gone.roles) == ("removed", frozenset())
         assert remove(gone, of_rank(BOB, "member"), None, of_rank(CAROL, by)) == []
     else:
@@ -155,7 +156,7 @@ def test_nobody_removes_themselves(by: str) -> None:
 
 def test_only_who_is_here_is_removed() -> None:
     with pytest.raises(NotFound):
-        remove(Membership(), of_rank(BOB, "member"), None, MODERATOR)
+        remove(None, of_rank(BOB, "member"), None, MODERATOR)
     for status in ("applicant", "withdrawn", "declined", "left"):
         with pytest.raises(Conflict):
-            remove(Membership(status), of_rank(BOB, "member"), None, OWNER)
+            remove(Membership(status, NOON), of_rank(BOB, "member"), None, OWNER)

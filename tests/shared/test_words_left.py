@@ -11,10 +11,12 @@ from uuid import UUID
 import pytest
 
 import services
-from shared.commands.commands import Commands, Outcome, StreamDecision
+from shared.commands.commands import Commands, Outcome
+from shared.commands.decisions import StreamDecision
 from shared.events.catalogue import Catalogue
-from shared.events.decider import Decider
+from shared.events.decider import Decider, facts_of
 from shared.events.event import Event, Text, wire_name
+from shared.events.fact import Fact
 from shared.vault import vault_row
 from tests.doubles.log import MemoryLog
 from tests.shared.toy import ACT, ALICE, COMMUNITY, stream
@@ -38,8 +40,9 @@ class Board:
     cleared: bool = False
 
 
-def evolve(state: Board, event: Pinned | Cleared) -> Board:
-    match event:
+def evolve(state: Board | None, fact: Fact[Pinned | Cleared]) -> Board:
+    state = state or Board()
+    match fact.event:
         case Pinned(side="front", text=text):
             return replace(state, front=text)
         case Pinned(text=text):
@@ -47,11 +50,11 @@ def evolve(state: Board, event: Pinned | Cleared) -> Board:
         case Cleared():
             return replace(state, cleared=True)
         case _:
-            assert_never(event)
+            assert_never(fact.event)
 
 
 BOARD: Decider[Board, Pinned | Cleared] = Decider(
-    "board", Board(), evolve, lambda board: () if board.cleared else (board.front, board.back)
+    "board", evolve, lambda board: () if board.cleared else (board.front, board.back)
 )
 
 
@@ -71,7 +74,7 @@ def ref(number: int) -> UUID:
 
 async def pin(
     commands: Commands, number: int, side: str = "front", *, on: UUID = DESK, known: bool = False
-) -> Outcome[Board]:
+) -> Outcome[Board | None]:
     words = () if known else [vault_row(COMMUNITY, ALICE, ref(number), {"text": "words"})]
     return await commands.execute(BOARD, on, lambda _: [Pinned(side, Text(ref(number), 5))], act=ACT, secrets=words)
 
@@ -130,7 +133,7 @@ def test_whatever_refers_to_words_says_which_stand(decider: Decider[Any, Any]) -
     def refers(kind: Any) -> bool:
         return any(Text in (hint, *get_args(hint)) for hint in get_type_hints(kind).values())
 
-    events = get_args(get_type_hints(decider.evolve)["event"]) or (get_type_hints(decider.evolve)["event"],)
+    events = facts_of(decider.evolve)
     assert decider.types == {wire_name(event) for event in events}
     says = decider.words.__module__ != Decider.__module__
     assert says == any(refers(event) for event in events)

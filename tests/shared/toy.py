@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from typing import assert_never
 from uuid import UUID, uuid5
 
-from shared.commands.commands import CommandMetadata
+from shared.commands.commands import CommandMetadata, Outcome
 from shared.events.catalogue import Catalogue
 from shared.events.decider import Decider
 from shared.events.errors import Conflict
 from shared.events.event import Event
+from shared.events.fact import Fact
 
 COMMUNITY = UUID("00000000-0000-5000-8000-00000000c0de")
 ALICE = UUID("00000000-0000-5000-8000-0000000a11ce")
@@ -48,8 +49,12 @@ class Account:
     balance: int = 0
 
 
-def evolve(state: Account, event: AccountEvent) -> Account:
-    match event:
+NO_ACCOUNT = Account()
+
+
+def evolve(state: Account | None, fact: Fact[AccountEvent]) -> Account:
+    state = state or NO_ACCOUNT
+    match fact.event:
         case AccountOpened():
             return replace(state, open=True)
         case Deposited(amount):
@@ -57,10 +62,10 @@ def evolve(state: Account, event: AccountEvent) -> Account:
         case AccountClosed():
             return replace(state, closed=True)
         case _:
-            assert_never(event)
+            assert_never(fact.event)
 
 
-ACCOUNT: Decider[Account, AccountEvent] = Decider("account", Account(), evolve)
+ACCOUNT: Decider[Account, AccountEvent] = Decider("account", evolve)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,25 +73,30 @@ class Notes:
     refs: tuple[UUID, ...] = ()
 
 
-def evolve_notes(state: Notes, event: NoteWritten) -> Notes:
-    return Notes((*state.refs, event.ref))
+def evolve_notes(state: Notes | None, fact: Fact[NoteWritten]) -> Notes:
+    return Notes((*(state.refs if state else ()), fact.event.ref))
 
 
-NOTES: Decider[Notes, NoteWritten] = Decider("note", Notes(), evolve_notes)
+NOTES: Decider[Notes, NoteWritten] = Decider("note", evolve_notes)
 
 
-def open_account(state: Account) -> list[AccountEvent]:
-    return [] if state.open else [AccountOpened(ALICE)]
+def account(found: Outcome[Account | None]) -> Account:
+    """The account as a command left it."""
+    return found.state or NO_ACCOUNT
 
 
-def deposit(amount: int, state: Account) -> list[AccountEvent]:
-    if not state.open or state.closed:
+def open_account(state: Account | None) -> list[AccountEvent]:
+    return [] if state else [AccountOpened(ALICE)]
+
+
+def deposit(amount: int, state: Account | None) -> list[AccountEvent]:
+    if state is None or not state.open or state.closed:
         raise Conflict("The account is not open.")
     return [Deposited(amount)]
 
 
-def close(state: Account) -> list[AccountEvent]:
-    return [] if state.closed else [AccountClosed()]
+def close(state: Account | None) -> list[AccountEvent]:
+    return [] if state and state.closed else [AccountClosed()]
 
 
 def stream(number: int) -> UUID:

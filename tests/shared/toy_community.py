@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -11,9 +11,10 @@ from uuid import UUID
 import sqlalchemy as sa
 from fastapi import APIRouter
 
-from shared.commands.commands import StreamDecision
+from shared.commands.decisions import StreamDecision
 from shared.events.decider import Decider
 from shared.events.event import Event, Recorded
+from shared.events.fact import Fact
 from shared.events.identity import community_id, derived_id
 from shared.projections.freshness import Freshness
 from shared.projections.read_model import Change, ReadModel, add
@@ -45,20 +46,20 @@ class State:
 Founding = CommunityFounded | CommunityArchived | RoleGranted
 
 
-def evolve_community(state: State, event: Founding) -> State:
-    return replace(state, there=True)
+def evolve_community(_: State | None, fact: Fact[Founding]) -> State:
+    return State(there=True)
 
 
-def evolve_membership(state: State, event: MemberJoined | MemberLeft) -> State:
-    return State(isinstance(event, MemberJoined))
+def evolve_membership(_: State | None, fact: Fact[MemberJoined | MemberLeft]) -> State:
+    return State(isinstance(fact.event, MemberJoined))
 
 
-COMMUNITY: Decider[State, Founding] = Decider("community", State(), evolve_community)
-MEMBERSHIP: Decider[State, MemberJoined | MemberLeft] = Decider("membership", State(), evolve_membership)
+COMMUNITY: Decider[State, Founding] = Decider("community", evolve_community)
+MEMBERSHIP: Decider[State, MemberJoined | MemberLeft] = Decider("membership", evolve_membership)
 
 
-def once(state: State, *events: Event) -> list[Event]:
-    return [] if state.there else list(events)
+def once(state: State | None, *events: Event) -> list[Event]:
+    return [] if state and state.there else list(events)
 
 
 founding = APIRouter(prefix="/v1/communities")

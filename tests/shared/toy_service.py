@@ -14,7 +14,6 @@ from pydantic import Field
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
 from shared.commands.commands import Outcome
-from shared.events.errors import NotFound
 from shared.events.event import Recorded
 from shared.projections.freshness import Freshness
 from shared.projections.read_model import Change, ReadModel, add, put
@@ -76,22 +75,20 @@ class AccountAnswer(Answer):
     balance: int
 
 
-def _open(owner: UUID, state: Account) -> list[toy.AccountEvent]:
-    return [] if state.open else [AccountOpened(owner)]
+def _open(owner: UUID, state: Account | None) -> list[toy.AccountEvent]:
+    return [] if state else [AccountOpened(owner)]
 
 
 @router.post("/accounts", status_code=201, operation_id="open_account", summary="Open an account")
 async def open_account(here: Contributor, store: Commanding) -> AccountAnswer:
     account = store.new_id()
     outcome = await store.execute(ACCOUNT, account, partial(_open, here.id))
-    return AccountAnswer(id=account, balance=outcome.state.balance)
+    return AccountAnswer(id=account, balance=toy.account(outcome).balance)
 
 
 @router.get("/accounts/{account}", operation_id="get_account", summary="Show an account")
 async def get_account(account: UUID, here: Reader, store: Commanding) -> AccountAnswer:
-    found = await store.load(ACCOUNT, account)
-    if not found.version:
-        raise NotFound("There is no such account.")
+    found = await store.get(ACCOUNT, account)
     store.tag(found.version)
     return AccountAnswer(id=account, balance=found.state.balance)
 
@@ -99,7 +96,7 @@ async def get_account(account: UUID, here: Reader, store: Commanding) -> Account
 @router.post("/accounts/{account}/deposits", operation_id="deposit", summary="Pay in")
 async def deposit(account: UUID, body: Deposit, here: Contributor, store: Commanding, expect: IfMatch) -> AccountAnswer:
     outcome = await store.execute(ACCOUNT, account, partial(toy.deposit, body.amount), expect=expect)
-    return AccountAnswer(id=account, balance=outcome.state.balance)
+    return AccountAnswer(id=account, balance=toy.account(outcome).balance)
 
 
 @router.delete("/accounts/{account}", status_code=204, operation_id="close_account", summary="Close an account")
@@ -185,21 +182,21 @@ class NoteLine(Line):
     text: Annotated[str, words(100)]
 
 
-async def _run_open(context: LineContext, line: OpenLine) -> Outcome[Account]:
+async def _run_open(context: LineContext, line: OpenLine) -> Outcome[Account | None]:
     owner = context.member or toy.ALICE
     return await context.execute(ACCOUNT, context.id("account", line.source), partial(_open, owner))
 
 
-async def _run_deposit(context: LineContext, line: DepositLine) -> Outcome[Account]:
+async def _run_deposit(context: LineContext, line: DepositLine) -> Outcome[Account | None]:
     return await context.execute(ACCOUNT, context.id("account", line.account), partial(toy.deposit, line.amount))
 
 
-async def _run_note(context: LineContext, line: NoteLine) -> Outcome[Notes]:
+async def _run_note(context: LineContext, line: NoteLine) -> Outcome[Notes | None]:
     ref = context.id("words", line.source)
     words_of_line = vault_row(context.community.id, context.member, ref, {"text": line.text})
     stream = context.id("note", line.source)
     return await context.execute(
-        NOTES, stream, lambda state: [] if state.refs else [NoteWritten(ref)], secrets=[words_of_line]
+        NOTES, stream, lambda state: [] if state else [NoteWritten(ref)], secrets=[words_of_line]
     )
 
 

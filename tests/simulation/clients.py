@@ -13,7 +13,8 @@ from uuid import UUID, uuid5
 
 import asyncpg
 
-from shared.commands.commands import CommandMetadata, Commands, StreamDecision
+from shared.commands.commands import CommandMetadata, Commands
+from shared.commands.decisions import StreamDecision
 from shared.events.errors import AlreadyMade, Conflict, PreconditionFailed, Problem
 from shared.log.keys import IdempotencyKey
 from shared.log.port import VaultRow
@@ -162,7 +163,7 @@ class Client:
                 SWITCH, switch, partial(domain.turn, fact, on), act=self._act(), expect=version
             )
             # One delivered late may find it turned back and turned again: it is as asked for, and nothing is done.
-            if done.state.on != on or (done.events and done.version != version + 1):
+            if domain.is_on(done.state) != on or (done.events and done.version != version + 1):
                 raise Violation(f"wrong answer: a switch at {version} was turned {on} and is {done}")
             return done.version
 
@@ -196,7 +197,7 @@ class Client:
             except (Lost, Problem):
                 await asyncio.sleep(0.1)
                 continue
-            if self._as_of == self._past.upheavals and (found.version, found.state.on) != (version + 1, on):
+            if self._as_of == self._past.upheavals and (found.version, domain.is_on(found.state)) != (version + 1, on):
                 raise Violation(f"switch is not as it was left: {found}, not {on} at {version + 1}")
             return
 

@@ -8,7 +8,7 @@ can never be given.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import assert_never
 from uuid import UUID, uuid5
 
@@ -18,6 +18,7 @@ from shared.events.catalogue import Catalogue
 from shared.events.decider import Decider
 from shared.events.errors import Conflict
 from shared.events.event import Event, Recorded
+from shared.events.fact import Fact
 from shared.events.identity import derived_id
 from shared.processes.process_manager import OutgoingCommand, follow
 from shared.projections.read_model import Change, ReadModel, add, include, process_manager, put
@@ -72,8 +73,8 @@ class Account:
     balance: int = 0
 
 
-def evolve_account(state: Account, event: Deposited) -> Account:
-    return Account(state.balance + event.amount)
+def evolve_account(state: Account | None, fact: Fact[Deposited]) -> Account:
+    return Account((state.balance if state else 0) + fact.event.amount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,43 +82,46 @@ class Switch:
     on: bool = False
 
 
-def evolve_switch(state: Switch, event: Turned) -> Switch:
-    return replace(state, on=event.on)
+def evolve_switch(_: Switch | None, fact: Fact[Turned]) -> Switch:
+    return Switch(fact.event.on)
 
 
 @dataclass(frozen=True, slots=True)
 class Once:
     """What happens once: a note, or thanks for one."""
 
-    done: bool = False
+
+def evolve_note(_: Once | None, fact: Fact[Noted]) -> Once:
+    return Once()
 
 
-def evolve_note(state: Once, event: Noted) -> Once:
-    return Once(True)
+def evolve_thanks(_: Once | None, fact: Fact[Thanked]) -> Once:
+    return Once()
 
 
-def evolve_thanks(state: Once, event: Thanked) -> Once:
-    return Once(True)
+ACCOUNT: Decider[Account, Deposited] = Decider("account", evolve_account)
+SWITCH: Decider[Switch, Turned] = Decider("switch", evolve_switch)
+NOTE: Decider[Once, Noted] = Decider("note", evolve_note)
+THANKS: Decider[Once, Thanked] = Decider("thanks", evolve_thanks)
 
 
-ACCOUNT: Decider[Account, Deposited] = Decider("account", Account(), evolve_account)
-SWITCH: Decider[Switch, Turned] = Decider("switch", Switch(), evolve_switch)
-NOTE: Decider[Once, Noted] = Decider("note", Once(), evolve_note)
-THANKS: Decider[Once, Thanked] = Decider("thanks", Once(), evolve_thanks)
+def is_on(switch: Switch | None) -> bool:
+    """Whether a switch is on; one that nobody has touched is off."""
+    return switch is not None and switch.on
 
 
-def turn(fact: UUID, on: bool, state: Switch) -> list[Turned]:
-    return [] if state.on == on else [Turned(fact, on)]
+def turn(fact: UUID, on: bool, state: Switch | None) -> list[Turned]:
+    return [] if is_on(state) == on else [Turned(fact, on)]
 
 
-def require(on: bool, state: Switch) -> list[Turned]:
-    if state.on != on:
+def require(on: bool, state: Switch | None) -> list[Turned]:
+    if is_on(state) != on:
         raise Conflict("The switch is not as it should be.")
     return []
 
 
-def note(fact: UUID, ref: UUID, state: Once) -> list[Noted]:
-    return [] if state.done else [Noted(fact, ref)]
+def note(fact: UUID, ref: UUID, state: Once | None) -> list[Noted]:
+    return [] if state else [Noted(fact, ref)]
 
 
 def thankless(fact: UUID) -> bool:
@@ -128,10 +132,10 @@ def thankless(fact: UUID) -> bool:
 def thank(event: Noted, record: Recorded) -> Iterator[OutgoingCommand[Once, Thanked]]:
     """Whoever writes a note is thanked, once."""
 
-    def decide(state: Once) -> list[Thanked]:
+    def decide(state: Once | None) -> list[Thanked]:
         if thankless(event.fact):
             raise Conflict("Nobody takes these thanks.", retry_after=1)
-        return [] if state.done else [Thanked(thanks_for(event.fact))]
+        return [] if state else [Thanked(thanks_for(event.fact))]
 
     yield follow(record, THANKS, derived_id("thanks", record.id), decide)
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import ConfigDict
 
 from services.content.acceptance.domain import accept, withdraw
 from services.content.actors import actor
-from services.content.events import AnswerAccepted
 from services.content.replies.domain import REPLY
 from services.content.replies.reply import EXAMPLE
 from services.content.threads.domain import THREAD, Thread
@@ -21,10 +19,8 @@ from shared.web.fields import Body
 router = APIRouter(prefix="/threads/{thread_id}/accepted-answer", tags=["threads"])
 
 
-class Acceptance(Body):
+class Acceptance(Body, example={"reply_id": EXAMPLE["id"]}):
     reply_id: UUID
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"reply_id": EXAMPLE["id"]}]})
 
 
 @router.put("", status_code=204, operation_id="accept_answer", summary="Accept a reply as the answer")
@@ -32,11 +28,10 @@ async def accept_answer(
     thread_id: ThreadPath, body: Acceptance, me: Contributor, commands: Commanding, expect: IfMatch
 ) -> None:
     """By the thread's author or a moderator. It takes the place of another that was accepted before."""
-    given = (await commands.load(THREAD, thread_id)).history.last_occasion(AnswerAccepted)
-    await commands.execute(
+    await commands.change(
         THREAD,
         thread_id,
-        lambda state, reply: accept(state, reply, actor(me), given),
+        lambda state, reply: accept(state, reply, actor(me)),
         on=[(REPLY, body.reply_id)],
         expect=expect,
         there=_answered,
@@ -49,12 +44,8 @@ async def withdraw_acceptance(thread_id: ThreadPath, me: Participant, commands: 
 
     Also by an author who has left, and in an archived community.
     """
-    thread = await commands.load(THREAD, thread_id)
-    given = thread.history.last_occasion(AnswerAccepted)
-    withdraw(thread.state, actor(me), given)  # whose it is comes before the version it is at
-    await commands.execute(
-        THREAD, thread_id, lambda state: withdraw(state, actor(me), given), expect=expect, there=_answered
-    )
+    withdraw((await commands.get(THREAD, thread_id)).state, actor(me))  # whose it is comes before the version it is at
+    await commands.change(THREAD, thread_id, lambda state: withdraw(state, actor(me)), expect=expect, there=_answered)
 
 
 def _answered(state: Thread) -> bool:

@@ -11,8 +11,9 @@ from typing import Literal, assert_never
 from uuid import UUID
 
 from services.content.events import ChannelArchived, ChannelDescribed, ChannelOpened, ChannelRenamed
-from shared.events.decider import Decider
-from shared.events.errors import Conflict, KeyReused, NotFound
+from shared.events.decider import Decider, begun
+from shared.events.errors import Conflict
+from shared.events.fact import Fact
 
 Posting = Literal["members", "moderators"]
 
@@ -21,84 +22,65 @@ ChannelEvent = ChannelOpened | ChannelRenamed | ChannelDescribed | ChannelArchiv
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """`opened` is how it was opened; None before that."""
+    """`posting` says who may open threads in it; all members may reply. `edited_at` is when name or purpose changed."""
 
-    opened: ChannelOpened | None = None
-    name: str = ""
-    purpose: str = ""
-    archived: bool = False
+    id: UUID
+    name: str
+    purpose: str
+    posting: str
+    opened_at: datetime
+    imported_by: UUID | None
+    edited_at: datetime | None
+    archived_at: datetime | None = None
+
+    @property
+    def archived(self) -> bool:
+        return self.archived_at is not None
 
 
-def evolve(state: Channel, event: ChannelEvent) -> Channel:
-    match event:
-        case ChannelOpened(name=name, purpose=purpose):
-            return Channel(event, name, purpose)
+def evolve(state: Channel | None, fact: Fact[ChannelEvent]) -> Channel:
+    match fact.event:
+        case ChannelOpened(id_, name, posting, purpose, edited_at):
+            return Channel(id_, name, purpose, posting, fact.at, fact.imported_by, edited_at)
         case ChannelRenamed(name=name):
-            return replace(state, name=name)
+            return replace(begun(state), name=name, edited_at=fact.at)
         case ChannelDescribed(purpose=purpose):
-            return replace(state, purpose=purpose)
+            return replace(begun(state), purpose=purpose, edited_at=fact.at)
         case ChannelArchived():
-            return replace(state, archived=True)
+            return replace(begun(state), archived_at=fact.at)
         case _:
-            assert_never(event)
+            assert_never(fact.event)
 
 
-CHANNEL: Decider[Channel, ChannelEvent] = Decider("channel", Channel(), evolve)
-
-
-def open_channel(
-    state: Channel,
-    channel_id: UUID,
-    name: str,
-    posting: Posting,
-    purpose: str,
-    edited_at: datetime | None = None,
-) -> list[ChannelEvent]:
-    """Open a channel; `posting` says who may open threads in it, all members may reply. `edited_at` as in the event."""
-    opening = ChannelOpened(channel_id, name, posting, purpose, edited_at)
-    if state.opened is None:
-        return [opening]
-    if state.opened == opening:
-        return []
-    raise KeyReused("channel")
+CHANNEL: Decider[Channel, ChannelEvent] = Decider("channel", evolve)
 
 
 def rename(state: Channel, name: str) -> list[ChannelEvent]:
     """Give it another name."""
-    opened = existing(state)
     if state.name == name:
         return []
     if state.archived:
         raise Conflict("The channel is archived; its name stays.")
-    return [ChannelRenamed(opened.channel_id, name)]
+    return [ChannelRenamed(state.id, name)]
 
 
 def describe(state: Channel, purpose: str) -> list[ChannelEvent]:
     """Say anew what it is for."""
-    opened = existing(state)
     if state.purpose == purpose:
         return []
     if state.archived:
         raise Conflict("The channel is archived; its purpose stays.")
-    return [ChannelDescribed(opened.channel_id, purpose)]
+    return [ChannelDescribed(state.id, purpose)]
 
 
 def archive(state: Channel) -> list[ChannelEvent]:
     """Close it for new threads, replies and comments."""
-    opened = existing(state)
-    return [] if state.archived else [ChannelArchived(opened.channel_id)]
+    return [] if state.archived else [ChannelArchived(state.id)]
 
 
-def existing(state: Channel) -> ChannelOpened:
-    """How the channel was opened. Raises `NotFound` where there is none."""
-    if state.opened is None:
-        raise NotFound("There is no such channel.")
-    return state.opened
-
-
-def writable(state: Channel) -> ChannelOpened:
-    """As `existing`; raises `Conflict` where it takes nothing new."""
-    opened = existing(state)
-    if state.archived:
+def writable(state: Channel | None) -> Channel:
+    """The channel. Raises `NotFound` where there is none, `Conflict` where it takes nothing new."""
+    channel = CHANNEL.existing(state)
+    if channel.archived:
         raise Conflict("The channel is archived and takes nothing new.")
-    return opened
+    return channel

@@ -2,47 +2,76 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Path, Query
-from pydantic import ConfigDict, Field
+from pydantic import Field
+from pydantic.config import JsonDict
 
-from services.content.channels.channel import EXAMPLE, ChannelAnswer, show
-from services.content.channels.domain import CHANNEL, Posting, archive, open_channel, rename
+from services.content.channels.domain import CHANNEL, Channel, Posting, archive, rename
+from services.content.events import ChannelOpened
 from services.content.read_models.channel_list import CHANNEL_LIST, channel_list
+from shared.commands.commands import Outcome
 from shared.projections.freshness import Freshness
 from shared.projections.read_model_table import present
 from shared.web.access.permissions import Administrator, Reader
 from shared.web.dependencies import Commanding, Db, IfMatch, fresh
-from shared.web.fields import Body, name, words
+from shared.web.fields import Answer, Body, name, words
 from shared.web.paging import Listing, Page, SortOrder, page
+from shared.web.queries import Queries
+from shared.web.request_commands import RequestCommands
 
 router = APIRouter(prefix="/channels", tags=["channels"])
+row = channel_list.c
+
+EXAMPLE: JsonDict = {
+    "id": "0198c1a0-1f2e-7a3b-9c4d-5e6f7a8b9c0d",
+    "name": "Gardening",
+    "purpose": "Everything that grows",
+    "posting": "members",
+    "archived": False,
+    "threads": 42,
+    "opened_at": "2026-03-01T09:00:00Z",
+    "imported_by": None,
+}
+OLDEST: SortOrder = [(row.opened_at, "asc"), (row.channel, "asc")]
 
 ChannelPath = Annotated[UUID, Path(description="A channel's id.", examples=[EXAMPLE["id"]])]
-
 Name = Annotated[str, name(100)]
-Purpose = Annotated[str, words(1_000)]
-
-OLDEST: SortOrder = [(channel_list.c.opened_at, "asc"), (channel_list.c.channel, "asc")]
 
 
-class NewChannel(Body):
+class NewChannel(Body, example={"name": "Gardening", "purpose": "Everything that grows"}):
     name: Name
-    purpose: Purpose | None = None
+    purpose: Annotated[str, words(1_000)] | None = None
     posting: Posting = Field("members", description="Who opens threads in it; every member may reply.")
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"name": "Gardening", "purpose": "Everything that grows"}]}
-    )
 
-
-class ChannelChange(Body):
+class ChannelChange(Body, example={"name": "Plants"}):
     name: Name
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Plants"}]})
+
+class ChannelAnswer(Answer, example=EXAMPLE):
+    """A channel. `threads` are those that were not deleted, as the list has counted them."""
+
+    id: UUID
+    name: str
+    purpose: str
+    posting: str = Field(description="Who opens threads in it: members or moderators.")
+    archived: bool
+    threads: int
+    opened_at: datetime
+    imported_by: UUID | None = Field(description="Who brought it in by a backfill; null where it was done here.")
+
+
+async def show(found: Outcome[Channel], commands: RequestCommands, db: Queries) -> ChannelAnswer:
+    """A channel by its stream, its version as the ETag; with the number of threads that the list has counted."""
+    listed = sa.and_(row.community == commands.act.community, row.channel == found.state.id)
+    counted = None if found.begun else (await db.execute(sa.select(row.threads).where(listed))).scalar_one_or_none()
+    commands.tag(found.version, counted or 0)
+    return ChannelAnswer.of(found.state, threads=counted or 0)
 
 
 @router.get("", operation_id="list_channels", summary="List channels")
@@ -54,45 +83,33 @@ async def list_channels(
     archived: Annotated[bool | None, Query(description="Only archived ones, or only others.")] = None,
 ) -> Listing[ChannelAnswer]:
     """In the order in which they were opened."""
-    row = channel_list.c
-    select = sa.select(row.channel.label("id"), *(row[name] for name in _SHOWN)).where(
-        present(channel_list), row.community == me.community.id
-    )
+    select = sa.select(channel_list, row.channel.label("id"))
+    select = select.where(present(channel_list), row.community == me.community.id)
     if archived is not None:
         select = select.where(row.archived == archived)
     rows, following = await page(db, select, OLDEST, paging, [row.name, row.purpose])
-    return Listing(items=[ChannelAnswer.model_validate(row) for row in rows], next=following, freshness=freshness)
-
-
-_SHOWN = ("name", "purpose", "posting", "archived", "threads", "opened_at", "imported_by")
+    return Listing(items=list(map(ChannelAnswer.of, rows)), next=following, freshness=freshness)
 
 
 @router.post("", status_code=201, operation_id="open_channel", summary="Open a channel")
 async def post_channel(body: NewChannel, me: Administrator, commands: Commanding, db: Db) -> ChannelAnswer:
-    channel_id, purpose = commands.new_id(), body.purpose or ""
-    opened = await commands.execute(
-        CHANNEL, channel_id, lambda state: open_channel(state, channel_id, body.name, body.posting, purpose)
-    )
-    shown = await show(opened, commands, db)
+    channel_id = commands.new_id()
+    opened = ChannelOpened(channel_id, body.name, body.posting, body.purpose or "")
+    shown = await show(await commands.create(CHANNEL, channel_id, opened), commands, db)
     commands.created("channels", channel_id)
     return shown
 
 
 @router.get("/{channel_id}", operation_id="get_channel", summary="Show a channel")
 async def get_channel(channel_id: ChannelPath, me: Reader, commands: Commanding, db: Db) -> ChannelAnswer:
-    return await show(await commands.load(CHANNEL, channel_id), commands, db)
+    return await show(await commands.get(CHANNEL, channel_id), commands, db)
 
 
 @router.patch("/{channel_id}", operation_id="rename_channel", summary="Rename a channel")
 async def patch_channel(
-    channel_id: ChannelPath,
-    body: ChannelChange,
-    me: Administrator,
-    commands: Commanding,
-    db: Db,
-    expect: IfMatch,
+    channel_id: ChannelPath, body: ChannelChange, me: Administrator, commands: Commanding, db: Db, expect: IfMatch
 ) -> ChannelAnswer:
-    renamed = await commands.execute(CHANNEL, channel_id, lambda state: rename(state, body.name), expect=expect)
+    renamed = await commands.change(CHANNEL, channel_id, lambda state: rename(state, body.name), expect=expect)
     return await show(renamed, commands, db)
 
 
@@ -101,4 +118,4 @@ async def archive_channel(
     channel_id: ChannelPath, me: Administrator, commands: Commanding, db: Db, expect: IfMatch
 ) -> ChannelAnswer:
     """For good: it takes no new threads, replies and comments, and can still be read."""
-    return await show(await commands.execute(CHANNEL, channel_id, archive, expect=expect), commands, db)
+    return await show(await commands.change(CHANNEL, channel_id, archive, expect=expect), commands, db)

@@ -8,17 +8,17 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.config import JsonDict
 
-from services.content.bodies import BodyText, read, words_of
-from services.content.comments.domain import Comment, existing
-from services.content.events import CommentEdited
+from services.content.bodies import words_in
+from services.content.comments.domain import Comment
+from services.content.read_models.discussion import comment_list
 from shared.commands.commands import Outcome
 from shared.vault import Vault
-from shared.web.dependencies import RequestCommands
-from shared.web.editors import EditedBy, edited
+from shared.web.editors import EditedBy
 from shared.web.fields import Answer
+from shared.web.request_commands import RequestCommands
 
 EXAMPLE: JsonDict = {
     "id": "0198c1b0-3d4e-7f50-8a6b-7c8d9e0f1a2b",
@@ -35,7 +35,7 @@ EXAMPLE: JsonDict = {
 }
 
 
-class CommentAnswer(Answer):
+class CommentAnswer(Answer, example=EXAMPLE):
     """A comment. The body is null where it was deleted, where it was erased, or where none was brought in."""
 
     id: UUID
@@ -50,45 +50,26 @@ class CommentAnswer(Answer):
     edited_by: EditedBy
     imported_by: UUID | None = Field(description="Who brought it in by a backfill; null where it was done here.")
 
-    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+AS_SHOWN = (
+    comment_list,
+    comment_list.c.comment.label("id"),
+    comment_list.c.thread.label("thread_id"),
+    comment_list.c.target.label("target_id"),
+    comment_list.c.author.label("author_id"),
+    sa.false().label("deleted"),
+)
+"""What is selected of the discussion to be shown."""
 
 
 async def show(found: Outcome[Comment], commands: RequestCommands) -> CommentAnswer:
     """A comment by its stream, its version as the ETag."""
-    state = found.state
-    posted = existing(state)
     commands.tag(found.version)
-    body_text = BodyText() if state.deleted else await words_of(commands.vault, commands.act.community, state.text)
-    return CommentAnswer(
-        id=posted.comment_id,
-        thread_id=posted.thread_id,
-        target_id=posted.target_id,
-        target_kind=posted.target_kind,
-        author_id=posted.author_id,
-        body=body_text.body,
-        deleted=state.deleted,
-        posted_at=found.history.began_at,
-        **edited(found.history.last(CommentEdited), posted.edited_at),
-        imported_by=found.history.imported_by,
-    )
+    (shown,) = await show_all([found.state], commands.act.community, commands.vault)
+    return shown
 
 
-async def show_rows(rows: Sequence[sa.Row[Any]], community: UUID, vault: Vault) -> list[CommentAnswer]:
-    """Rows of the discussion; one look into the vault for all of them."""
-    kept = await read(vault, community, (row.text_ref for row in rows))
-    return [
-        CommentAnswer(
-            id=row.comment,
-            thread_id=row.thread,
-            target_id=row.target,
-            target_kind=row.target_kind,
-            author_id=row.author,
-            body=kept.get(row.text_ref, BodyText()).body,
-            deleted=False,
-            posted_at=row.posted_at,
-            edited_at=row.edited_at,
-            edited_by=row.edited_by,
-            imported_by=row.imported_by,
-        )
-        for row in rows
-    ]
+async def show_all(comments: Sequence[Comment | sa.Row[Any]], community: UUID, vault: Vault) -> list[CommentAnswer]:
+    """Comments by their streams or by rows of `AS_SHOWN`; one look into the vault for all of them."""
+    words = await words_in(vault, community, (comment.text_ref for comment in comments))
+    return [CommentAnswer.of(comment, body=text.body) for comment, text in zip(comments, words, strict=True)]

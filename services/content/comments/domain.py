@@ -11,106 +11,91 @@ from services.content.authorship import Actor, Revision, must_be_allowed, revise
 from services.content.channels.domain import Channel
 from services.content.events import CommentDeleted, CommentEdited, CommentPosted
 from services.content.replies.domain import Reply
-from services.content.replies.domain import existing as existing_reply
-from services.content.threads.domain import Thread, writable_thread
-from services.content.threads.domain import existing as existing_thread
-from shared.events.decider import Decider
-from shared.events.errors import Conflict, KeyReused, NotFound
+from services.content.threads.domain import Thread, takes_replies
+from shared.events.decider import Decider, begun
+from shared.events.errors import Conflict
 from shared.events.event import Text
+from shared.events.fact import Fact
 
 CommentEvent = CommentPosted | CommentEdited | CommentDeleted
 
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """`posted` is how it was posted; None before that."""
+    """`edited_at` is when its words were edited last, also before it was brought in; `edits` counts those since."""
 
-    posted: CommentPosted | None = None
-    text: Text | None = None
-    deleted: bool = False
+    id: UUID
+    thread_id: UUID
+    target_id: UUID
+    target_kind: str
+    author_id: UUID | None
+    text: Text | None
+    posted_at: datetime
+    imported_by: UUID | None
+    edited_at: datetime | None
+    edited_by: UUID | None = None
+    edits: int = 0
+    deleted_at: datetime | None = None
+
+    @property
+    def deleted(self) -> bool:
+        return self.deleted_at is not None
+
+    @property
+    def text_ref(self) -> UUID | None:
+        """The reference to its words, where they are shown."""
+        return None if self.deleted or self.text is None else self.text.ref
 
 
-@dataclass(frozen=True, slots=True)
-class CommentTarget:
-    """What a comment stands on: a reply in a thread in a channel, or (`reply` None) the thread itself."""
-
-    channel: Channel
-    thread: Thread
-    reply: Reply | None = None
-
-
-def evolve(state: Comment, event: CommentEvent) -> Comment:
-    match event:
-        case CommentPosted(text=text):
-            return Comment(event, text)
+def evolve(state: Comment | None, fact: Fact[CommentEvent]) -> Comment:
+    match fact.event:
+        case CommentPosted(id_, thread, target, kind, _, author, text, edited_at):
+            return Comment(id_, thread, target, kind, author, text, fact.at, fact.imported_by, edited_at)
         case CommentEdited(text=text):
-            return replace(state, text=text)
+            state = begun(state)
+            return replace(state, text=text, edited_at=fact.at, edited_by=fact.by, edits=state.edits + 1)
         case CommentDeleted():
-            return replace(state, deleted=True)
+            return replace(begun(state), deleted_at=fact.at)
         case _:
-            assert_never(event)
+            assert_never(fact.event)
 
 
 COMMENT: Decider[Comment, CommentEvent] = Decider(
-    "comment", Comment(), evolve, lambda comment: () if comment.deleted else (comment.text,)
+    "comment", evolve, lambda comment: () if comment.deleted else (comment.text,)
 )
 
 
-def post(
-    state: Comment,
+def on(
     comment_id: UUID,
-    place: CommentTarget,
-    by: Actor,
+    target: Thread | Reply,
+    author_id: UUID | None,
     text: Text | None,
     edited_at: datetime | None = None,
-) -> list[CommentEvent]:
-    """Comment on what stands, in a channel that is not archived; every member may. `edited_at` as in the event."""
-    posting = _posting(comment_id, place, by, text, edited_at)
-    if state.posted == posting:
-        return []
-    if state.posted is not None:
-        raise KeyReused("comment")
-    writable_thread(place.thread, place.channel)
-    if place.reply is not None and place.reply.deleted:
-        raise Conflict("The reply was deleted.")
-    return [posting]
-
-
-def _posting(
-    comment_id: UUID, place: CommentTarget, by: Actor, text: Text | None, edited_at: datetime | None
 ) -> CommentPosted:
-    thread = existing_thread(place.thread)
-    if place.reply is None:
-        on, kind, author = thread.thread_id, "thread", thread.author_id
-    else:
-        reply = existing_reply(place.reply)
-        on, kind, author = reply.reply_id, "reply", reply.author_id
-    return CommentPosted(comment_id, thread.thread_id, on, kind, author, by.id, text, edited_at)
+    """A comment on a thread or a reply; every member may, where `takes_comments` does not object."""
+    thread_id, kind = (target.id, "thread") if isinstance(target, Thread) else (target.thread_id, "reply")
+    return CommentPosted(comment_id, thread_id, target.id, kind, target.author_id, author_id, text, edited_at)
+
+
+def takes_comments(channel: Channel | None, thread: Thread | None, reply: Reply | None = None) -> None:
+    """Raises what forbids to comment on a thread or (where there is one) its reply: one of them takes nothing new."""
+    takes_replies(thread, channel)
+    if reply is not None and reply.deleted:
+        raise Conflict("The reply was deleted.")
 
 
 def edit(state: Comment, by: Actor, revision: Revision | None) -> list[CommentEvent]:
     """Put new words in the place of the old; None leaves them."""
-    posted = existing(state)
-    must_be_allowed(by, posted.author_id, "comment")
+    must_be_allowed(by, state.author_id, "comment")
     if state.deleted:
         raise Conflict("The comment was deleted.")
     text = revised(state.text, revision)
     if text == state.text:
         return []
-    return [CommentEdited(posted.comment_id, posted.thread_id, posted.target_id, posted.author_id, text)]
+    return [CommentEdited(state.id, state.thread_id, state.target_id, state.author_id, text)]
 
 
 def delete(state: Comment, by: Actor) -> list[CommentEvent]:
     """Take it away."""
-    posted = existing(state)
-    must_be_allowed(by, posted.author_id, "comment")
-    if state.deleted:
-        return []
-    return [CommentDeleted(posted.comment_id, posted.thread_id, posted.target_id, posted.author_id)]
-
-
-def existing(state: Comment) -> CommentPosted:
-    """How the comment was posted. Raises `NotFound` where there is none."""
-    if state.posted is None:
-        raise NotFound("There is no such comment.")
-    return state.posted
+    must_be_allowed(by, state.author_id, "comment")
+    return [] if state.deleted else [CommentDeleted(state.id, state.thread_id, state.target_id, state.author_id)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import assert_never
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import UUID
@@ -65,7 +66,7 @@ def fold(event: ChannelListEvent, record: Recorded) -> Iterator[Change]:
         case ThreadDeleted():
             yield add(channel_list, key, threads=-1)
         case _:
-            raise TypeError(event)
+            assert_never(event)
 
 
 CHANNEL_LIST = ReadModel("channel_list", (channel_list,), fold)

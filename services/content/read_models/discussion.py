@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, assert_never
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -101,7 +101,7 @@ def fold(event: DiscussionEvent, record: Recorded) -> Iterator[Change]:
             yield drop(comment_list, (community, comment), version)
             yield from _on_reply(event, community, -1)
         case _:
-            raise TypeError(event)
+            assert_never(event)
 
 
 def _edited(text: Text | None, record: Recorded) -> dict[str, Any]:

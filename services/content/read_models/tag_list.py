@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import assert_never
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import UUID
@@ -34,7 +35,7 @@ def fold(event: TagListEvent, record: Recorded) -> Iterator[Change]:
         case ThreadDeleted(tags=tags):
             yield from _count(record, tags, -1)
         case _:
-            raise TypeError(event)
+            assert_never(event)
 
 
 def _count(record: Recorded, tags: Iterable[str], one: int) -> Iterator[Change]:

@@ -9,7 +9,7 @@ not move it back.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, assert_never
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -133,7 +133,7 @@ def fold(event: ThreadListEvent, record: Recorded) -> Iterator[Change]:
         case CommentDeleted():
             yield from _on_thread(event, key, -1)
         case _:
-            raise TypeError(event)
+            assert_never(event)
 
 
 def _active(key: tuple[UUID, UUID], record: Recorded) -> Change:

@@ -8,87 +8,68 @@ from typing import assert_never
 from uuid import UUID
 
 from services.content.authorship import Actor, Revision, must_be_allowed, revised
-from services.content.channels.domain import Channel
 from services.content.events import ReplyDeleted, ReplyEdited, ReplyPosted
-from services.content.threads.domain import Thread, writable_thread
-from shared.events.decider import Decider
-from shared.events.errors import Conflict, KeyReused, NotFound
+from shared.events.decider import Decider, begun
+from shared.events.errors import Conflict
 from shared.events.event import Text
+from shared.events.fact import Fact
 
 ReplyEvent = ReplyPosted | ReplyEdited | ReplyDeleted
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`posted` is how it was posted; None before that."""
+    """`edited_at` is when its words were edited last, also before it was brought in; `edits` counts those since."""
 
-    posted: ReplyPosted | None = None
-    text: Text | None = None
-    deleted: bool = False
+    id: UUID
+    thread_id: UUID
+    author_id: UUID | None
+    text: Text | None
+    posted_at: datetime
+    imported_by: UUID | None
+    edited_at: datetime | None
+    edited_by: UUID | None = None
+    edits: int = 0
+    deleted_at: datetime | None = None
+
+    @property
+    def deleted(self) -> bool:
+        return self.deleted_at is not None
+
+    @property
+    def text_ref(self) -> UUID | None:
+        """The reference to its words, where they are shown."""
+        return None if self.deleted or self.text is None else self.text.ref
 
 
-def evolve(state: Reply, event: ReplyEvent) -> Reply:
-    match event:
-        case ReplyPosted(text=text):
-            return Reply(event, text)
+def evolve(state: Reply | None, fact: Fact[ReplyEvent]) -> Reply:
+    match fact.event:
+        case ReplyPosted(id_, thread, _, author, text, edited_at):
+            return Reply(id_, thread, author, text, fact.at, fact.imported_by, edited_at)
         case ReplyEdited(text=text):
-            return replace(state, text=text)
+            state = begun(state)
+            return replace(state, text=text, edited_at=fact.at, edited_by=fact.by, edits=state.edits + 1)
         case ReplyDeleted():
-            return replace(state, deleted=True)
+            return replace(begun(state), deleted_at=fact.at)
         case _:
-            assert_never(event)
+            assert_never(fact.event)
 
 
-REPLY: Decider[Reply, ReplyEvent] = Decider(
-    "reply", Reply(), evolve, lambda reply: () if reply.deleted else (reply.text,)
-)
-
-
-def post(
-    state: Reply,
-    reply_id: UUID,
-    thread: Thread,
-    channel: Channel,
-    by: Actor,
-    text: Text | None,
-    edited_at: datetime | None = None,
-) -> list[ReplyEvent]:
-    """Reply to a thread that stands, in a channel that is not archived; every member may.
-
-    `edited_at` as in the event.
-    """
-    if state.posted is not None:
-        to = thread.opened
-        if to is not None and state.posted == ReplyPosted(reply_id, to.thread_id, to.author_id, by.id, text):
-            return []
-        raise KeyReused("reply")
-    to = writable_thread(thread, channel)
-    return [ReplyPosted(reply_id, to.thread_id, to.author_id, by.id, text, edited_at)]
+REPLY: Decider[Reply, ReplyEvent] = Decider("reply", evolve, lambda reply: () if reply.deleted else (reply.text,))
 
 
 def edit(state: Reply, by: Actor, revision: Revision | None) -> list[ReplyEvent]:
     """Put new words in the place of the old; None leaves them."""
-    posted = existing(state)
-    must_be_allowed(by, posted.author_id, "reply")
+    must_be_allowed(by, state.author_id, "reply")
     if state.deleted:
         raise Conflict("The reply was deleted.")
     text = revised(state.text, revision)
     if text == state.text:
         return []
-    return [ReplyEdited(posted.reply_id, posted.thread_id, posted.author_id, text)]
+    return [ReplyEdited(state.id, state.thread_id, state.author_id, text)]
 
 
 def delete(state: Reply, by: Actor) -> list[ReplyEvent]:
     """Take it away."""
-    posted = existing(state)
-    must_be_allowed(by, posted.author_id, "reply")
-    if state.deleted:
-        return []
-    return [ReplyDeleted(posted.reply_id, posted.thread_id, posted.author_id)]
-
-
-def existing(state: Reply) -> ReplyPosted:
-    """How the reply was posted. Raises `NotFound` where there is none."""
-    if state.posted is None:
-        raise NotFound("There is no such reply.")
-    return state.posted
+    must_be_allowed(by, state.author_id, "reply")
+    return [] if state.deleted else [ReplyDeleted(state.id, state.thread_id, state.author_id)]

@@ -8,19 +8,19 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.config import JsonDict
 
-from services.content.bodies import BodyText, read, words_of
-from services.content.events import AnswerAccepted, ReplyEdited
+from services.content.bodies import words_in
 from services.content.read_models.discussion import reply_list
-from services.content.replies.domain import Reply, existing
+from services.content.replies.domain import Reply
+from services.content.threads.domain import Thread
 from shared.commands.commands import Outcome
 from shared.vault import Vault
-from shared.web.dependencies import RequestCommands
-from shared.web.editors import EditedBy, edited
+from shared.web.editors import EditedBy
 from shared.web.fields import Answer
 from shared.web.queries import Queries
+from shared.web.request_commands import RequestCommands
 
 EXAMPLE: JsonDict = {
     "id": "0198c1a9-2c3d-7e4f-9a5b-6c7d8e9f0a1b",
@@ -38,7 +38,7 @@ EXAMPLE: JsonDict = {
 }
 
 
-class ReplyAnswer(Answer):
+class ReplyAnswer(Answer, example=EXAMPLE):
     """A reply. Words are null where it was deleted, where they were erased, or where none were brought in."""
 
     id: UUID
@@ -54,32 +54,24 @@ class ReplyAnswer(Answer):
     edited_by: EditedBy
     imported_by: UUID | None = Field(description="Who brought it in by a backfill; null where it was done here.")
 
-    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+AS_SHOWN = (
+    reply_list,
+    reply_list.c.reply.label("id"),
+    reply_list.c.thread.label("thread_id"),
+    reply_list.c.author.label("author_id"),
+    sa.false().label("deleted"),
+)
+"""What is selected of the discussion to be shown."""
 
 
-async def show(
-    found: Outcome[Reply], accepted: AnswerAccepted | None, commands: RequestCommands, db: Queries
-) -> ReplyAnswer:
-    """A reply by its stream, its version as the ETag; `accepted` is what its thread has accepted."""
-    state, community = found.state, commands.act.community
-    posted = existing(state)
-    is_accepted = accepted is not None and accepted.reply_id == posted.reply_id
-    comments = 0 if found.begun else await _comments(db, community, posted.reply_id)
-    commands.tag(found.version, is_accepted, comments)
-    body_text = BodyText() if state.deleted else await words_of(commands.vault, community, state.text)
-    return ReplyAnswer(
-        id=posted.reply_id,
-        thread_id=posted.thread_id,
-        author_id=posted.author_id,
-        title=body_text.title,
-        body=body_text.body,
-        deleted=state.deleted,
-        accepted=is_accepted,
-        comments=comments,
-        posted_at=found.history.began_at,
-        **edited(found.history.last(ReplyEdited), posted.edited_at),
-        imported_by=found.history.imported_by,
-    )
+async def show(found: Outcome[Reply], thread: Thread, commands: RequestCommands, db: Queries) -> ReplyAnswer:
+    """A reply by its stream, its version as the ETag; `thread` says whether it is the accepted answer."""
+    community, reply = commands.act.community, found.state.id
+    comments = 0 if found.begun else await _comments(db, community, reply)
+    commands.tag(found.version, thread.accepted_reply_id == reply, comments)
+    (shown,) = await show_all([found.state], thread, community, commands.vault, comments=comments)
+    return shown
 
 
 async def _comments(db: Queries, community: UUID, reply: UUID) -> int:
@@ -88,26 +80,12 @@ async def _comments(db: Queries, community: UUID, reply: UUID) -> int:
     return counted.scalar_one_or_none() or 0
 
 
-async def show_rows(
-    rows: Sequence[sa.Row[Any]], accepted: AnswerAccepted | None, community: UUID, vault: Vault
+async def show_all(
+    replies: Sequence[Reply | sa.Row[Any]], thread: Thread, community: UUID, vault: Vault, **counts: int
 ) -> list[ReplyAnswer]:
-    """Rows of the discussion; one look into the vault for all of them."""
-    kept = await read(vault, community, (row.text_ref for row in rows))
-    nothing = BodyText()
+    """Replies by their streams, with what was counted, or by rows of `AS_SHOWN`; one look into the vault for all."""
+    words = await words_in(vault, community, (reply.text_ref for reply in replies))
     return [
-        ReplyAnswer(
-            id=row.reply,
-            thread_id=row.thread,
-            author_id=row.author,
-            title=kept.get(row.text_ref, nothing).title,
-            body=kept.get(row.text_ref, nothing).body,
-            deleted=False,
-            accepted=accepted is not None and accepted.reply_id == row.reply,
-            comments=row.comments,
-            posted_at=row.posted_at,
-            edited_at=row.edited_at,
-            edited_by=row.edited_by,
-            imported_by=row.imported_by,
-        )
-        for row in rows
+        ReplyAnswer.of(reply, title=text.title, body=text.body, accepted=thread.accepted_reply_id == reply.id, **counts)
+        for reply, text in zip(replies, words, strict=True)
     ]

@@ -5,28 +5,27 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Path
-from pydantic import ConfigDict
 
 from services.content.acceptance.domain import withdraw_from
 from services.content.actors import actor
 from services.content.bodies import BodyText, edit_of, words_for
 from services.content.channels.domain import CHANNEL
-from services.content.events import AnswerAccepted
+from services.content.events import ReplyPosted
 from services.content.read_models.discussion import DISCUSSION, reply_list
-from services.content.replies.domain import REPLY, delete, edit, existing, post
-from services.content.replies.reply import EXAMPLE, ReplyAnswer, show, show_rows
-from services.content.threads.domain import THREAD
-from services.content.threads.domain import existing as existing_thread
+from services.content.replies.domain import REPLY, delete, edit
+from services.content.replies.reply import AS_SHOWN, EXAMPLE, ReplyAnswer, show, show_all
+from services.content.threads.domain import THREAD, takes_replies
 from services.content.threads.routes import Prose, ProseChange, ThreadPath
-from shared.commands.commands import StreamDecision
+from shared.commands.decisions import StreamDecision, change
 from shared.projections.freshness import Freshness
 from shared.projections.read_model_table import present
 from shared.web.access.permissions import Contributor, Participant, Reader
 from shared.web.dependencies import Commanding, Db, IfMatch, fresh
 from shared.web.fields import Body
 from shared.web.paging import Listing, Page, SortOrder, page
-from shared.web.vault_text import begin
+from shared.web.vault_text import create
 
 router = APIRouter(tags=["replies"])
 
@@ -35,16 +34,12 @@ ReplyPath = Annotated[UUID, Path(description="A reply's id.", examples=[EXAMPLE[
 OLDEST: SortOrder = [(reply_list.c.posted_at, "asc"), (reply_list.c.reply, "asc")]
 
 
-class NewReply(Body):
+class NewReply(Body, example={"body": EXAMPLE["body"]}):
     body: Prose
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"body": EXAMPLE["body"]}]})
 
-
-class ReplyChange(Body):
+class ReplyChange(Body, example={"body": "In late winter, before the buds open."}):
     body: ProseChange
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"body": "In late winter, before the buds open."}]})
 
 
 @router.get("/threads/{thread_id}/replies", operation_id="list_replies", summary="List the replies of a thread")
@@ -58,11 +53,10 @@ async def list_replies(
 ) -> Listing[ReplyAnswer]:
     """In the order in which they came; deleted ones are left out."""
     at, row = me.community.id, reply_list.c
-    thread = (await commands.load(THREAD, thread_id)).state
-    existing_thread(thread)
-    select = reply_list.select().where(present(reply_list), row.community == at, row.thread == thread_id)
+    thread = (await commands.get(THREAD, thread_id)).state
+    select = sa.select(*AS_SHOWN).where(present(reply_list), row.community == at, row.thread == thread_id)
     rows, following = await page(db, select, OLDEST, paging, [row.text_ref])
-    items = await show_rows(rows, thread.accepted, at, commands.vault)
+    items = await show_all(rows, thread, at, commands.vault)
     return Listing(items=items, next=following, freshness=freshness)
 
 
@@ -72,17 +66,18 @@ async def post_reply(
 ) -> ReplyAnswer:
     """While thread and channel take it."""
     at, reply_id = me.community.id, commands.new_id()
-    thread = (await commands.load(THREAD, thread_id)).state
+    thread = (await commands.get(THREAD, thread_id)).state
     sent = words_for(at, me.id, reply_id, BodyText(body=body.body))
-    posted = await begin(
+    posted = await create(
         commands,
         REPLY,
         reply_id,
-        lambda state, thread, channel: post(state, reply_id, thread, channel, actor(me), sent.text),
+        ReplyPosted(reply_id, thread_id, thread.author_id, me.id, sent.text),
         sent,
-        on=[(THREAD, thread_id), (CHANNEL, existing_thread(thread).channel_id)],
+        takes_replies,
+        on=[(THREAD, thread_id), (CHANNEL, thread.channel_id)],
     )
-    shown = await show(posted, thread.accepted, commands, db)
+    shown = await show(posted, thread, commands, db)
     commands.created("replies", reply_id)
     return shown
 
@@ -90,9 +85,9 @@ async def post_reply(
 @router.get("/replies/{reply_id}", operation_id="get_reply", summary="Show a reply")
 async def get_reply(reply_id: ReplyPath, me: Reader, commands: Commanding, db: Db) -> ReplyAnswer:
     """A deleted one, too, without its words."""
-    found = await commands.load(REPLY, reply_id)
-    thread = (await commands.load(THREAD, existing(found.state).thread_id)).state
-    return await show(found, thread.accepted, commands, db)
+    found = await commands.get(REPLY, reply_id)
+    thread = (await commands.get(THREAD, found.state.thread_id)).state
+    return await show(found, thread, commands, db)
 
 
 @router.patch("/replies/{reply_id}", operation_id="edit_reply", summary="Edit a reply")
@@ -105,14 +100,13 @@ async def patch_reply(
     expect: IfMatch,
 ) -> ReplyAnswer:
     """By its author or a moderator."""
-    state = (await commands.load(REPLY, reply_id)).state
-    posted = existing(state)
-    thread = (await commands.load(THREAD, posted.thread_id)).state
-    new = await edit_of(commands.vault, me.community.id, posted.author_id, state.text, body=body.body)
-    edited = await commands.execute(
+    state = (await commands.get(REPLY, reply_id)).state
+    thread = (await commands.get(THREAD, state.thread_id)).state
+    new = await edit_of(commands.vault, me.community.id, state.author_id, state.text, body=body.body)
+    edited = await commands.change(
         REPLY, reply_id, lambda state: edit(state, actor(me), new.revision), secrets=new.secrets, expect=expect
     )
-    return await show(edited, thread.accepted, commands, db)
+    return await show(edited, thread, commands, db)
 
 
 @router.delete("/replies/{reply_id}", status_code=204, operation_id="delete_reply", summary="Delete a reply")
@@ -121,13 +115,11 @@ async def delete_reply(reply_id: ReplyPath, me: Participant, commands: Commandin
 
     Also by an author who has left, and in an archived community.
     """
-    reply = (await commands.load(REPLY, reply_id)).state
+    reply = (await commands.get(REPLY, reply_id)).state
     delete(reply, actor(me))  # whose it is comes before the version it is at
-    thread_id = existing(reply).thread_id
-    given = (await commands.load(THREAD, thread_id)).history.last_occasion(AnswerAccepted)
     await commands.execute_together(
         [
-            StreamDecision(REPLY, reply_id, lambda state: delete(state, actor(me)), expect),
-            StreamDecision(THREAD, thread_id, lambda state: withdraw_from(state, reply_id, given)),
+            StreamDecision(REPLY, reply_id, change(REPLY, lambda state: delete(state, actor(me))), expect),
+            StreamDecision(THREAD, reply.thread_id, change(THREAD, lambda state: withdraw_from(state, reply_id))),
         ]
     )

@@ -11,7 +11,7 @@ from pydantic import AfterValidator
 
 from services.content.read_models.thread_list import THREAD_LIST, thread_activity, thread_list, thread_tag
 from services.content.tags import SENT, normal
-from services.content.threads.thread import ThreadAnswer, show_rows
+from services.content.threads.thread import AS_SHOWN, ThreadAnswer, show_all
 from shared.projections.freshness import Freshness
 from shared.projections.read_model_table import present
 from shared.web.access.permissions import Reader
@@ -29,9 +29,9 @@ ACTIVE: SortOrder = [(activity.at, "desc"), (activity.thread, "desc")]
 def threads_of(
     community: UUID, *, channel: UUID | None = None, author: UUID | None = None, tag: str | None = None
 ) -> sa.Select[Any]:
-    """The threads that stand, with `at` of their activity; each filter that is given narrows it."""
+    """The threads that stand, as they are shown; each filter that is given narrows it."""
     select = (
-        sa.select(thread_list, activity.at)
+        sa.select(*AS_SHOWN)
         .join(thread_activity, sa.and_(activity.community == thread.community, activity.thread == thread.thread))
         .where(present(thread_list), present(thread_activity), thread.community == community)
     )
@@ -75,5 +75,5 @@ async def list_threads(
         tag=tag,
     )
     rows, following = await page(db, select, ACTIVE if sort == "active" else NEWEST, paging, [thread.text_ref])
-    items = await show_rows(rows, me.community.id, commands.vault)
+    items = await show_all(rows, me.community.id, commands.vault)
     return Listing(items=items, next=following, freshness=freshness)

@@ -6,19 +6,20 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from services.content.actors import actor
 from services.content.bodies import BODY, IMPORTED_BODY, TITLE, BodyText, edit_of, words_for
 from services.content.channels.domain import CHANNEL
+from services.content.events import ThreadOpened
 from services.content.tags import MOST, SENT, normal, normalised
-from services.content.threads.domain import THREAD, delete, edit, existing, open_thread
+from services.content.threads.domain import THREAD, delete, edit, takes_threads
 from services.content.threads.tagging import retagged
 from services.content.threads.thread import EXAMPLE, ThreadAnswer, show
 from shared.web.access.permissions import Contributor, Participant, Reader
 from shared.web.dependencies import Commanding, Db, IfMatch
 from shared.web.fields import Body, name, words
-from shared.web.vault_text import begin
+from shared.web.vault_text import create
 
 router = APIRouter(prefix="/threads", tags=["threads"])
 
@@ -49,27 +50,19 @@ Tags = Annotated[
 ]
 
 
-class NewThread(Body):
+class NewThread(Body, example={name: EXAMPLE[name] for name in ("channel_id", "title", "body", "tags")}):
     channel_id: UUID
     title: Title
     body: Prose
     tags: Tags = Field(default_factory=list)
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{name: EXAMPLE[name] for name in ("channel_id", "title", "body", "tags")}],
-        }
-    )
 
-
-class ThreadChange(Body):
+class ThreadChange(Body, example={"title": "When to prune young roses?"}):
     """What is left out stays as it is."""
 
     title: Title | None = None
     body: ProseChange | None = None
     tags: TagsChange | None = None
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"title": "When to prune young roses?"}]})
 
 
 @router.post("", status_code=201, operation_id="open_thread", summary="Open a thread")
@@ -77,12 +70,13 @@ async def post_thread(body: NewThread, me: Contributor, commands: Commanding, db
     """In a channel that is not archived."""
     at, thread_id = me.community.id, commands.new_id()
     sent = words_for(at, me.id, thread_id, BodyText(body.title, body.body))
-    opened = await begin(
+    opened = await create(
         commands,
         THREAD,
         thread_id,
-        lambda state, channel: open_thread(state, thread_id, channel, actor(me), sent.text, tuple(body.tags)),
+        ThreadOpened(thread_id, body.channel_id, me.id, sent.text, tuple(body.tags)),
         sent,
+        lambda channel: takes_threads(channel, actor(me)),
         on=[(CHANNEL, body.channel_id)],
     )
     shown = await show(opened, commands, db)
@@ -93,7 +87,7 @@ async def post_thread(body: NewThread, me: Contributor, commands: Commanding, db
 @router.get("/{thread_id}", operation_id="get_thread", summary="Show a thread")
 async def get_thread(thread_id: ThreadPath, me: Reader, commands: Commanding, db: Db) -> ThreadAnswer:
     """A deleted one, too, without its words."""
-    return await show(await commands.load(THREAD, thread_id), commands, db)
+    return await show(await commands.get(THREAD, thread_id), commands, db)
 
 
 @router.patch("/{thread_id}", operation_id="edit_thread", summary="Edit a thread")
@@ -106,11 +100,10 @@ async def patch_thread(
     expect: IfMatch,
 ) -> ThreadAnswer:
     """By its author or a moderator."""
-    state = (await commands.load(THREAD, thread_id)).state
-    author = existing(state).author_id
-    new = await edit_of(commands.vault, me.community.id, author, state.text, title=body.title, body=body.body)
+    state = (await commands.get(THREAD, thread_id)).state
+    new = await edit_of(commands.vault, me.community.id, state.author_id, state.text, title=body.title, body=body.body)
     tags = None if body.tags is None else retagged(body.tags, state.tags)
-    edited = await commands.execute(
+    edited = await commands.change(
         THREAD,
         thread_id,
         lambda state: edit(state, actor(me), new.revision, tags),
@@ -126,5 +119,5 @@ async def delete_thread(thread_id: ThreadPath, me: Participant, commands: Comman
 
     Also by an author who has left, and in an archived community.
     """
-    delete((await commands.load(THREAD, thread_id)).state, actor(me))  # whose it is comes before the version it is at
-    await commands.execute(THREAD, thread_id, lambda state: delete(state, actor(me)), expect=expect)
+    delete((await commands.get(THREAD, thread_id)).state, actor(me))  # whose it is comes before the version it is at
+    await commands.change(THREAD, thread_id, lambda state: delete(state, actor(me)), expect=expect)

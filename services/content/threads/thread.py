@@ -8,20 +8,18 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.config import JsonDict
 
-from services.content.bodies import BodyText, read, words_of
-from services.content.events import ThreadEdited
+from services.content.bodies import words_in
 from services.content.read_models.thread_list import thread_activity, thread_list
-from services.content.threads.domain import Thread, existing
+from services.content.threads.domain import Thread
 from shared.commands.commands import Outcome
-from shared.events.history import History
 from shared.vault import Vault
-from shared.web.dependencies import RequestCommands
-from shared.web.editors import EditedBy, edited
+from shared.web.editors import EditedBy
 from shared.web.fields import Answer
 from shared.web.queries import Queries
+from shared.web.request_commands import RequestCommands
 
 EXAMPLE: JsonDict = {
     "id": "0198c1a2-7b3c-7d4e-8f50-6a7b8c9d0e1f",
@@ -42,7 +40,7 @@ EXAMPLE: JsonDict = {
 }
 
 
-class ThreadAnswer(Answer):
+class ThreadAnswer(Answer, example=EXAMPLE):
     """A thread. Title and body are null where it was deleted, where they were erased, or where none were brought in.
 
     The counts and `active_at` are as the list has them, a moment behind the rest.
@@ -64,36 +62,29 @@ class ThreadAnswer(Answer):
     imported_by: UUID | None = Field(description="Who brought it in by a backfill; null where it was done here.")
     active_at: datetime = Field(description="When it was opened, replied to or commented in last.")
 
-    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+AS_SHOWN = (
+    thread_list,
+    thread_list.c.thread.label("id"),
+    thread_list.c.channel.label("channel_id"),
+    thread_list.c.author.label("author_id"),
+    thread_list.c.accepted_reply.label("accepted_reply_id"),
+    sa.false().label("deleted"),
+    thread_activity.c.at.label("active_at"),
+)
+"""What is selected of the list to be shown."""
 
 
 async def show(found: Outcome[Thread], commands: RequestCommands, db: Queries) -> ThreadAnswer:
     """A thread by its stream, its version as the ETag; with what the list has counted."""
-    state, history, community = found.state, found.history, commands.act.community
-    opened = existing(state)
-    counted = None if found.begun else (await db.execute(_counted(community, opened.thread_id))).one_or_none()
-    commands.tag(found.version, *((counted.replies, counted.comments, _later(counted.at, history)) if counted else ()))
-    body_text = BodyText() if state.deleted else await words_of(commands.vault, community, state.text)
-    return ThreadAnswer(
-        id=opened.thread_id,
-        channel_id=opened.channel_id,
-        author_id=opened.author_id,
-        title=body_text.title,
-        body=body_text.body,
-        tags=[] if state.deleted else list(state.tags),
-        deleted=state.deleted,
-        accepted_reply_id=state.accepted.reply_id if state.accepted else None,
-        replies=counted.replies if counted else 0,
-        comments=counted.comments if counted else 0,
-        opened_at=history.began_at,
-        **edited(history.last(ThreadEdited), opened.edited_at),
-        imported_by=history.imported_by,
-        active_at=(counted.at if counted else None) or history.began_at,
-    )
-
-
-def _later(at: datetime | None, history: History) -> datetime | None:
-    return at if at is not None and at != history.began_at else None
+    state, community = found.state, commands.act.community
+    listed = None if found.begun else (await db.execute(_counted(community, state.id))).one_or_none()
+    replies, comments = (listed.replies, listed.comments) if listed is not None else (0, 0)
+    active_at = (listed.at if listed is not None else None) or state.opened_at
+    commands.tag(found.version, replies, comments, active_at if active_at != state.opened_at else None)
+    counts = {"replies": replies, "comments": comments, "active_at": active_at}
+    (shown,) = await show_all([state], community, commands.vault, **counts)
+    return shown
 
 
 def _counted(community: UUID, thread: UUID) -> sa.Select[tuple[int, int, datetime | None]]:
@@ -105,27 +96,12 @@ def _counted(community: UUID, thread: UUID) -> sa.Select[tuple[int, int, datetim
     )
 
 
-async def show_rows(rows: Sequence[sa.Row[Any]], community: UUID, vault: Vault) -> list[ThreadAnswer]:
-    """Rows of the list, each with `at` of its activity; one look into the vault for all of them."""
-    kept = await read(vault, community, (row.text_ref for row in rows))
-    nothing = BodyText()
+async def show_all(
+    threads: Sequence[Thread | sa.Row[Any]], community: UUID, vault: Vault, **counts: Any
+) -> list[ThreadAnswer]:
+    """Threads by their streams, with what was counted, or by rows of `AS_SHOWN`; one look into the vault for all."""
+    words = await words_in(vault, community, (thread.text_ref for thread in threads))
     return [
-        ThreadAnswer(
-            id=row.thread,
-            channel_id=row.channel,
-            author_id=row.author,
-            title=kept.get(row.text_ref, nothing).title,
-            body=kept.get(row.text_ref, nothing).body,
-            tags=row.tags,
-            deleted=False,
-            accepted_reply_id=row.accepted_reply,
-            replies=row.replies,
-            comments=row.comments,
-            opened_at=row.opened_at,
-            edited_at=row.edited_at,
-            edited_by=row.edited_by,
-            imported_by=row.imported_by,
-            active_at=row.at,
-        )
-        for row in rows
+        ThreadAnswer.of(thread, title=text.title, body=text.body, tags=[] if thread.deleted else thread.tags, **counts)
+        for thread, text in zip(threads, words, strict=True)
     ]

@@ -15,6 +15,7 @@ from uuid import UUID
 from services.engagement.events import ReactionAdded, ReactionWithdrawn
 from services.engagement.targets import Target, engageable
 from shared.events.decider import Decider
+from shared.events.fact import Fact
 from shared.events.identity import derived_id
 
 ReactionEvent = ReactionAdded | ReactionWithdrawn
@@ -32,7 +33,8 @@ class Reactions:
     """What one member has given to one thing.
 
     `current` are the reactions there are, by kind; `since` is when the response that they make began, `ended` when the
-    last one that is over did. `settled` is when each kind was given or taken back last, `given` when it was given last.
+    last one that is over did. `settled` is when each kind was given or taken back last, `given` when it was given last;
+    `here_at` is when the member did any of it here, and nobody brought it in.
     """
 
     current: Mapping[str, Given] = field(default_factory=dict)
@@ -40,11 +42,17 @@ class Reactions:
     ended: datetime | None = None
     settled: Mapping[str, datetime] = field(default_factory=dict)
     given: Mapping[str, datetime] = field(default_factory=dict)
+    here_at: datetime | None = None
 
 
-def evolve(state: Reactions, event: ReactionEvent, at: datetime) -> Reactions:
-    last = state.settled.get(event.kind)
-    state = replace(state, settled={**state.settled, event.kind: at if last is None else max(last, at)})
+NONE = Reactions()
+"""Before the first."""
+
+
+def evolve(state: Reactions | None, fact: Fact[ReactionEvent]) -> Reactions:
+    event, at, state = fact.event, fact.at, state or NONE
+    settled = {**state.settled, event.kind: max(state.settled.get(event.kind, at), at)}
+    state = replace(state, settled=settled, here_at=at if fact.imported_by is None else state.here_at)
     match event:
         case ReactionAdded():
             current = {**state.current, event.kind: Given(event, at)}
@@ -60,7 +68,7 @@ def evolve(state: Reactions, event: ReactionEvent, at: datetime) -> Reactions:
             assert_never(event)
 
 
-REACTIONS: Decider[Reactions, ReactionEvent] = Decider("reaction", Reactions(), evolve)
+REACTIONS: Decider[Reactions, ReactionEvent] = Decider("reaction", evolve)
 
 
 def reactions_id(target_id: UUID, member_id: UUID) -> UUID:
@@ -74,9 +82,10 @@ def reaction_id(target_id: UUID, member_id: UUID, kind: str) -> UUID:
 
 
 def react(
-    state: Reactions, reaction: UUID, target: Target | None, actor_id: UUID | None, kind: str, *, positive: bool
+    state: Reactions | None, reaction: UUID, target: Target | None, actor_id: UUID | None, kind: str, *, positive: bool
 ) -> list[ReactionEvent]:
     """Give a reaction to what stands; to one's own work, too (that earns nothing). Those of the other sign go."""
+    state = state or NONE
     if kind in state.current:
         return []
     others = _of_sign(state, positive=not positive)
@@ -87,7 +96,7 @@ def react(
 
 
 def bring_in(
-    state: Reactions,
+    state: Reactions | None,
     reaction: UUID,
     target: Target | None,
     actor_id: UUID | None,
@@ -95,33 +104,33 @@ def bring_in(
     *,
     positive: bool,
     at: datetime,
-    mine: bool = False,
 ) -> list[ReactionEvent]:
-    """As `react`, told after it happened `at`: what was decided on the same kind since then stays decided. `mine` is
-    whether the member gave any of it here themselves; then it takes nothing away.
+    """As `react`, told after it happened `at`: what was decided on the same kind since then stays decided. Where the
+    member gave any of it here themselves, it takes nothing away.
 
     What was given before the other sign was, or before what stood was taken back, happened and stands no more: no
     response reaches into the time of another.
     """
+    state = state or NONE
     if decided(state, kind, at):
         return []
     later = [given.at for given in _of_sign(state, positive=not positive)]
-    if all(at >= moment for moment in (*later, state.ended or at)) and not (mine and later):
+    if all(at >= moment for moment in (*later, state.ended or at)) and not (state.here_at and later):
         return react(state, reaction, target, actor_id, kind, positive=positive)
     before = state.given.get(kind)
     added = _added(reaction, target, actor_id, kind, positive, begins=False, before=before)
     return [added, _back(Given(added, at), ends=False, since=None)]
 
 
-def decided(state: Reactions, kind: str, at: datetime) -> bool:
+def decided(state: Reactions | None, kind: str, at: datetime) -> bool:
     """Whether it is known what became of a reaction of that kind given `at`."""
+    state = state or NONE
     return kind in state.current or (kind in state.settled and at <= state.settled[kind])
 
 
-def withdraw(state: Reactions, kind: str) -> list[ReactionEvent]:
+def withdraw(state: Reactions | None, kind: str) -> list[ReactionEvent]:
     """Take a reaction back, also from what was deleted since; the response ends with the last that stands."""
-    given = state.current.get(kind)
-    if given is None:
+    if state is None or (given := state.current.get(kind)) is None:
         return []
     return [_back(given, ends=len(state.current) == 1, since=state.since)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.config import JsonDict
 
 from shared.projections.freshness import EXAMPLE as FRESHNESS_EXAMPLE
@@ -31,7 +31,7 @@ SUMMARY: JsonDict = {
 }
 
 
-class ReactionAnswer(Answer):
+class ReactionAnswer(Answer, example=REACTION):
     """A reaction that stands."""
 
     id: UUID
@@ -42,10 +42,8 @@ class ReactionAnswer(Answer):
     reacted_at: datetime
     imported_by: UUID | None = Field(None, description="Who brought it in by a backfill; null where it was given here.")
 
-    model_config = ConfigDict(json_schema_extra={"examples": [REACTION]})
 
-
-class ReactionsAnswer(Answer):
+class ReactionsAnswer(Answer, example=SUMMARY):
     """The reactions to a target: `counts` by kind and `mine` are of all, `items` are a page of them, newest first."""
 
     target_id: UUID
@@ -54,5 +52,3 @@ class ReactionsAnswer(Answer):
     items: list[ReactionAnswer]
     next: str | None = Field(None, description="Cursor of the next page; null on the last one.")
     freshness: Freshness | None = Field(None, description="How far the view was that answered.")
-
-    model_config = ConfigDict(json_schema_extra={"examples": [SUMMARY]})

@@ -7,7 +7,6 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Path, Query
-from pydantic import ConfigDict
 
 from services.engagement.reactions.domain import REACTIONS, Reactions, react, reaction_id, reactions_id, withdraw
 from services.engagement.reactions.kinds import SIGNS, Kind
@@ -16,13 +15,13 @@ from services.engagement.reactions.reaction import ReactionAnswer, ReactionsAnsw
 from services.engagement.read_models.reactions import REACTIONS as REACTIONS_VIEW
 from services.engagement.read_models.reactions import reaction_count, reaction_list
 from services.engagement.target_lookup import TargetLookup, Targets
-from shared.commands.commands import Outcome
 from shared.projections.freshness import Freshness
 from shared.projections.read_model_table import present
 from shared.web.access.permissions import CallerInCommunity, Contributor, Participant, Reader
-from shared.web.dependencies import Commanding, Db, RequestCommands, fresh
+from shared.web.dependencies import Commanding, Db, fresh
 from shared.web.fields import Body
 from shared.web.paging import Page, SortOrder, page
+from shared.web.request_commands import RequestCommands
 
 router = APIRouter(prefix="/reactions", tags=["reactions"])
 
@@ -34,13 +33,9 @@ listed, counted = reaction_list.c, reaction_count.c
 NEWEST: SortOrder = [(listed.reacted_at, "desc"), (listed.reaction, "desc")]
 
 
-class NewReaction(Body):
+class NewReaction(Body, example={"target_id": EXAMPLE["target_id"], "kind": EXAMPLE["kind"]}):
     target_id: UUID
     kind: Kind
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"target_id": EXAMPLE["target_id"], "kind": EXAMPLE["kind"]}]}
-    )
 
 
 @router.get("", operation_id="list_reactions", summary="List the reactions to something")
@@ -86,7 +81,7 @@ async def list_reactions(
 async def post_reaction(body: NewReaction, me: Contributor, commands: Commanding, targets: Targets) -> ReactionAnswer:
     """As `PUT`, with a body. A kind that the caller has given already changes nothing and is answered as it stands."""
     found = await _give(body.target_id, body.kind, me, commands, targets)
-    given = found.state.current[body.kind]
+    given = found.current[body.kind]
     commands.created("reactions", body.target_id, body.kind)
     return ReactionAnswer(
         id=given.added.reaction_id,
@@ -111,16 +106,17 @@ async def put_reaction(
 
 async def _give(
     target_id: UUID, kind: Kind, me: CallerInCommunity, commands: RequestCommands, targets: TargetLookup
-) -> Outcome[Reactions]:
+) -> Reactions:
     reaction = reaction_id(target_id, me.id, kind)
     aim = await targets.look_up(me.community.id, target_id, caller=me.caller)
     positive = SIGNS[kind]
-    return await commands.execute(
+    found = await commands.execute(
         REACTIONS,
         reactions_id(target_id, me.id),
         lambda state: react(state, reaction, aim, me.id, str(kind), positive=positive),
         there=lambda state: str(kind) in state.current,
     )
+    return REACTIONS.existing(found.state)
 
 
 @router.delete("/{target_id}/{kind}", status_code=204, operation_id="withdraw_reaction", summary="Take a reaction back")

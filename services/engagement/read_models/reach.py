@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import assert_never
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import UUID
@@ -37,7 +38,7 @@ def fold(event: ReachEvent, record: Recorded) -> Iterator[Change]:
         case TargetShared(target_id=target, medium=medium):
             yield add(share_count, (record.community, target, medium), shares=1)
         case _:
-            raise TypeError(event)
+            assert_never(event)
 
 
 REACH = ReadModel("reach", (view_count, share_count), fold)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import assert_never
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import UUID
@@ -63,7 +64,7 @@ def fold(event: ReactionsEvent, record: Recorded) -> Iterator[Change]:
             yield drop(reaction_list, row, record.version)
             yield add(reaction_count, counted, reactions=-1)
         case _:
-            raise TypeError(event)
+            assert_never(event)
 
 
 REACTIONS = ReadModel("reactions", (reaction_list, reaction_count), fold)

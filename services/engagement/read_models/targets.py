@@ -7,6 +7,7 @@ was deleted is gone with it, which is joined when read.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import assert_never
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -59,7 +60,7 @@ def fold(event: TargetsEvent, record: Recorded) -> Iterator[Change]:
         case CommentDeleted(comment_id=comment):
             yield _deleted(comment, record)
         case _:
-            raise TypeError(event)
+            assert_never(event)
 
 
 def _deleted(target: UUID, record: Recorded) -> Change:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -11,6 +10,7 @@ from zoneinfo import ZoneInfo
 from services.engagement.events import TargetShared
 from services.engagement.targets import Target, engageable
 from shared.events.decider import Decider
+from shared.events.fact import Fact
 from shared.events.identity import derived_id
 
 
@@ -24,18 +24,11 @@ class Medium(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """`shared` is None before it was told."""
-
-    shared: TargetShared | None = None
+def evolve(_: TargetShared | None, fact: Fact[TargetShared]) -> TargetShared:
+    return fact.event
 
 
-def evolve(state: Share, event: TargetShared) -> Share:
-    return Share(event)
-
-
-SHARE: Decider[Share, TargetShared] = Decider("share", Share(), evolve)
+SHARE: Decider[TargetShared, TargetShared] = Decider("share", evolve)
 
 
 def share_id(target_id: UUID, member_id: UUID, at: datetime, zone: ZoneInfo) -> UUID:
@@ -43,9 +36,11 @@ def share_id(target_id: UUID, member_id: UUID, at: datetime, zone: ZoneInfo) -> 
     return derived_id("share", target_id, member_id, at.astimezone(zone).date().isoformat())
 
 
-def share(state: Share, share_id: UUID, target: Target | None, member_id: UUID, medium: Medium) -> list[TargetShared]:
+def share(
+    state: TargetShared | None, share_id: UUID, target: Target | None, member_id: UUID, medium: Medium
+) -> list[TargetShared]:
     """Tell that a member shared what stands; another on the same day, by whatever medium, is told already."""
-    if state.shared is not None:
+    if state is not None:
         return []
     shared = engageable(target)
     return [TargetShared(share_id, shared.id, shared.kind, shared.author_id, member_id, str(medium))]

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.config import JsonDict
 
 from services.engagement.read_models.reach import REACH, share_count
@@ -28,35 +28,25 @@ EXAMPLE: JsonDict = {
 }
 
 
-class NewShare(Body):
+class NewShare(Body, example={name: EXAMPLE[name] for name in ("target_id", "medium")}):
     target_id: UUID
     medium: Medium
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{name: EXAMPLE[name] for name in ("target_id", "medium")}]}
-    )
 
-
-class ShareAnswer(Answer):
+class ShareAnswer(Answer, example=EXAMPLE):
     """The share that was told on that day."""
 
     id: UUID
     target_id: UUID
     medium: str
 
-    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
-
-class SharesAnswer(Answer):
+class SharesAnswer(Answer, example={"target_id": EXAMPLE["target_id"], "counts": {"chat": 2, "link": 7}}):
     """How often something was shared, by medium."""
 
     target_id: UUID
     counts: dict[str, int]
     freshness: Freshness | None = Field(None, description="How far the view was that answered.")
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"target_id": EXAMPLE["target_id"], "counts": {"chat": 2, "link": 7}}]}
-    )
 
 
 @router.post("", status_code=201, operation_id="share", summary="Tell that one shared something")
@@ -66,7 +56,7 @@ async def post_share(body: NewShare, me: Contributor, commands: Commanding, targ
     stream = commands.stream_of_now(share_id(body.target_id, me.id, now, zone))
     aim = await targets.look_up(me.community.id, body.target_id, caller=me.caller)
     found = await commands.execute(SHARE, stream, lambda state: share(state, stream, aim, me.id, body.medium))
-    shared = found.state.shared
+    shared = found.state
     assert shared is not None, "it was shared just now or before"
     commands.created(f"shares?target={body.target_id}")  # a share has no address of its own; there it is counted
     return ShareAnswer(id=shared.share_id, target_id=shared.target_id, medium=shared.medium)

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
 from services.engagement.events import TargetViewed
 from services.engagement.targets import Target, engageable
 from shared.events.decider import Decider
+from shared.events.fact import Fact
 from shared.events.identity import derived_id
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
-    counted: bool = False
+def evolve(_: TargetViewed | None, fact: Fact[TargetViewed]) -> TargetViewed:
+    return fact.event
 
 
-def evolve(state: Visit, event: TargetViewed) -> Visit:
-    return Visit(counted=True)
-
-
-VISIT: Decider[Visit, TargetViewed] = Decider("view", Visit(), evolve)
+VISIT: Decider[TargetViewed, TargetViewed] = Decider("view", evolve)
 
 
 def hour_of(at: datetime) -> datetime:
@@ -34,9 +29,9 @@ def visit_id(target_id: UUID, member_id: UUID, hour: datetime) -> UUID:
     return derived_id("visit", target_id, member_id, hour.isoformat())
 
 
-def visit(state: Visit, target: Target | None, member_id: UUID, hour: datetime) -> list[TargetViewed]:
+def visit(state: TargetViewed | None, target: Target | None, member_id: UUID, hour: datetime) -> list[TargetViewed]:
     """Count a look at what stands."""
-    if state.counted:
+    if state is not None:
         return []
     seen = engageable(target)
     return [TargetViewed(seen.id, seen.kind, seen.author_id, member_id, hour)]

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from services.engagement.reactions.routes import TargetPath
 from services.engagement.read_models.reach import REACH, view_count
@@ -23,14 +23,12 @@ router = APIRouter(prefix="/views", tags=["views"])
 EXAMPLE = "0198c1a2-7b3c-7d4e-8f50-6a7b8c9d0e1f"
 
 
-class ViewsAnswer(Answer):
+class ViewsAnswer(Answer, example={"target_id": EXAMPLE, "views": 120}):
     """How often members looked at something, each counted once an hour."""
 
     target_id: UUID
     views: int
     freshness: Freshness | None = Field(None, description="How far the view was that answered.")
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"target_id": EXAMPLE, "views": 120}]})
 
 
 @router.put("/{target_id}", status_code=204, operation_id="put_view", summary="Tell that one looked at something")

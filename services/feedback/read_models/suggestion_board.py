@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import assert_never
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,11 +20,15 @@ from services.feedback.events import (
     SuggestionVoted,
     SuggestionVoteWithdrawn,
 )
+from services.feedback.suggestions.domain import SuggestionEvent
 from services.feedback.tables import metadata
+from services.feedback.votes.domain import VoteEvent
 from shared.events.event import Recorded, Text
 from shared.projections.read_model import Change, ReadModel, add, drop, put
 from shared.projections.read_model_table import listing_index, read_model_table
 from shared.web.editors import editor
+
+NEWEST = ("submitted_at", "suggestion")
 
 suggestion_board = read_model_table(
     "suggestion_board",
@@ -45,21 +50,17 @@ suggestion_board = read_model_table(
     ],
     add=["votes", "votes_here"],
     indexes=[
-        listing_index("ix_suggestion_board_votes", "community", "votes", "submitted_at", "suggestion"),
-        listing_index("ix_suggestion_board_newest", "community", "submitted_at", "suggestion"),
-        listing_index("ix_suggestion_board_state_votes", "community", "state", "votes", "submitted_at", "suggestion"),
-        listing_index("ix_suggestion_board_state_newest", "community", "state", "submitted_at", "suggestion"),
+        listing_index("ix_suggestion_board_votes", "community", "votes", *NEWEST),
+        listing_index("ix_suggestion_board_newest", "community", *NEWEST),
+        listing_index("ix_suggestion_board_state_votes", "community", "state", "votes", *NEWEST),
+        listing_index("ix_suggestion_board_state_newest", "community", "state", *NEWEST),
         sa.Index(
             "ix_suggestion_board_answered",
-            "community",
-            "votes",
-            "submitted_at",
-            "suggestion",
+            *("community", "votes", *NEWEST),
             postgresql_where=sa.text("not gone and answered_at is not null"),
         ),
     ],
 )
-
 """`votes` are those that stand, `votes_here` all that were ever given here and not brought in."""
 
 suggestion_vote = read_model_table(
@@ -69,17 +70,7 @@ suggestion_vote = read_model_table(
     put=[sa.Column("voted_at", sa.DateTime(timezone=True))],
 )
 
-BoardEvent = (
-    SuggestionSubmitted
-    | SuggestionEdited
-    | SuggestionAnswered
-    | SuggestionPlanned
-    | SuggestionCompleted
-    | SuggestionDeclined
-    | SuggestionDeleted
-    | SuggestionVoted
-    | SuggestionVoteWithdrawn
-)
+BoardEvent = SuggestionEvent | VoteEvent
 
 
 def fold(event: BoardEvent, record: Recorded) -> Iterator[Change]:
@@ -119,7 +110,7 @@ def fold(event: BoardEvent, record: Recorded) -> Iterator[Change]:
             yield add(suggestion_board, key, votes=-1)
             yield drop(suggestion_vote, (record.community, voter, event.suggestion_id), record.version)
         case _:
-            raise TypeError(event)
+            assert_never(event)
 
 
 def _ref(words: Text | None) -> UUID | None:

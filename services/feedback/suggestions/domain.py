@@ -23,60 +23,69 @@ from services.feedback.events import (
     SuggestionPlanned,
     SuggestionSubmitted,
 )
-from shared.events.decider import Decider
-from shared.events.errors import Conflict, Forbidden, KeyReused, NotFound
+from shared.events.decider import Decider, begun
+from shared.events.errors import Conflict, Forbidden
 from shared.events.event import Text
+from shared.events.fact import Fact
 
-State = Literal["open", "planned", "completed", "declined"]
+Decision = Literal["planned", "completed", "declined"]
+State = Literal["open", Decision]
 
-SuggestionEvent = (
-    SuggestionSubmitted
-    | SuggestionEdited
-    | SuggestionAnswered
-    | SuggestionPlanned
-    | SuggestionCompleted
-    | SuggestionDeclined
-    | SuggestionDeleted
-)
+_Decided = SuggestionPlanned | SuggestionCompleted | SuggestionDeclined
+SuggestionEvent = SuggestionSubmitted | SuggestionEdited | SuggestionAnswered | _Decided | SuggestionDeleted
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """`id` is None before it was submitted. `reason` belongs to the state it is in, `edited_at` to its first words."""
+    """`reason` belongs to the state it is in. `edited_at` is when its words were edited last, also before it was
+    brought in; `edits` counts those since.
+    """
 
-    id: UUID | None = None
-    author_id: UUID | None = None
-    anonymous: bool = False
-    text: Text | None = None
+    id: UUID
+    author_id: UUID | None
+    anonymous: bool
+    text: Text | None
+    submitted_at: datetime
+    state_since: datetime
+    imported_by: UUID | None
+    edited_at: datetime | None
+    edited_by: UUID | None = None
+    edits: int = 0
     state: State = "open"
     reason: Text | None = None
     answer: Text | None = None
-    edited_at: datetime | None = None
-    deleted: bool = False
+    answered_at: datetime | None = None
+    deleted_at: datetime | None = None
+
+    @property
+    def deleted(self) -> bool:
+        return self.deleted_at is not None
 
     @property
     def closed(self) -> bool:
         return self.state in ("completed", "declined")
 
 
-def evolve(state: Suggestion, event: SuggestionEvent) -> Suggestion:
-    match event:
-        case SuggestionSubmitted(suggestion_id=id_, author_id=author_id, anonymous=anonymous, text=text):
-            return Suggestion(id_, author_id, anonymous, text, edited_at=event.edited_at)
+def evolve(state: Suggestion | None, fact: Fact[SuggestionEvent]) -> Suggestion:
+    at = fact.at
+    match fact.event:
+        case SuggestionSubmitted(id_, author, anonymous, text, edited_at):
+            return Suggestion(id_, author, anonymous, text, at, at, fact.imported_by, edited_at)
         case SuggestionEdited(text=text):
-            return replace(state, text=text)
+            state = begun(state)
+            return replace(state, text=text, edited_at=at, edited_by=fact.by, edits=state.edits + 1)
         case SuggestionAnswered(text=text):
-            return replace(state, answer=text)
+            return replace(begun(state), answer=text, answered_at=at)
         case SuggestionPlanned(reason=reason):
-            return replace(state, state="planned", reason=reason)
+            return replace(begun(state), state="planned", state_since=at, reason=reason)
         case SuggestionCompleted(reason=reason):
-            return replace(state, state="completed", reason=reason)
+            return replace(begun(state), state="completed", state_since=at, reason=reason)
         case SuggestionDeclined(reason=reason):
-            return replace(state, state="declined", reason=reason)
+            return replace(begun(state), state="declined", state_since=at, reason=reason)
         case SuggestionDeleted():
-            return replace(state, deleted=True)
+            return replace(begun(state), deleted_at=at)
         case _:
-            assert_never(event)
+            assert_never(fact.event)
 
 
 def words(state: Suggestion) -> Iterable[Text | None]:
@@ -84,73 +93,13 @@ def words(state: Suggestion) -> Iterable[Text | None]:
     return () if state.deleted else (state.text, state.reason, state.answer)
 
 
-SUGGESTION: Decider[Suggestion, SuggestionEvent] = Decider("suggestion", Suggestion(), evolve, words)
+SUGGESTION: Decider[Suggestion, SuggestionEvent] = Decider("suggestion", evolve, words)
 
-
-def submit(
-    state: Suggestion,
-    suggestion_id: UUID,
-    author_id: UUID | None,
-    text: Text | None,
-    *,
-    anonymous: bool,
-    edited_at: datetime | None = None,
-) -> list[SuggestionEvent]:
-    """Put a suggestion into the box; an anonymous one keeps nothing of its author. `author_id` None: nobody known.
-    `edited_at` as in the event.
-    """
-    author = None if anonymous else author_id
-    if state.id is None:
-        return [SuggestionSubmitted(suggestion_id, author, anonymous, text, edited_at)]
-    if (state.author_id, state.anonymous, state.text) == (author, anonymous, text):
-        return []
-    raise KeyReused("suggestion")
-
-
-def edit(state: Suggestion, before: Text | None, text: Text) -> list[SuggestionEvent]:
-    """Put other words in the place of `before`; where others stand meanwhile, or it was deleted, nothing happens."""
-    suggestion_id = existing(state)
-    if state.deleted or state.text != before:
-        return []
-    return [SuggestionEdited(suggestion_id, state.author_id, text)]
-
-
-def answer(state: Suggestion, text: Text) -> list[SuggestionEvent]:
-    """Answer it, or answer it anew, whatever its state."""
-    suggestion_id = existing(state)
-    if state.answer == text:
-        return []
-    undeleted(state)
-    return [SuggestionAnswered(suggestion_id, state.author_id, text)]
-
-
-def plan(state: Suggestion, reason: Text | None) -> list[SuggestionEvent]:
-    """Promise to do it."""
-    suggestion_id = existing(state)
-    if _is(state, "planned", reason):
-        return []
-    undeleted(state)
-    if state.state != "open":
-        raise Conflict(f"Only an open suggestion can be planned; this one is {state.state}.")
-    return [SuggestionPlanned(suggestion_id, state.author_id, reason)]
-
-
-def complete(state: Suggestion, reason: Text | None) -> list[SuggestionEvent]:
-    """It is done."""
-    suggestion_id = existing(state)
-    if _is(state, "completed", reason):
-        return []
-    _unsettled(state)
-    return [SuggestionCompleted(suggestion_id, state.author_id, reason)]
-
-
-def decline(state: Suggestion, reason: Text | None) -> list[SuggestionEvent]:
-    """It will not be done."""
-    suggestion_id = existing(state)
-    if _is(state, "declined", reason):
-        return []
-    _unsettled(state)
-    return [SuggestionDeclined(suggestion_id, state.author_id, reason)]
+_DECIDED: dict[Decision, type[_Decided]] = {
+    "planned": SuggestionPlanned,
+    "completed": SuggestionCompleted,
+    "declined": SuggestionDeclined,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,40 +111,40 @@ class Actor:
     reads: bool = True
 
 
-def delete(state: Suggestion, by: Actor) -> list[SuggestionEvent]:
-    """Take it away: by its author or a moderator."""
-    suggestion_id = existing(state)
-    if not by.moderates and by.id != state.author_id:
-        if not by.reads:
-            raise _missing()
-        raise Forbidden("Only its author and moderators may do this.")
-    return [] if state.deleted else [SuggestionDeleted(suggestion_id, state.author_id)]
+def edit(state: Suggestion, before: Text | None, text: Text) -> list[SuggestionEvent]:
+    """Put other words in the place of `before`; where others stand meanwhile, or it was deleted, nothing happens."""
+    return [] if state.deleted or state.text != before else [SuggestionEdited(state.id, state.author_id, text)]
 
 
-def existing(state: Suggestion) -> UUID:
-    """The id of a suggestion that was submitted. Raises `NotFound` where there is none."""
-    if state.id is None:
-        raise _missing()
-    return state.id
-
-
-def undeleted(state: Suggestion) -> UUID:
-    """As `existing`; raises `Conflict` where it was deleted."""
-    suggestion_id = existing(state)
-    if state.deleted:
-        raise Conflict("The suggestion was deleted.")
-    return suggestion_id
-
-
-def _missing() -> NotFound:
-    return NotFound("There is no such suggestion.")
-
-
-def _is(state: Suggestion, wanted: State, reason: Text | None) -> bool:
-    return (state.state, state.reason) == (wanted, reason)
-
-
-def _unsettled(state: Suggestion) -> None:
+def answer(state: Suggestion, text: Text) -> list[SuggestionEvent]:
+    """Answer it, or answer it anew, whatever its state."""
+    if state.answer == text:
+        return []
     undeleted(state)
+    return [SuggestionAnswered(state.id, state.author_id, text)]
+
+
+def decide(state: Suggestion, decision: Decision, reason: Text | None) -> list[SuggestionEvent]:
+    """Promise to do it, say that it is done, or that it will not be."""
+    if (state.state, state.reason) == (decision, reason):
+        return []
+    undeleted(state)
+    if decision == "planned" and state.state != "open":
+        raise Conflict(f"Only an open suggestion can be planned; this one is {state.state}.")
     if state.closed:
         raise Conflict(f"The suggestion is {state.state} already.")
+    return [_DECIDED[decision](state.id, state.author_id, reason)]
+
+
+def delete(state: Suggestion, by: Actor) -> list[SuggestionEvent]:
+    """Take it away: by its author or a moderator."""
+    if not by.moderates and by.id != state.author_id:
+        SUGGESTION.existing(state if by.reads else None)
+        raise Forbidden("Only its author and moderators may do this.")
+    return [] if state.deleted else [SuggestionDeleted(state.id, state.author_id)]
+
+
+def undeleted(state: Suggestion) -> None:
+    """Raises `Conflict` where it was deleted."""
+    if state.deleted:
+        raise Conflict("The suggestion was deleted.")

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.config import JsonDict
 
-from services.feedback.events import (
-    SuggestionAnswered,
-    SuggestionCompleted,
-    SuggestionDeclined,
-    SuggestionEdited,
-    SuggestionPlanned,
-    SuggestionSubmitted,
-)
 from services.feedback.read_models.suggestion_board import suggestion_board
-from services.feedback.suggestions.domain import State, Suggestion, existing
-from services.feedback.votes.domain import VOTE, vote_id
+from services.feedback.suggestions.domain import State, Suggestion, words
+from services.feedback.votes.domain import VOTE, cast, vote_id
 from shared.commands.commands import Outcome
 from shared.projections.freshness import Freshness
 from shared.web.access.permissions import CallerInCommunity
-from shared.web.dependencies import RequestCommands
-from shared.web.editors import EditedBy, edited
+from shared.web.editors import EditedBy
 from shared.web.fields import Answer
 from shared.web.queries import Queries
-from shared.web.vault_text import read_all
+from shared.web.request_commands import RequestCommands
+from shared.web.vault_text import Content
 
 EXAMPLE: JsonDict = {
     "id": "0198c1a2-7b3c-7d4e-8f50-6a7b8c9d0e1f",
@@ -50,10 +43,7 @@ EXAMPLE: JsonDict = {
 }
 
 
-_SETTLES_STATE = (SuggestionSubmitted, SuggestionPlanned, SuggestionCompleted, SuggestionDeclined)
-
-
-class SuggestionAnswer(Answer):
+class SuggestionAnswer(Answer, example=EXAMPLE):
     """A suggestion. Words are null where there are none, where it was deleted, or they were erased."""
 
     id: UUID
@@ -74,8 +64,6 @@ class SuggestionAnswer(Answer):
     edited_by: EditedBy
     imported_by: UUID | None = Field(description="Who brought it in by a backfill; null where it was done here.")
 
-    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
-
 
 class SuggestionShown(SuggestionAnswer):
     """A suggestion, and how far the board was that counted its votes."""
@@ -84,46 +72,27 @@ class SuggestionShown(SuggestionAnswer):
 
 
 async def show(
-    suggestion_id: UUID, found: Outcome[Suggestion], me: CallerInCommunity, commands: RequestCommands, db: Queries
+    found: Outcome[Suggestion], me: CallerInCommunity, commands: RequestCommands, db: Queries
 ) -> SuggestionAnswer:
     """A suggestion by its stream, its version as the ETag; with the caller's vote and the votes that the board has
     counted.
     """
-    at = me.community.id
-    state, history = found.state, found.history
-    existing(state)
-    votes, my_vote = (0, False) if found.begun else await _votes(suggestion_id, me, commands, db)
-    commands.tag(found.version, votes, my_vote)
-    words = [None] * 3 if state.deleted else [state.text, state.reason, state.answer]
-    text, reason, answer = await read_all(commands.vault, at, words)
-    return SuggestionAnswer(
-        id=suggestion_id,
-        author_id=state.author_id,
-        anonymous=state.anonymous,
-        deleted=state.deleted,
-        title=text.get("title"),
-        body=text.get("body"),
-        submitted_at=history.began_at,
-        state=state.state,
-        state_since=history.last_at(*_SETTLES_STATE) or history.began_at,
-        reason=reason.get("text"),
-        answer=answer.get("text"),
-        answered_at=history.last_at(SuggestionAnswered),
-        votes=votes,
-        my_vote=my_vote,
-        **edited(history.last(SuggestionEdited), state.edited_at),
-        imported_by=history.imported_by,
-    )
+    state, votes, mine = found.state, 0, False
+    if not found.begun:
+        mine = cast((await commands.load(VOTE, vote_id(state.id, me.id))).state)
+        board = suggestion_board.c
+        listed = sa.and_(board.community == me.community.id, board.suggestion == state.id)
+        votes = (await db.execute(sa.select(board.votes).where(listed))).scalar_one_or_none() or 0
+    commands.tag(found.version, votes, mine)
+    refs = [text.ref if text else None for text in words(state)] or [None] * 3
+    kept = await commands.vault.read(me.community.id, [ref for ref in refs if ref])
+    return shown(state, kept, refs, votes=votes, my_vote=mine)
 
 
-async def _votes(
-    suggestion_id: UUID, me: CallerInCommunity, commands: RequestCommands, db: Queries
-) -> tuple[int, bool]:
-    """The votes that the board has counted, and whether the caller's is one that stands."""
-    mine = await commands.load(VOTE, vote_id(suggestion_id, me.id))
-    counted = await db.execute(
-        sa.select(suggestion_board.c.votes).where(
-            suggestion_board.c.community == me.community.id, suggestion_board.c.suggestion == suggestion_id
-        )
-    )
-    return counted.scalar_one_or_none() or 0, mine.state.cast
+def shown(
+    suggestion: Suggestion | sa.Row[Any], kept: dict[UUID, Content], refs: list[UUID | None], **votes: Any
+) -> SuggestionAnswer:
+    """By its stream or a row, with the words `kept` under the references of its text, its reason and the answer."""
+    text, reason, answer = (kept.get(ref, {}) if ref else {} for ref in refs)
+    said = {"title": text.get("title"), "body": text.get("body"), "reason": reason.get("text")}
+    return SuggestionAnswer.of(suggestion, **said, answer=answer.get("text"), **votes)

@@ -5,16 +5,16 @@ A vote is its own stream, so that a suggestion with a million votes stays small.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 from uuid import UUID
 
 from services.feedback.events import SuggestionVoted, SuggestionVoteWithdrawn
-from services.feedback.suggestions.domain import Actor, Suggestion, existing, undeleted
+from services.feedback.suggestions.domain import SUGGESTION, Actor, Suggestion, undeleted
 from shared.events.decider import Decider
 from shared.events.errors import Conflict
-from shared.events.history import Occurrence
+from shared.events.fact import Fact
 from shared.events.identity import derived_id
 
 VoteEvent = SuggestionVoted | SuggestionVoteWithdrawn
@@ -22,24 +22,27 @@ VoteEvent = SuggestionVoted | SuggestionVoteWithdrawn
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """`times` counts how often it was given, withdrawn ones included; the last of these was given at `given_before`."""
+    """`given_at` is when the vote that stands was given, `given_before` when the last that was taken back; `latest` is
+    the latest time of all that was decided on it.
+    """
 
-    cast: bool = False
-    times: int = 0
-    given_before: datetime | None = None
+    given_at: datetime | None
+    given_before: datetime | None
+    latest: datetime
 
 
-def evolve(state: Vote, event: VoteEvent) -> Vote:
-    match event:
+def evolve(state: Vote | None, fact: Fact[VoteEvent]) -> Vote:
+    latest = max(state.latest, fact.at) if state else fact.at
+    match fact.event:
         case SuggestionVoted():
-            return replace(state, cast=True, times=state.times + 1)
+            return Vote(fact.at, state.given_before if state else None, latest)
         case SuggestionVoteWithdrawn(voted_at=at):
-            return replace(state, cast=False, given_before=at)
+            return Vote(None, at, latest)
         case _:
-            assert_never(event)
+            assert_never(fact.event)
 
 
-VOTE: Decider[Vote, VoteEvent] = Decider("vote", Vote(), evolve)
+VOTE: Decider[Vote, VoteEvent] = Decider("vote", evolve)
 
 
 def vote_id(suggestion_id: UUID, voter_id: UUID) -> UUID:
@@ -47,30 +50,33 @@ def vote_id(suggestion_id: UUID, voter_id: UUID) -> UUID:
     return derived_id("vote", suggestion_id, voter_id)
 
 
-def vote(state: Vote, suggestion: Suggestion, voter_id: UUID) -> list[VoteEvent]:
+def cast(state: Vote | None) -> bool:
+    """Whether it stands."""
+    return state is not None and state.given_at is not None
+
+
+def vote(state: Vote | None, suggestion: Suggestion | None, voter_id: UUID) -> list[VoteEvent]:
     """Support a suggestion."""
-    suggestion_id = existing(suggestion)
-    if state.cast:
+    suggestion = SUGGESTION.existing(suggestion)
+    if cast(state):
         return []
     undeleted(suggestion)
     _unsettled(suggestion)
-    return [SuggestionVoted(suggestion_id, suggestion.author_id, voter_id, state.given_before)]
+    return [SuggestionVoted(suggestion.id, suggestion.author_id, voter_id, state.given_before if state else None)]
 
 
-def withdraw(state: Vote, suggestion: Suggestion, by: Actor, given: Occurrence | None) -> list[VoteEvent]:
-    """Take back the vote that was `given`, also from a suggestion that was deleted since.
+def withdraw(state: Vote | None, suggestion: Suggestion | None, by: Actor) -> list[VoteEvent]:
+    """Take the vote back, also from a suggestion that was deleted since.
 
     A suggestion of somebody else's that one may not read and never voted for is not there.
     """
-    known = by.reads or state.times or by.id == suggestion.author_id
-    suggestion_id = existing(suggestion if known else Suggestion())
-    if not state.cast:
+    suggestion = SUGGESTION.existing(suggestion)
+    SUGGESTION.existing(suggestion if by.reads or state or by.id == suggestion.author_id else None)
+    if state is None or state.given_at is None:
         return []
     if not suggestion.deleted:
         _unsettled(suggestion)
-    if given is None or given.number != state.times:
-        raise Conflict("The vote was given again at the same moment. Try again.", retry_after=1)
-    return [SuggestionVoteWithdrawn(suggestion_id, suggestion.author_id, by.id, given.at)]
+    return [SuggestionVoteWithdrawn(suggestion.id, suggestion.author_id, by.id, state.given_at)]
 
 
 def _unsettled(suggestion: Suggestion) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from services.feedback.events import SuggestionVoted
 from services.feedback.suggestions.domain import SUGGESTION
 from services.feedback.suggestions.routes import SuggestionPath, actor
-from services.feedback.votes.domain import VOTE, Vote, vote, vote_id, withdraw
+from services.feedback.votes.domain import VOTE, cast, vote, vote_id, withdraw
 from shared.web.access.permissions import Contributor, Participant
 from shared.web.dependencies import Commanding
 
@@ -22,23 +21,17 @@ async def vote_for_suggestion(suggestion_id: SuggestionPath, me: Contributor, co
         vote_id(suggestion_id, me.id),
         lambda state, suggestion: vote(state, suggestion, me.id),
         on=[(SUGGESTION, suggestion_id)],
-        there=_cast,
+        there=cast,
     )
 
 
 @router.delete("/me", status_code=204, operation_id="withdraw_vote", summary="Take one's vote back")
 async def withdraw_vote(suggestion_id: SuggestionPath, me: Participant, commands: Commanding) -> None:
     """While the suggestion is open or planned; also by who has left, and in an archived community."""
-    stream = vote_id(suggestion_id, me.id)
-    given = (await commands.load(VOTE, stream)).history.last_occasion(SuggestionVoted)
     await commands.execute(
         VOTE,
-        stream,
-        lambda state, suggestion: withdraw(state, suggestion, actor(me), given),
+        vote_id(suggestion_id, me.id),
+        lambda state, suggestion: withdraw(state, suggestion, actor(me)),
         on=[(SUGGESTION, suggestion_id)],
-        there=_cast,
+        there=cast,
     )
-
-
-def _cast(state: Vote) -> bool:
-    return state.cast

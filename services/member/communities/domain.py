@@ -20,8 +20,9 @@ from services.member.events import (
     RoleGranted,
     RoleRevoked,
 )
-from shared.events.decider import Decider
-from shared.events.errors import Conflict, NotFound, Taken
+from shared.events.decider import Decider, begun
+from shared.events.errors import Conflict, Taken
+from shared.events.fact import Fact
 
 OWNER = "owner"
 
@@ -55,20 +56,23 @@ class Community:
     `withdrawn` are the importers whose imports are withdrawn, each with the moment until which.
     """
 
-    slug: str = ""
-    founder_id: UUID | None = None
-    founded_as: Description | None = None
-    description: Description | None = None
+    slug: str
+    founder_id: UUID
+    founded_at: datetime
+    founded_as: Description
+    description: Description
     archived: bool = False
     owners: frozenset[UUID] = frozenset()
     withdrawn: Mapping[UUID, datetime] = field(default_factory=dict)
 
 
-def evolve(state: Community, event: CommunityEvent) -> Community:
+def evolve(state: Community | None, fact: Fact[CommunityEvent]) -> Community:
+    event = fact.event
+    if isinstance(event, CommunityFounded):
+        description = _described(event)
+        return Community(event.slug, event.founder_id, fact.at, description, description)
+    state = begun(state)
     match event:
-        case CommunityFounded(slug=slug, founder_id=founder_id):
-            description = _described(event)
-            return Community(slug, founder_id, description, description)
         case CommunityDescribed():
             return replace(state, description=_described(event))
         case CommunityArchived():
@@ -85,16 +89,16 @@ def evolve(state: Community, event: CommunityEvent) -> Community:
             assert_never(event)
 
 
-COMMUNITY: Decider[Community, CommunityEvent] = Decider("community", Community(), evolve)
+COMMUNITY: Decider[Community, CommunityEvent] = Decider("community", evolve)
 
 
 def found(
-    state: Community, slug: str, description: Description, founder_id: UUID, *, founder_is_member: bool = False
+    state: Community | None, slug: str, description: Description, founder_id: UUID, *, founder_is_member: bool = False
 ) -> list[CommunityEvent]:
     """Found a community; its founder owns it. `founder_is_member` is whether the founder is a member of it: a
     repetition is told how it is today, and one for members only is that to a founder who has left, too.
     """
-    if state.description is None:
+    if state is None:
         d = description
         return [
             CommunityFounded(slug, d.name, d.purpose, d.language, d.time_zone, d.visibility, d.admission, founder_id),
@@ -108,33 +112,25 @@ def found(
 
 def describe(state: Community, description: Description) -> list[CommunityEvent]:
     """Replace the description as a whole."""
-    if existing(state) == description:
+    if state.description == description:
         return []
     _writable(state)
     d = description
     return [CommunityDescribed(d.name, d.purpose, d.language, d.time_zone, d.visibility, d.admission)]
 
 
-def admits(state: Community) -> str:
-    """How one gets in, `open` or `application`."""
-    return existing(state).admission
-
-
 def archive(state: Community) -> list[CommunityEvent]:
     """Close the community for writing."""
-    existing(state)
     return [] if state.archived else [CommunityArchived()]
 
 
 def add_owner(state: Community, member_id: UUID) -> list[CommunityEvent]:
     """Make a member an owner; who may is decided in `roles`."""
-    existing(state)
     return [] if member_id in state.owners else [RoleGranted(member_id, OWNER)]
 
 
 def remove_owner(state: Community, member_id: UUID) -> list[CommunityEvent]:
     """Take the ownership from a member; the last owner keeps it."""
-    existing(state)
     if member_id not in state.owners:
         return []
     if len(state.owners) == 1:
@@ -149,13 +145,6 @@ def without_ownership(state: Community, member_id: UUID) -> list[CommunityEvent]
     if len(state.owners) == 1:
         raise Conflict("The last owner cannot leave. Make somebody else an owner first.")
     return [RoleRevoked(member_id, OWNER)]
-
-
-def existing(state: Community) -> Description:
-    """How the community describes itself. Raises `NotFound` for one that was never founded."""
-    if state.description is None:
-        raise NotFound("There is no such community.")
-    return state.description
 
 
 def _writable(state: Community) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
@@ -31,13 +31,11 @@ router = APIRouter(prefix="/v1/communities", tags=["communities"])
 listed = community_list.c
 
 
-class CommunityListed(CommunityAnswer):
+class CommunityListed(CommunityAnswer, example={**ANSWERED, "members": 812, "my_status": "member"}):
     """A community in the list, and what the caller is in it."""
 
     members: int = Field(description="How many are members now.")
     my_status: Status
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{**ANSWERED, "members": 812, "my_status": "member"}]})
 
 
 @router.get("", operation_id="list_communities", summary="List the communities one may see")

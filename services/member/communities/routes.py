@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.config import JsonDict
 
 from services.member.communities.description import Language, Name, Purpose, Slug, TimeZone
@@ -19,21 +19,22 @@ from services.member.communities.domain import (
     Description,
     archive,
     describe,
-    existing,
     found,
 )
 from services.member.communities.own import came
-from services.member.membership.domain import MEMBERSHIP, Membership, join_as_founder, membership_id
+from services.member.membership.domain import MEMBERSHIP, Membership, is_member, join_as_founder, membership_id
 from services.member.rights import bases, permitted
-from shared.commands.commands import Outcome, StreamDecision
+from shared.commands.commands import Outcome
+from shared.commands.decisions import StreamDecision
 from shared.events.identity import community_id
 from shared.replicas.standing import Admission, Visibility
 from shared.web import context
 from shared.web.access.permissions import Administrator, CallerInCommunity, Founder, Reader, requires
 from shared.web.access.policy import Permission
-from shared.web.dependencies import Commanding, IfMatch, RequestCommands
+from shared.web.dependencies import Commanding, IfMatch
 from shared.web.fields import Answer, Body
 from shared.web.quota import FOUNDINGS, Quota, used_up
+from shared.web.request_commands import RequestCommands
 
 founding = APIRouter(prefix="/v1/communities", tags=["communities"])
 router = APIRouter(tags=["communities"])
@@ -55,7 +56,7 @@ ANSWERED: JsonDict = {
 }
 
 
-class Founding(Body):
+class Founding(Body, example=EXAMPLE):
     """A new community."""
 
     slug: Slug = Field(description="Its name in addresses, for ever.")
@@ -66,10 +67,8 @@ class Founding(Body):
     visibility: Visibility = Field("public", description="Who may read: everybody with a token, or members.")
     admission: Admission = Field("open", description="Whether one joins, or applies and is accepted.")
 
-    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
-
-class Changes(Body):
+class Changes(Body, example={"admission": "application"}):
     """What of a description is to change; what is left out or null stays."""
 
     name: Name | None = None
@@ -79,10 +78,8 @@ class Changes(Body):
     visibility: Visibility | None = None
     admission: Admission | None = None
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"admission": "application"}]})
 
-
-class CommunityAnswer(Answer):
+class CommunityAnswer(Answer, example=ANSWERED):
     """A community as it describes itself today."""
 
     id: UUID
@@ -96,19 +93,16 @@ class CommunityAnswer(Answer):
     archived: bool
     founded_at: datetime
 
-    model_config = ConfigDict(json_schema_extra={"examples": [ANSWERED]})
-
 
 def show(community: UUID, found: Outcome[Community], commands: RequestCommands) -> CommunityAnswer:
-    """A community by its stream, its version as the ETag. Raises `NotFound` for one that was never founded."""
-    description = existing(found.state)
+    """A community by its stream, its version as the ETag."""
     commands.tag(found.version)
     return CommunityAnswer(
         id=community,
         slug=found.state.slug,
         archived=found.state.archived,
-        founded_at=found.history.began_at,
-        **asdict(description),
+        founded_at=found.state.founded_at,
+        **asdict(found.state.description),
     )
 
 
@@ -125,8 +119,8 @@ async def found_community(body: Founding, caller: Founder, commands: Commanding,
     description = Description(**body.model_dump(exclude={"slug"}))
     there, own = commands.within(community), membership_id(community, founder)
 
-    def founded_by(state: Community, membership: Membership) -> list[CommunityEvent]:
-        return found(state, body.slug, description, founder, founder_is_member=membership.status == "member")
+    def founded_by(state: Community | None, membership: Membership | None) -> list[CommunityEvent]:
+        return found(state, body.slug, description, founder, founder_is_member=is_member(membership))
 
     runtime = context.runtime_of(request)
     async with Quota(runtime.engine, caller, FOUNDINGS, most := runtime.settings.foundings) as quota:
@@ -151,7 +145,7 @@ async def found_community(body: Founding, caller: Founder, commands: Commanding,
 
 @router.get("", operation_id="get_community", summary="Show a community")
 async def get_community(me: Reader, commands: Commanding) -> CommunityAnswer:
-    return show(me.community.id, await commands.load(COMMUNITY, me.community.id), commands)
+    return show(me.community.id, await commands.get(COMMUNITY, me.community.id), commands)
 
 
 @router.patch("", operation_id="describe_community", summary="Change a community's description")
@@ -162,9 +156,9 @@ async def describe_community(
     changes = body.model_dump(exclude_none=True)
 
     def changed(state: Community) -> list[CommunityEvent]:
-        return describe(state, replace(state.description, **changes)) if state.description else []
+        return describe(state, replace(state.description, **changes))
 
-    described = await commands.execute(COMMUNITY, me.community.id, permitted(me, changed), on=bases(me), expect=expect)
+    described = await commands.change(COMMUNITY, me.community.id, permitted(me, changed), on=bases(me), expect=expect)
     return show(me.community.id, described, commands)
 
 
@@ -175,5 +169,5 @@ async def archive_community(
     expect: IfMatch,
 ) -> CommunityAnswer:
     """From then on it can only be read. Its slug stays taken."""
-    archived = await commands.execute(COMMUNITY, me.community.id, permitted(me, archive), on=bases(me), expect=expect)
+    archived = await commands.change(COMMUNITY, me.community.id, permitted(me, archive), on=bases(me), expect=expect)
     return show(me.community.id, archived, commands)

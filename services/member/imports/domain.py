@@ -9,14 +9,13 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from services.member.communities.domain import Community, CommunityEvent, existing
+from services.member.communities.domain import Community, CommunityEvent
 from services.member.events import ImportRestored, ImportWithdrawn
 from shared.events.errors import Invalid
 
 
 def withdraw(state: Community, importer_id: UUID, until: datetime | None, now: datetime) -> list[CommunityEvent]:
     """Withdraw what was brought in by a moment; without one, by now, unless some of it is withdrawn already."""
-    existing(state)
     if until is not None and until > now:
         raise Invalid("`until` lies in the future.", pointer="/until")
     before = state.withdrawn.get(importer_id)
@@ -27,5 +26,4 @@ def withdraw(state: Community, importer_id: UUID, until: datetime | None, now: d
 
 def restore(state: Community, importer_id: UUID) -> list[CommunityEvent]:
     """Let it count again; where nothing is withdrawn, nothing happens."""
-    existing(state)
     return [ImportRestored(importer_id)] if importer_id in state.withdrawn else []

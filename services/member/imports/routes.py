@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path
-from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, BeforeValidator, Field
 
 from services.member.communities.domain import COMMUNITY, Community, CommunityEvent
 from services.member.imports.domain import restore, withdraw
@@ -29,12 +29,10 @@ ImporterPath = Annotated[
 EXAMPLE = "2026-03-01T12:00:00Z"
 
 
-class Withdrawal(Body):
+class Withdrawal(Body, example={"until": EXAMPLE}):
     until: Annotated[AwareDatetime, BeforeValidator(as_text)] | None = Field(
         None, description="What was brought in up to this moment, by quarters of an hour; without it, up to now."
     )
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"until": EXAMPLE}]})
 
 
 class WithdrawnImport(Answer):
@@ -42,19 +40,15 @@ class WithdrawnImport(Answer):
     until: datetime
 
 
-class WithdrawnImports(Answer):
+class WithdrawnImports(Answer, example={"items": [{"importer_id": MEMBER_EXAMPLE["id"], "until": EXAMPLE}]}):
     """The imports that count in no number, in the order of their importers' ids."""
 
     items: list[WithdrawnImport]
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"items": [{"importer_id": MEMBER_EXAMPLE["id"], "until": EXAMPLE}]}]}
-    )
-
 
 @router.get("/withdrawals", operation_id="list_withdrawn_imports", summary="List the withdrawn imports")
 async def list_withdrawn_imports(me: Reader, commands: Commanding) -> WithdrawnImports:
-    state = (await commands.load(COMMUNITY, me.community.id)).state
+    state = (await commands.get(COMMUNITY, me.community.id)).state
     return WithdrawnImports(
         items=[
             WithdrawnImport(importer_id=importer, until=until) for importer, until in sorted(state.withdrawn.items())
@@ -76,7 +70,7 @@ async def withdraw_import(
     def withdrawn(state: Community) -> list[CommunityEvent]:
         return withdraw(state, importer, until, commands.now)
 
-    await commands.execute(COMMUNITY, me.community.id, permitted(me, withdrawn), on=bases(me), expect=expect)
+    await commands.change(COMMUNITY, me.community.id, permitted(me, withdrawn), on=bases(me), expect=expect)
 
 
 @router.delete("/{importer}/withdrawal", status_code=204, operation_id="restore_import", summary="Restore an import")
@@ -86,4 +80,4 @@ async def restore_import(importer: ImporterPath, me: Overseer, commands: Command
     def restored(state: Community) -> list[CommunityEvent]:
         return restore(state, importer)
 
-    await commands.execute(COMMUNITY, me.community.id, permitted(me, restored), on=bases(me), expect=expect)
+    await commands.change(COMMUNITY, me.community.id, permitted(me, restored), on=bases(me), expect=expect)

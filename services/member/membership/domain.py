@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal, assert_never
 from uuid import UUID
 
-from services.member.communities.domain import Community, admits
+from services.member.communities.domain import Community
 from services.member.events import (
     ApplicationAccepted,
     ApplicationDeclined,
@@ -26,8 +27,9 @@ from services.member.events import (
     RoleRevoked,
 )
 from shared.events.decider import Decider
-from shared.events.errors import Conflict, NotFound
+from shared.events.errors import Conflict
 from shared.events.event import Text
+from shared.events.fact import Fact
 from shared.events.identity import derived_id
 
 Status = Literal["none", "applicant", "withdrawn", "declined", "member", "left", "removed"]
@@ -52,10 +54,14 @@ class Membership:
     """`times_joined` counts the joinings; `roles` are those granted on this stream, so never `owner`.
 
     `answers` belong to the last application, `reason` to the last time one was declined or removed. `barred` is who was
-    removed, until somebody lets them in again.
+    removed, until somebody lets them in again. `since` is when the status began, `brought_in_at` when the last joining
+    that was brought in happened; `imported_by` is who brought in the first that is known of them.
     """
 
-    status: Status = "none"
+    status: Status
+    since: datetime
+    imported_by: UUID | None = None
+    brought_in_at: datetime | None = None
     times_joined: int = 0
     roles: frozenset[str] = frozenset()
     robot: bool = False
@@ -64,22 +70,25 @@ class Membership:
     reason: Text | None = None
 
 
-def evolve(state: Membership, event: MembershipEvent) -> Membership:
-    match event:
+def evolve(state: Membership | None, fact: Fact[MembershipEvent]) -> Membership:
+    at, state = fact.at, state or Membership("none", fact.at, fact.imported_by)
+    match fact.event:
         case MemberJoined(number_of_times=times):
-            return replace(state, status="member", times_joined=times, barred=False)
+            brought_in_at = at if fact.imported_by else state.brought_in_at
+            joined = replace(state, status="member", since=at, times_joined=times, barred=False)
+            return replace(joined, brought_in_at=brought_in_at)
         case ApplicationSubmitted(answers=answers):
-            return replace(state, status="applicant", answers=answers, reason=None)
+            return replace(state, status="applicant", since=at, answers=answers, reason=None)
         case ApplicationWithdrawn():
-            return replace(state, status="withdrawn", answers=None)
+            return replace(state, status="withdrawn", since=at, answers=None)
         case ApplicationAccepted():
             return state  # MemberJoined follows
         case ApplicationDeclined(reason=reason):
-            return replace(state, status="declined", reason=reason)
+            return replace(state, status="declined", since=at, reason=reason)
         case MemberLeft():
-            return replace(state, status="left")
+            return replace(state, status="left", since=at)
         case MemberRemoved(reason=reason):
-            return replace(state, status="removed", barred=True, reason=reason)
+            return replace(state, status="removed", since=at, barred=True, reason=reason)
         case RobotMarked():
             return replace(state, robot=True)
         case RobotUnmarked():
@@ -89,7 +98,7 @@ def evolve(state: Membership, event: MembershipEvent) -> Membership:
         case RoleRevoked(role=role):
             return replace(state, roles=state.roles - {role})
         case _:
-            assert_never(event)
+            assert_never(fact.event)
 
 
 def words(state: Membership) -> Sequence[Text | None]:
@@ -103,7 +112,7 @@ def words(state: Membership) -> Sequence[Text | None]:
             return ()
 
 
-MEMBERSHIP: Decider[Membership, MembershipEvent] = Decider("member", Membership(), evolve, words)
+MEMBERSHIP: Decider[Membership, MembershipEvent] = Decider("member", evolve, words)
 
 
 def membership_id(community: UUID, member_id: UUID) -> UUID:
@@ -111,47 +120,55 @@ def membership_id(community: UUID, member_id: UUID) -> UUID:
     return derived_id("membership", community, member_id)
 
 
-def join_as_founder(state: Membership, member_id: UUID) -> list[MembershipEvent]:
+def is_member(state: Membership | None) -> bool:
+    """Whether they are here."""
+    return state is not None and state.status == "member"
+
+
+def join_as_founder(state: Membership | None, member_id: UUID) -> list[MembershipEvent]:
     """Join by founding, once ever: a founder who has left does not come back by repeating the founding."""
-    return [] if state.times_joined else [MemberJoined(member_id, "founding", 1)]
+    return [] if state and state.times_joined else [MemberJoined(member_id, "founding", 1)]
 
 
-def come(state: Membership, community: Community, member_id: UUID) -> list[MembershipEvent]:
+def come(state: Membership | None, community: Community, member_id: UUID) -> list[MembershipEvent]:
     """Join, where admission is open."""
-    if state.status != "member" and admits(community) != "open":
+    if not is_member(state) and community.description.admission != "open":
         raise Conflict("How one gets in here was changed at the same moment. Try again.", retry_after=1)
     return join(state, member_id)
 
 
-def ask(state: Membership, community: Community, member_id: UUID, answers: Text | None) -> list[MembershipEvent]:
+def ask(state: Membership | None, community: Community, member_id: UUID, answers: Text | None) -> list[MembershipEvent]:
     """Apply, where one cannot simply join."""
-    if state.status != "member" and admits(community) == "open" and not state.barred:
+    joins = community.description.admission == "open" and not (state and state.barred)
+    if joins and not is_member(state):
         raise Conflict("How one gets in here was changed at the same moment. Try again.", retry_after=1)
     return apply(state, member_id, answers)
 
 
-def join(state: Membership, member_id: UUID) -> list[MembershipEvent]:
+def join(state: Membership | None, member_id: UUID) -> list[MembershipEvent]:
     """Join a community that is open to everybody; a waiting application is thereby settled."""
-    if state.status == "member":
+    if is_member(state):
         return []
-    if state.barred:
+    if state and state.barred:
         raise Conflict("You were removed from this community. You may apply to come back.")
-    return [MemberJoined(member_id, "rejoining" if state.times_joined else "open", state.times_joined + 1)]
+    times = state.times_joined if state else 0
+    return [MemberJoined(member_id, "rejoining" if times else "open", times + 1)]
 
 
-def bring_in(state: Membership, member_id: UUID, *, robot: bool) -> list[MembershipEvent]:
+def bring_in(state: Membership | None, member_id: UUID, *, robot: bool) -> list[MembershipEvent]:
     """Join as a backfill tells it. It brings nobody back who is not here by their own or a moderator's decision."""
-    if state.status in ("left", "removed", "declined", "withdrawn"):
+    if state and state.status in ("left", "removed", "declined", "withdrawn"):
         raise Conflict("That they are not here was decided here, and a backfill does not change it.")
-    joined = join(state, member_id)
-    return [*joined, *(mark_robot(MEMBERSHIP.fold(joined, state), member_id) if robot else [])]
+    marked = [RobotMarked(member_id)] if robot and not (state and state.robot) else []
+    return [*join(state, member_id), *marked]
 
 
-def apply(state: Membership, member_id: UUID, answers: Text | None) -> list[MembershipEvent]:
+def apply(state: Membership | None, member_id: UUID, answers: Text | None) -> list[MembershipEvent]:
     """Ask to be let in; after a decline, a removal or after having left, one may ask again."""
-    if state.status == "member" or (state.status == "applicant" and state.answers == answers):
+    applies = state is not None and state.status == "applicant"
+    if is_member(state) or (state and applies and state.answers == answers):
         return []
-    if state.status == "applicant":
+    if applies:
         raise Conflict("You have applied already. Your application is waiting for a decision.")
     return [ApplicationSubmitted(member_id, answers)]
 
@@ -190,23 +207,14 @@ def without_roles(state: Membership, member_id: UUID) -> list[MembershipEvent]:
 
 def mark_robot(state: Membership, member_id: UUID) -> list[MembershipEvent]:
     """Say that the account is a program's."""
-    known(state)
     return [] if state.robot else [RobotMarked(member_id)]
 
 
 def unmark_robot(state: Membership, member_id: UUID) -> list[MembershipEvent]:
     """Say that it is not."""
-    known(state)
     return [RobotUnmarked(member_id)] if state.robot else []
 
 
 def _waiting(state: Membership) -> None:
-    known(state)
     if state.status != "applicant":
         raise Conflict("This member has no application that waits for a decision.")
-
-
-def known(state: Membership) -> None:
-    """Raises `NotFound` for somebody who never came."""
-    if state.status == "none":
-        raise NotFound("There is no such member.")

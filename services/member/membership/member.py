@@ -11,27 +11,19 @@ from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from fastapi import Path
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.config import JsonDict
 
 from services.member.communities.domain import COMMUNITY
-from services.member.events import (
-    ApplicationDeclined,
-    ApplicationSubmitted,
-    ApplicationWithdrawn,
-    MemberJoined,
-    MemberLeft,
-    MemberRemoved,
-)
 from services.member.membership.domain import MEMBERSHIP, Membership, Status, membership_id, words
-from services.member.profiles.domain import PROFILE, profile_id
+from services.member.profiles.domain import PROFILE, profile_id, words_in
 from services.member.roles.domain import holder
 from shared.commands.commands import Outcome
 from shared.events.errors import NotFound
 from shared.web.access.permissions import CallerInCommunity
 from shared.web.access.policy import ROLE_PERMISSIONS, Permission
-from shared.web.dependencies import RequestCommands
 from shared.web.fields import Answer
+from shared.web.request_commands import RequestCommands
 from shared.web.vault_text import read, read_all
 
 MEMBER_EXAMPLE: JsonDict = {
@@ -44,14 +36,6 @@ MEMBER_EXAMPLE: JsonDict = {
     "imported_by": None,
 }
 
-_SETTLES_STATUS = (
-    MemberJoined,
-    ApplicationSubmitted,
-    ApplicationWithdrawn,
-    ApplicationDeclined,
-    MemberLeft,
-    MemberRemoved,
-)
 APPLYING: Final = ("applicant", "withdrawn", "declined")
 """Who has one of these has an application."""
 
@@ -80,7 +64,7 @@ class Removal(Answer):
     reason: str | None = Field(description="Null where none was given, or it was erased.")
 
 
-class MemberListed(Answer):
+class MemberListed(Answer, example=MEMBER_EXAMPLE):
     """A member in the roster."""
 
     id: UUID
@@ -93,19 +77,13 @@ class MemberListed(Answer):
         description="Who brought them in by a backfill; null for who joined or applied themselves."
     )
 
-    model_config = ConfigDict(json_schema_extra={"examples": [MEMBER_EXAMPLE]})
 
-
-class MemberAnswer(MemberListed):
+class MemberAnswer(MemberListed, example={**MEMBER_EXAMPLE, "times_joined": 1, "application": None, "removal": None}):
     """One member."""
 
     times_joined: int = Field(description="How often they joined: 2 for one who left and came again.")
     application: Application | None = Field(None, description="Only for moderators and for whom it is about.")
     removal: Removal | None = Field(None, description="Only for moderators and for whom it is about.")
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{**MEMBER_EXAMPLE, "times_joined": 1, "application": None, "removal": None}]}
-    )
 
 
 def whom(member: UUID | Literal["me"], me: CallerInCommunity) -> UUID:
@@ -121,33 +99,36 @@ def ranked(roles: Iterable[str], status: str) -> list[str]:
 
 async def look_up(member: UUID, me: CallerInCommunity, commands: RequestCommands) -> MemberAnswer:
     """As `show`, of the stream as it is now."""
-    return await show(member, await commands.load(MEMBERSHIP, membership_id(me.community.id, member)), me, commands)
+    found = await commands.load(MEMBERSHIP, membership_id(me.community.id, member))
+    return await show(member, found, me, commands)
 
 
 async def show(
-    member: UUID, found: Outcome[Membership], me: CallerInCommunity, commands: RequestCommands
+    member: UUID,
+    found: Outcome[Membership] | Outcome[Membership | None],
+    me: CallerInCommunity,
+    commands: RequestCommands,
 ) -> MemberAnswer:
     """A member by their stream, its version as the ETag. Raises `NotFound` for whoever never came, and for who is not
     here, by whatever way, except to moderators and to themselves.
     """
     at = me.community.id
-    state, since = found.state, found.history.last_at(*_SETTLES_STATUS)
-    insider = knows(member, me)
-    if since is None or (state.status != "member" and not insider):
+    state, insider = found.state, knows(member, me)
+    if state is None or (state.status != "member" and not insider):
         raise NotFound("There is no such member.")
-    community = await commands.load(COMMUNITY, at)
+    community = await commands.get(COMMUNITY, at)
     profile = await commands.load(PROFILE, profile_id(at, member))
-    name = (await read(commands.vault, at, profile.state.words) or {}).get("display_name")
+    name = (await read(commands.vault, at, words_in(profile.state)) or {}).get("display_name")
     roles = ranked(holder(member, community.state, state).roles, state.status)
     commands.tag(found.version, insider, name, *roles)
     return MemberAnswer(
         id=member,
         status=state.status,
-        status_since=since,
+        status_since=state.since,
         roles=roles,
         display_name=name,
         robot=state.robot,
-        imported_by=found.history.imported_by,
+        imported_by=state.imported_by,
         times_joined=state.times_joined,
         application=await _application(state, me, commands) if insider else None,
         removal=await _removal(state, me, commands) if insider else None,

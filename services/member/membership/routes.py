@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from services.member.communities.domain import COMMUNITY, Community, CommunityEvent, admits, without_ownership
+from services.member.communities.domain import COMMUNITY, Community, CommunityEvent, without_ownership
 from services.member.communities.own import came
 from services.member.membership.domain import (
     MEMBERSHIP,
@@ -18,12 +18,13 @@ from services.member.membership.domain import (
     ask,
     come,
     decline,
+    is_member,
     leave,
     membership_id,
 )
 from services.member.membership.member import MemberAnswer, MemberPath, look_up, show, whom
 from services.member.rights import bases, confirmed, permitted
-from shared.commands.commands import StreamDecision
+from shared.commands.decisions import StreamDecision
 from shared.events.errors import Conflict
 from shared.web.access.permissions import Acquainted, Moderator, Newcomer, Reader
 from shared.web.dependencies import Commanding, IfMatch
@@ -38,22 +39,14 @@ class QuestionAnswered(Body):
     answer: Annotated[str, words(5_000)]
 
 
-class Joining(Body):
+class Joining(Body, example={"answers": [{"question": "What brings you here?", "answer": "I grow tomatoes."}]}):
     """What an applicant says; not kept where the community is open to everybody."""
 
     answers: list[QuestionAnswered] | None = Field(None, min_length=1, max_length=20)
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"answers": [{"question": "What brings you here?", "answer": "I grow tomatoes."}]}]
-        }
-    )
 
-
-class Declining(Body):
+class Declining(Body, example={"reason": "Please tell us a little more."}):
     reason: Annotated[str, words(2_000)] | None = None
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "Please tell us a little more."}]})
 
 
 @router.post("", status_code=201, operation_id="join_community", summary="Join a community, or apply to it")
@@ -64,12 +57,12 @@ async def join_community(me: Newcomer, commands: Commanding, body: Joining | Non
     Who knows the name of a community for members only may ask to be let in, too.
     """
     at, stream = me.community.id, membership_id(me.community.id, me.id)
-    community = await commands.load(COMMUNITY, at)
-    before = await commands.load(MEMBERSHIP, stream)
+    community = await commands.get(COMMUNITY, at)
+    before = (await commands.load(MEMBERSHIP, stream)).state
     coming = came(at, me.id, me.caller)
-    if admits(community.state) == "open" and not before.state.barred:
+    if community.state.description.admission == "open" and not (before and before.barred):
 
-        def joined(state: Membership, at: Community, own: Membership) -> list[MembershipEvent]:
+        def joined(state: Membership | None, at: Community, own: Membership | None) -> list[MembershipEvent]:
             confirmed(me, at, own)
             return come(state, at, me.id)
 
@@ -82,13 +75,13 @@ async def join_community(me: Newcomer, commands: Commanding, body: Joining | Non
             me.id,
             {"answers": given} if given else None,
             sum(len(answer["answer"]) for answer in given or ()),
-            before.state.answers if before.state.status == "applicant" else None,
+            before.answers if before and before.status == "applicant" else None,
         )
 
-        def applied(state: Membership, at: Community, own: Membership) -> list[MembershipEvent]:
+        def applied(state: Membership | None, at: Community, own: Membership | None) -> list[MembershipEvent]:
             confirmed(me, at, own)
             events = ask(state, at, me.id, text)
-            if events and text is not None and text == before.state.answers:  # taken back meanwhile, and forgotten
+            if events and text is not None and before and text == before.answers:  # taken back meanwhile, and forgotten
                 raise Conflict("The application was taken back at the same moment. Try again.", retry_after=1)
             return events
 
@@ -112,18 +105,21 @@ async def leave_community(me: Acquainted, commands: Commanding, expect: IfMatch)
     What an applicant answered is gone for good, also of an application that was declined.
     """
 
-    def ownership(state: Community, _: Community, own: Membership) -> list[CommunityEvent]:
-        return without_ownership(state, me.id) if own.status == "member" else []
+    def ownership(state: Community, _: Community, own: Membership | None) -> list[CommunityEvent]:
+        return without_ownership(state, me.id) if is_member(own) else []
+
+    def left(state: Membership | None, *_: Any) -> list[MembershipEvent]:
+        return leave(state, me.id) if state else []
 
     own = membership_id(me.community.id, me.id)
-    left, _ = await commands.execute_together(
+    gone, _ = await commands.execute_together(
         [
-            StreamDecision(MEMBERSHIP, own, lambda state, *_: leave(state, me.id), expect),
+            StreamDecision(MEMBERSHIP, own, left, expect),
             StreamDecision(COMMUNITY, me.community.id, ownership),
         ],
         on=bases(me),
     )
-    await commands.vault.forget(me.community.id, left.superseded)
+    await commands.vault.forget(me.community.id, gone.superseded)
 
 
 @router.get("/{member}", operation_id="get_member", summary="Show a member")
@@ -136,7 +132,7 @@ async def get_member(member: MemberPath, me: Reader, commands: Commanding) -> Me
 async def accept_member(member: UUID, me: Moderator, commands: Commanding, expect: IfMatch) -> MemberAnswer:
     stream = membership_id(me.community.id, member)
     accepted = permitted(me, lambda state: accept(state, member))
-    found = await commands.execute(MEMBERSHIP, stream, accepted, on=bases(me), expect=expect)
+    found = await commands.change(MEMBERSHIP, stream, accepted, on=bases(me), expect=expect)
     await commands.vault.forget(me.community.id, found.superseded)
     return await show(member, found, me, commands)
 
@@ -147,7 +143,7 @@ async def decline_member(
 ) -> MemberAnswer:
     """The reason is shown to the applicant, who may apply again."""
     stream = membership_id(me.community.id, member)
-    before = await commands.load(MEMBERSHIP, stream)
+    before = (await commands.load(MEMBERSHIP, stream)).state
     reason = body.reason if body else None
     # About the applicant, so it is the applicant whom the vault forgets it with.
     text, secrets = await refer(
@@ -156,9 +152,9 @@ async def decline_member(
         member,
         {"reason": reason} if reason else None,
         len(reason or ""),
-        before.state.reason if before.state.status == "declined" else None,
+        before.reason if before and before.status == "declined" else None,
     )
 
     declined = permitted(me, lambda state: decline(state, member, text))
-    found = await commands.execute(MEMBERSHIP, stream, declined, on=bases(me), secrets=secrets, expect=expect)
+    found = await commands.change(MEMBERSHIP, stream, declined, on=bases(me), secrets=secrets, expect=expect)
     return await show(member, found, me, commands)

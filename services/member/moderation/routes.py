@@ -7,7 +7,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path
-from pydantic import ConfigDict
 
 from services.member.communities.domain import Community
 from services.member.membership.domain import (
@@ -30,10 +29,8 @@ from shared.web.vault_text import refer
 router = APIRouter(prefix="/members", tags=["members"])
 
 
-class Removing(Body):
+class Removing(Body, example={"reason": "Advertising, in spite of two warnings."}):
     reason: Annotated[str, words(2_000)] | None = None
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "Advertising, in spite of two warnings."}]})
 
 
 @router.delete("/{member}", status_code=204, operation_id="remove_member", summary="Remove a member")
@@ -56,7 +53,7 @@ async def remove_member(
         commands.vault, at, member, {"reason": reason} if reason else None, len(reason or ""), None
     )
 
-    def removed(state: Membership, community: Community, own: Membership) -> list[MembershipEvent]:
+    def removed(state: Membership | None, community: Community, own: Membership | None) -> list[MembershipEvent]:
         return remove(state, holder(member, community, state), text, confirmed(me, community, own))
 
     await commands.execute(MEMBERSHIP, membership_id(at, member), removed, on=bases(me), secrets=secrets, expect=expect)
@@ -64,10 +61,10 @@ async def remove_member(
 
 def _about(
     of: UUID, me: CallerInCommunity, decide: Callable[[Membership], list[MembershipEvent]]
-) -> Callable[[Membership, Community, Membership], list[MembershipEvent]]:
+) -> Callable[[Membership, Community, Membership | None], list[MembershipEvent]]:
     """The decision on a membership for who may, and stands above whose it is."""
 
-    def decided(state: Membership, community: Community, own: Membership) -> list[MembershipEvent]:
+    def decided(state: Membership, community: Community, own: Membership | None) -> list[MembershipEvent]:
         by = confirmed(me, community, own)
         events = decide(state)
         must_stand_above(by, holder(of, community, state))
@@ -84,7 +81,7 @@ async def put_robot(member: MemberPath, me: Administrator, commands: Commanding,
     """
     of = whom(member, me)
     marked = _about(of, me, lambda state: mark_robot(state, of))
-    await commands.execute(MEMBERSHIP, membership_id(me.community.id, of), marked, on=bases(me), expect=expect)
+    await commands.change(MEMBERSHIP, membership_id(me.community.id, of), marked, on=bases(me), expect=expect)
 
 
 @router.delete("/{member}/robot", status_code=204, operation_id="unmark_robot", summary="Take the mark of a robot away")
@@ -92,4 +89,4 @@ async def delete_robot(member: MemberPath, me: Administrator, commands: Commandi
     """The mark was an error, also for the time before."""
     of = whom(member, me)
     unmarked = _about(of, me, lambda state: unmark_robot(state, of))
-    await commands.execute(MEMBERSHIP, membership_id(me.community.id, of), unmarked, on=bases(me), expect=expect)
+    await commands.change(MEMBERSHIP, membership_id(me.community.id, of), unmarked, on=bases(me), expect=expect)

@@ -11,21 +11,20 @@ from services.member.profiles.lookalikes import look_alike
 from shared.events.decider import Decider
 from shared.events.errors import Conflict, Invalid
 from shared.events.event import Text
+from shared.events.fact import Fact
 from shared.events.identity import derived_id
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """`words` is None before the first."""
-
-    words: Text | None = None
+    words: Text
 
 
-def evolve(_: Profile, event: ProfileUpdated) -> Profile:
-    return Profile(event.profile)
+def evolve(_: Profile | None, fact: Fact[ProfileUpdated]) -> Profile:
+    return Profile(fact.event.profile)
 
 
-PROFILE: Decider[Profile, ProfileUpdated] = Decider("profile", Profile(), evolve, lambda profile: (profile.words,))
+PROFILE: Decider[Profile, ProfileUpdated] = Decider("profile", evolve, lambda profile: (profile.words,))
 
 
 def profile_id(community: UUID, member_id: UUID) -> UUID:
@@ -33,19 +32,24 @@ def profile_id(community: UUID, member_id: UUID) -> UUID:
     return derived_id("profile", community, member_id)
 
 
-def empty(state: Profile, member_id: UUID, words: Text) -> list[ProfileUpdated]:
+def words_in(state: Profile | None) -> Text | None:
+    """The words of a profile; None before the first."""
+    return state.words if state else None
+
+
+def empty(state: Profile | None, member_id: UUID, words: Text) -> list[ProfileUpdated]:
     """Take everything out of it; `words` are those of an empty one."""
-    return update(state, member_id, words, []) if state.words and state.words.length else []
+    return update(state, member_id, words, []) if state and state.words.length else []
 
 
 def update(
-    state: Profile, member_id: UUID, words: Text | None, fields: Sequence[str], before: Profile | None = None
+    state: Profile | None, member_id: UUID, words: Text | None, fields: Sequence[str], before: Profile | None = None
 ) -> list[ProfileUpdated]:
     """Replace the profile; the same reference means the same words, none that there are none and were none.
 
     Words that stood when `before` was read stand no more where another profile came between: they are forgotten.
     """
-    if words is None or words == state.words:
+    if words is None or words == words_in(state):
         return []
     if before is not None and words == before.words:
         raise Conflict("The profile was changed at the same moment. Read it again.", retry_after=1)

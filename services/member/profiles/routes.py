@@ -9,21 +9,23 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from pydantic import ConfigDict, Field
+from pydantic import Field
+from pydantic.config import JsonDict
 
 from services.member.communities.domain import Community
 from services.member.events import ProfileUpdated
 from services.member.membership.domain import MEMBERSHIP, Membership, membership_id
 from services.member.membership.listing import display_names, holders_of
 from services.member.membership.member import MemberPath, knows, whom
-from services.member.profiles.domain import PROFILE, Profile, empty, profile_id, told_apart, update
+from services.member.profiles.domain import PROFILE, Profile, empty, profile_id, told_apart, update, words_in
 from services.member.rights import bases, confirmed
 from services.member.roles.domain import holder, must_stand_above
 from shared.events.errors import Conflict, Forbidden, NotFound
 from shared.web.access.permissions import CallerInCommunity, Participant, Reader, requires
 from shared.web.access.policy import Permission, Requirement
-from shared.web.dependencies import Commanding, Db, IfMatch, RequestCommands
+from shared.web.dependencies import Commanding, Db, IfMatch
 from shared.web.fields import Answer, Body, name, words
+from shared.web.request_commands import RequestCommands
 from shared.web.vault_text import read, refer
 
 CONTRIBUTING = requires(Permission.CONTRIBUTE)
@@ -34,22 +36,16 @@ MODERATING = Requirement(Permission.MODERATE, even_archived=True)
 router = APIRouter(prefix="/members/{member}/profile", tags=["profiles"])
 
 Item = Annotated[str, name(100)]
-EXAMPLE = ConfigDict(
-    json_schema_extra={
-        "examples": [
-            {
-                "display_name": "Ada",
-                "bio": "Writes about numbers.",
-                "needs": ["a place to ask"],
-                "interests": ["music"],
-                "skills": ["proofreading"],
-            }
-        ]
-    }
-)
+EXAMPLE: JsonDict = {
+    "display_name": "Ada",
+    "bio": "Writes about numbers.",
+    "needs": ["a place to ask"],
+    "interests": ["music"],
+    "skills": ["proofreading"],
+}
 
 
-class ProfileWords(Body):
+class ProfileWords(Body, example=EXAMPLE):
     """A whole profile; what is left out is empty afterwards."""
 
     display_name: Annotated[str, name(80)] | None = None
@@ -58,10 +54,8 @@ class ProfileWords(Body):
     interests: list[Item] = Field(default_factory=list, max_length=50)
     skills: list[Item] = Field(default_factory=list, max_length=50)
 
-    model_config = EXAMPLE
 
-
-class ProfileAnswer(Answer):
+class ProfileAnswer(Answer, example=EXAMPLE):
     """A profile; empty where a member has none, or it was erased."""
 
     display_name: str | None = None
@@ -69,8 +63,6 @@ class ProfileAnswer(Answer):
     needs: list[str] | None = None
     interests: list[str] | None = None
     skills: list[str] | None = None
-
-    model_config = EXAMPLE
 
 
 @router.get(
@@ -88,7 +80,7 @@ async def get_profile(member: MemberPath, me: Reader, commands: Commanding) -> P
     await _refuse_unknown(about, me, commands)
     profile = await commands.load(PROFILE, profile_id(me.community.id, about))
     commands.tag(profile.version)
-    return ProfileAnswer(**(await read(commands.vault, me.community.id, profile.state.words) or {}))
+    return ProfileAnswer(**(await read(commands.vault, me.community.id, words_in(profile.state)) or {}))
 
 
 @router.put(
@@ -120,17 +112,19 @@ async def replace_profile(
         await CONTRIBUTING(request, me.caller, str(at))
     before = await commands.load(PROFILE, stream)
     holders: list[UUID] = []
-    theirs: list[Profile] = []
+    theirs: list[Profile | None] = []
     if body.display_name and body.display_name != await _called(commands, at, before.state):
         holders = await holders_of(db, at, but=me.id)
         theirs = [(await commands.load(PROFILE, profile_id(at, other))).state for other in holders]
-        names = await display_names(commands.vault, at, [profile.words.ref for profile in theirs if profile.words])
+        names = await display_names(commands.vault, at, [profile.words.ref for profile in theirs if profile])
         told_apart(body.display_name, names.values())
     # Emptying a profile is a change; leaving one empty that never had words is none.
-    words_now = content if content or before.state.words else None
-    text, secrets = await refer(commands.vault, at, me.id, words_now, _length(content), before.state.words)
+    words_now = content if content or before.state else None
+    text, secrets = await refer(commands.vault, at, me.id, words_now, _length(content), words_in(before.state))
 
-    def replaced(state: Profile, community: Community, own: Membership, *named: Profile) -> list[ProfileUpdated]:
+    def replaced(
+        state: Profile | None, community: Community, own: Membership | None, *named: Profile | None
+    ) -> list[ProfileUpdated]:
         confirmed(me, community, own, CONTRIBUTING.requirement if content else None)
         events = update(state, me.id, text, list(content), before.state)
         if list(named) != theirs:  # the name was compared with others than these
@@ -140,7 +134,7 @@ async def replace_profile(
     on = [*bases(me), *((PROFILE, profile_id(at, other)) for other in holders)]
     changed = await commands.execute(PROFILE, stream, replaced, on=on, secrets=secrets, expect=expect)
     await commands.vault.forget(at, changed.superseded)
-    return ProfileAnswer(**(await read(commands.vault, at, changed.state.words) or {}))
+    return ProfileAnswer(**(await read(commands.vault, at, words_in(changed.state)) or {}))
 
 
 @router.delete("", status_code=204, operation_id="empty_profile", summary="Empty a profile")
@@ -152,11 +146,13 @@ async def empty_profile(member: MemberPath, me: Participant, commands: Commandin
     await _refuse_unknown(about, me, commands)
     stream = profile_id(at, about)
     before = await commands.load(PROFILE, stream)
-    text, secrets = await refer(commands.vault, at, about, {}, 0, before.state.words)
+    text, secrets = await refer(commands.vault, at, about, {}, 0, words_in(before.state))
     assert text is not None, "an empty profile has a reference, too"
     asked = None if about == me.id else MODERATING
 
-    def taken_out(state: Profile, community: Community, own: Membership, their: Membership) -> list[ProfileUpdated]:
+    def taken_out(
+        state: Profile | None, community: Community, own: Membership | None, their: Membership | None
+    ) -> list[ProfileUpdated]:
         by = confirmed(me, community, own, asked)
         must_stand_above(by, holder(about, community, their))
         return empty(state, about, text)
@@ -168,7 +164,7 @@ async def empty_profile(member: MemberPath, me: Participant, commands: Commandin
 async def _refuse_unknown(member: UUID, me: CallerInCommunity, commands: RequestCommands) -> None:
     """Raises `NotFound` for who never was a member, and for who is not here, except to moderators and themselves."""
     state = (await commands.load(MEMBERSHIP, membership_id(me.community.id, member))).state
-    if state.times_joined == 0 or (state.status != "member" and not knows(member, me)):
+    if state is None or state.times_joined == 0 or (state.status != "member" and not knows(member, me)):
         raise _no_such_member()
 
 
@@ -176,8 +172,8 @@ def _no_such_member() -> NotFound:
     return NotFound("There is no such member.")
 
 
-async def _called(commands: RequestCommands, community: UUID, profile: Profile) -> str | None:
-    return (await read(commands.vault, community, profile.words) or {}).get("display_name")
+async def _called(commands: RequestCommands, community: UUID, profile: Profile | None) -> str | None:
+    return (await read(commands.vault, community, words_in(profile)) or {}).get("display_name")
 
 
 def _length(content: dict[str, Any]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import assert_never
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import UUID
@@ -69,7 +70,7 @@ def fold(event: CommunityListEvent, record: Recorded) -> Iterator[Change]:
         case MemberLeft() | MemberRemoved():
             yield add(community_list, key, members=-1)
         case _:
-            raise TypeError(event)
+            assert_never(event)
 
 
 def _description(event: CommunityFounded | CommunityDescribed) -> dict[str, str]:

@@ -7,6 +7,7 @@ they are joined when read.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import assert_never
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import UUID
@@ -102,7 +103,7 @@ def fold(event: RosterEvent, record: Recorded) -> Iterator[Change]:
         case ProfileUpdated(profile=words):
             yield put(profile_words, member, record.version, ref=words.ref)
         case _:
-            raise TypeError(event)
+            assert_never(event)
 
 
 ROSTER = ReadModel("roster", (roster, role_holder, profile_words), fold)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from services.member.communities.domain import OWNER, Community, CommunityEvent, add_owner, remove_owner
 from services.member.events import MemberRemoved, RoleGranted, RoleRevoked
-from services.member.membership.domain import Membership, MembershipEvent, known, without_roles
+from services.member.membership.domain import MEMBERSHIP, Membership, MembershipEvent, is_member, without_roles
 from shared.events.errors import Conflict, Forbidden
 from shared.events.event import Text
 
@@ -36,27 +36,26 @@ class Holder:
     roles: frozenset[str]
 
 
-def holder(member_id: UUID, community: Community, membership: Membership) -> Holder:
+def holder(member_id: UUID, community: Community, membership: Membership | None) -> Holder:
     """The roles a member has by both streams; one who is not here has none."""
     owned = {OWNER} if member_id in community.owners else set()
-    return Holder(member_id, (membership.roles | owned) if membership.status == "member" else frozenset())
+    return Holder(member_id, (membership.roles | owned) if membership and is_member(membership) else frozenset())
 
 
-def grant(state: Membership, role: str, member_id: UUID, by: Holder) -> list[MembershipEvent]:
+def grant(state: Membership | None, role: str, member_id: UUID, by: Holder) -> list[MembershipEvent]:
     """Give a member a role other than `owner`."""
     _granter(role, by)
-    _present(state)
-    return [] if role in state.roles else [RoleGranted(member_id, role)]
+    return [] if role in _present(state).roles else [RoleGranted(member_id, role)]
 
 
-def revoke(state: Membership, role: str, member_id: UUID, by: Holder) -> list[MembershipEvent]:
+def revoke(state: Membership | None, role: str, member_id: UUID, by: Holder) -> list[MembershipEvent]:
     """Take a role other than `owner` from a member, or lay one's own down."""
     if by.id != member_id:
         _granter(role, by)
-    return [RoleRevoked(member_id, role)] if role in state.roles else []
+    return [RoleRevoked(member_id, role)] if state and role in state.roles else []
 
 
-def grant_ownership(state: Community, member_id: UUID, member: Membership, by: Holder) -> list[CommunityEvent]:
+def grant_ownership(state: Community, member_id: UUID, member: Membership | None, by: Holder) -> list[CommunityEvent]:
     """Make a member an owner; `member` is their membership."""
     _granter(OWNER, by)
     _present(member)
@@ -70,7 +69,7 @@ def revoke_ownership(state: Community, member_id: UUID, by: Holder) -> list[Comm
     return remove_owner(state, member_id)
 
 
-def remove(state: Membership, member: Holder, reason: Text | None, by: Holder) -> list[MembershipEvent]:
+def remove(state: Membership | None, member: Holder, reason: Text | None, by: Holder) -> list[MembershipEvent]:
     """Send away a member who stands below the one who does it; the roles end with it.
 
     Moderators remove members, administrators moderators besides, owners all but owners. Nobody removes themselves.
@@ -79,7 +78,7 @@ def remove(state: Membership, member: Holder, reason: Text | None, by: Holder) -
         raise Forbidden("Nobody removes themselves. Leave instead.")
     if not _rank(by):
         raise Forbidden("Only moderators, administrators and owners remove members.")
-    known(state)
+    state = MEMBERSHIP.existing(state)
     must_stand_above(by, member)
     if state.status == "removed":
         return []
@@ -107,7 +106,8 @@ def _granter(role: str, by: Holder) -> None:
         raise Forbidden(f"Only {who} may grant or revoke the role {role!r}.")
 
 
-def _present(member: Membership) -> None:
-    known(member)
+def _present(member: Membership | None) -> Membership:
+    member = MEMBERSHIP.existing(member)
     if member.status != "member":
         raise Conflict("Only a member can hold a role; this one is not here.")
+    return member

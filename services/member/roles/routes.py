@@ -7,7 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from fastapi import APIRouter
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from services.member.communities.domain import COMMUNITY, OWNER
 from services.member.membership.domain import MEMBERSHIP, membership_id
@@ -42,7 +42,16 @@ class HolderAnswer(Answer):
     display_name: str | None
 
 
-class RoleAnswer(Answer):
+class RoleAnswer(
+    Answer,
+    example={
+        "role": "moderator",
+        "permissions": ["contribute", "moderate", "read"],
+        "granted_by": ["administrator", "owner"],
+        "holders": 1,
+        "held_by": [{"id": MEMBER_EXAMPLE["id"], "display_name": "Ada"}],
+    },
+):
     """A role of the community."""
 
     role: str
@@ -51,20 +60,6 @@ class RoleAnswer(Answer):
     holders: int = Field(description="How many hold it.")
     held_by: list[HolderAnswer] = Field(
         description=f"Up to {HOLDERS} of them, by when they got it; empty for `member`."
-    )
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "role": "moderator",
-                    "permissions": ["contribute", "moderate", "read"],
-                    "granted_by": ["administrator", "owner"],
-                    "holders": 1,
-                    "held_by": [{"id": MEMBER_EXAMPLE["id"], "display_name": "Ada"}],
-                }
-            ]
-        }
     )
 
 

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from services.projection.activity.arithmetic import Period, Step, activity, periods
 from services.projection.days import date_of, number_of
@@ -71,12 +71,10 @@ class ActivityItem(Answer):
     returning_members: int = Field(description="Distinct members who acted in it and had acted before it.")
 
 
-class ActivityAnswer(Answer):
+class ActivityAnswer(Answer, example=EXAMPLE):
     items: list[ActivityItem]
     time_zone: str
     freshness: Freshness
-
-    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
 
 @router.get(

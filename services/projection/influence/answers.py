@@ -81,26 +81,20 @@ class OfDay(Answer):
     freshness: Freshness
 
 
-class Ranking(OfDay):
+class Ranking(OfDay, example={"items": [{"rank": 1, **_MEMBER}], "members": 130, "next": None, **_CONTEXT}):
     """Members of that day with a response given or received, or an action, in the 365 days up to it; no robots."""
 
     items: list[RankedMember]
     members: int = Field(description="How many members the whole ranking has.")
     next: str | None = Field(None, description="Cursor of the next page; null on the last one.")
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"items": [{"rank": 1, **_MEMBER}], "members": 130, "next": None, **_CONTEXT}]}
-    )
 
-
-class OneMember(OfDay, MemberInfluence):
+class OneMember(
+    OfDay,
+    MemberInfluence,
+    example={**_MEMBER, "importers": [{"imported_by": _BOB, **_MEMBER["of_imports"]}], **_CONTEXT},
+):
     importers: list[OfImporter] = Field(description="Of imports, by who brought it in; in the order of their ids.")
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{**_MEMBER, "importers": [{"imported_by": _BOB, **_MEMBER["of_imports"]}], **_CONTEXT}]
-        }
-    )
 
 
 class ExplanationItem(Answer):
@@ -119,7 +113,31 @@ class ExplanationItem(Answer):
     model_config = ConfigDict(populate_by_name=True)
 
 
-class Explanation(OfDay):
+class Explanation(
+    OfDay,
+    example={
+        "member_id": _ALICE,
+        "score": 117.976,
+        "score_thousandths": 117_976,
+        "items": [
+            {
+                "part": "resonance",
+                "day": "2018-01-30",
+                "from": _BOB,
+                "kind": "reply",
+                "count": 1,
+                "points": 3,
+                "age_days": 1,
+                "imported_by": None,
+                "thousandths": 2_976,
+            }
+        ],
+        "sum_thousandths": 117_976,
+        "imported_thousandths": 0,
+        "next": None,
+        **_CONTEXT,
+    },
+):
     """The contributions that make up a score: over all pages, their thousandths add up to the score exactly."""
 
     member_id: UUID
@@ -129,35 +147,6 @@ class Explanation(OfDay):
     sum_thousandths: int = Field(description="Sum over all items of all pages; the score.")
     imported_thousandths: int = Field(description="Sum over those of them that have an `imported_by`.")
     next: str | None = Field(None, description="Cursor of the next page; null on the last one.")
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "member_id": _ALICE,
-                    "score": 117.976,
-                    "score_thousandths": 117_976,
-                    "items": [
-                        {
-                            "part": "resonance",
-                            "day": "2018-01-30",
-                            "from": _BOB,
-                            "kind": "reply",
-                            "count": 1,
-                            "points": 3,
-                            "age_days": 1,
-                            "imported_by": None,
-                            "thousandths": 2_976,
-                        }
-                    ],
-                    "sum_thousandths": 117_976,
-                    "imported_thousandths": 0,
-                    "next": None,
-                    **_CONTEXT,
-                }
-            ]
-        }
-    )
 
 
 def shown(influence: Influence, member: int) -> dict[str, Any]:

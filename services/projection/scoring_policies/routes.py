@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from fastapi import APIRouter
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from services.projection.policies import STANDARD, STANDARD_1, ScoringPolicy
 from shared.web.access.permissions import Reader
@@ -35,31 +35,26 @@ class ScoringPolicyAnswer(Answer):
     weights: Weights
 
 
-class ScoringPolicies(Answer):
+class ScoringPolicies(
+    Answer,
+    example={
+        "items": [
+            {
+                "name": STANDARD_1.name,
+                "effective_from": None,
+                "points": dict(STANDARD_1.points),
+                "sender_cap": 40,
+                "receiver_cap": 200,
+                "half_life_days": 90,
+                "reach_points": 5,
+                "weights": {"reach": 1, "resonance": 1, "authority": 1},
+            }
+        ]
+    },
+):
     """In the order of their effective dates."""
 
     items: list[ScoringPolicyAnswer]
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "items": [
-                        {
-                            "name": STANDARD_1.name,
-                            "effective_from": None,
-                            "points": dict(STANDARD_1.points),
-                            "sender_cap": 40,
-                            "receiver_cap": 200,
-                            "half_life_days": 90,
-                            "reach_points": 5,
-                            "weights": {"reach": 1, "resonance": 1, "authority": 1},
-                        }
-                    ]
-                }
-            ]
-        }
-    )
 
 
 @router.get("", operation_id="list_scoring_policies", summary="Versions of the scoring policy")

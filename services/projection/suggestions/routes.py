@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from services.projection.days import SLOT_SECONDS, first_slot, number_of
 from services.projection.question import Asked, Day
@@ -24,7 +24,17 @@ from shared.web.fields import Answer
 router = APIRouter(prefix="/metrics", tags=["metrics"])
 
 
-class SuggestionMetrics(Answer):
+class SuggestionMetrics(
+    Answer,
+    example={
+        "states": {"open": 4, "planned": 1, "completed": 2, "declined": 1},
+        "answered": 5,
+        "unanswered": 3,
+        "median_seconds_to_answer": 86400.0,
+        "time_zone": "Europe/Paris",
+        "freshness": FRESHNESS_EXAMPLE,
+    },
+):
     """Of the suggestions submitted in a range of days."""
 
     states: dict[str, int] = Field(description="How many are in each state now.")
@@ -35,21 +45,6 @@ class SuggestionMetrics(Answer):
     )
     time_zone: str
     freshness: Freshness
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "states": {"open": 4, "planned": 1, "completed": 2, "declined": 1},
-                    "answered": 5,
-                    "unanswered": 3,
-                    "median_seconds_to_answer": 86400.0,
-                    "time_zone": "Europe/Paris",
-                    "freshness": FRESHNESS_EXAMPLE,
-                }
-            ]
-        }
-    )
 
 
 @router.get("/suggestions", operation_id="get_suggestion_metrics", summary="States of suggestions, time to answer")

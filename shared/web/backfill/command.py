@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar, cast
 from uuid import UUID
 
 from pydantic import AwareDatetime, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from shared.commands.commands import Basis, CommandMetadata, Commands, Outcome, StreamDecision
+from shared.commands.commands import CommandMetadata, Commands, Outcome
+from shared.commands.decisions import Basis, change
 from shared.events.decider import Decider
 from shared.events.errors import Problem
 from shared.events.event import Event
@@ -102,7 +103,7 @@ class LineContext:
         """Whether `part` of it was changed here, by one of those events: no line changes it then, and the answer says
         so. What members did themselves is nobody's to undo in their names.
         """
-        if found.history.last_here(*kinds) is None:
+        if found.here.isdisjoint(kinds):
             return False
         self.left_out.add(part, "It was changed here since, and stays as it is.")
         return True
@@ -119,22 +120,29 @@ class LineContext:
         *,
         on: Sequence[Basis] = (),
         secrets: Sequence[VaultRow] = (),
-    ) -> Outcome[S]:
+    ) -> Outcome[S | None]:
         """As `Commands.execute`, acting as the line's subject at the line's time."""
         permitted = _unless(self.forbidden or self.read_only, decide)
         return await self.commands.execute(decider, stream, permitted, act=self.act, on=on, secrets=secrets)
 
-    async def begin(
+    async def create(
+        self, decider: Decider[S, E], stream: UUID, event: E, *, secrets: Sequence[VaultRow] = ()
+    ) -> Outcome[S]:
+        """Begin a stream that was looked for and is not there. Where somebody else has just begun it, that was a
+        repetition of this line.
+        """
+        begin = _unless(self.forbidden or self.read_only, lambda state: [event] if state is None else [])
+        begun = await self.commands.execute(decider, stream, begin, act=self.act, secrets=secrets, new=True)
+        return cast("Outcome[S]", begun)
+
+    async def change(
         self, decider: Decider[S, E], stream: UUID, decide: Callable[[S], list[E]], *, secrets: Sequence[VaultRow] = ()
     ) -> Outcome[S]:
-        """As `execute`, for a stream that was looked for and is not there."""
-
-        def begun(state: S) -> list[E]:
-            # Where somebody else has just begun it, that was a repetition of this line.
-            return decide(state) if state == decider.initial else []
-
-        permitted = _unless(self.forbidden or self.read_only, begun)
-        return await self.commands.execute(decider, stream, permitted, act=self.act, secrets=secrets, new=True)
+        """As `execute`, on what is there. Raises `NotFound` where there is nothing."""
+        permitted = change(decider, _unless(self.forbidden or self.read_only, decide))
+        return cast(
+            "Outcome[S]", await self.commands.execute(decider, stream, permitted, act=self.act, secrets=secrets)
+        )
 
     async def edit(
         self,
@@ -145,27 +153,31 @@ class LineContext:
         *,
         secrets: Sequence[VaultRow] = (),
     ) -> Outcome[S]:
-        """As `execute`, at the time of an edit (None: now). Who wrote it may have left since."""
+        """As `execute`, on what is there, at the time of an edit (None: now). Who wrote it may have left since."""
         act = replace(self.act, occurred_at=at or datetime.now(UTC))
-        return await self.commands.execute(decider, stream, _unless(self.read_only, decide), act=act, secrets=secrets)
+        permitted = change(decider, _unless(self.read_only, decide))
+        return cast("Outcome[S]", await self.commands.execute(decider, stream, permitted, act=act, secrets=secrets))
 
-    async def execute_together(
-        self, steps: Sequence[StreamDecision[Any, Any]], *, secrets: Sequence[VaultRow] = ()
-    ) -> list[Outcome[Any]]:
-        refusal = self.forbidden or self.read_only
-        permitted = [replace(step, decide=_unless(refusal, step.decide)) for step in steps]
-        return await self.commands.execute_together(permitted, act=self.act, secrets=secrets)
-
-    async def load(self, decider: Decider[S, E], stream: UUID) -> Outcome[S]:
+    async def load(self, decider: Decider[S, E], stream: UUID) -> Outcome[S | None]:
         """The stream as it is now."""
         return await self.commands.load(decider, stream, community=self.community.id)
 
-    def had(self, found: Outcome[Any], *ends: type[Event]) -> bool:
-        """Whether one of those events, each of which is an end of something, had happened at the line's time. What
-        became of it since is no reason to refuse the line.
+    async def find(self, decider: Decider[S, E], stream: UUID) -> Outcome[S] | None:
+        """The same; None where it has not begun."""
+        found = await self.load(decider, stream)
+        return None if found.state is None else cast("Outcome[S]", found)
+
+    async def get(self, decider: Decider[S, E], stream: UUID) -> Outcome[S]:
+        """The same of what is there. Raises `NotFound`, which an earlier line that is still under way may heal."""
+        found = await self.load(decider, stream)
+        decider.existing(found.state)
+        return cast("Outcome[S]", found)
+
+    def by_then(self, ended: datetime | None) -> datetime | None:
+        """When something ended, where it had by the line's time; None where it had not. What became of it since is no
+        reason to refuse the line.
         """
-        at = found.history.last_at(*ends)
-        return at is not None and at <= self.act.occurred_at
+        return ended if ended is not None and ended <= self.act.occurred_at else None
 
 
 def _unless(refusal: Problem | None, decide: Callable[..., list[E]]) -> Callable[..., list[E]]:
@@ -173,8 +185,8 @@ def _unless(refusal: Problem | None, decide: Callable[..., list[E]]) -> Callable
     if refusal is None:
         return decide
 
-    def permitted(state: Any, *bases: Any) -> list[E]:
-        if events := decide(state, *bases):
+    def permitted(*states: Any) -> list[E]:
+        if events := decide(*states):
             raise refusal
         return events
 

@@ -9,47 +9,45 @@ that stood before are the older (`earlier`).
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Protocol
 from uuid import UUID
 
-from shared.commands.commands import Outcome
-from shared.events.event import Event, Text
+from shared.events.event import Text
 from shared.events.identity import derived_id
 
 
-def newer(
-    edited_at: datetime | None,
-    stream: UUID,
-    found: Outcome[Any],
-    by: type[Event],
-    text: Text | None,
-    first: datetime | None,
-) -> bool:
-    """Whether an edition of that time is newer than `text`, which stands in `found`.
+class Edited(Protocol):
+    """What is brought in and edited: `edited_at` is when, also elsewhere before it came, `edits` how often since."""
 
-    `by` is the event of an edit, `first` the time at which the words that it began with had been edited.
-    """
-    last = found.history.last_occasion(by)
-    stands_since = last.at if last else first
-    if edited_at is not None and edited_at != stands_since:
-        return stands_since is None or edited_at > stands_since
-    if last is None:
-        return edited_at == first
-    return text is not None and text.ref == _nth(stream, last.number, edited_at)
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def text(self) -> Text | None: ...
+    @property
+    def edited_at(self) -> datetime | None: ...
+    @property
+    def edits(self) -> int: ...
 
 
-def reference(edited_at: datetime | None, stream: UUID, found: Outcome[Any], by: type[Event]) -> UUID:
-    """The reference for the words of an edition, which tells it from an edit made here."""
-    last = found.history.last_occasion(by)
-    return _nth(stream, last.number + 1 if last else 1, edited_at)
+def newer(edited_at: datetime | None, stands: Edited) -> bool:
+    """Whether an edition of that time is newer than what stands."""
+    if edited_at is not None and edited_at != stands.edited_at:
+        return stands.edited_at is None or edited_at > stands.edited_at
+    if not stands.edits:
+        return edited_at == stands.edited_at
+    return stands.text is not None and stands.text.ref == _nth(stands.id, stands.edits, edited_at)
 
 
-def earlier(edited_at: datetime | None, stream: UUID, found: Outcome[Any], by: type[Event]) -> list[UUID]:
+def reference(edited_at: datetime | None, stands: Edited) -> UUID:
+    """The reference for the words of the next edition, which tells it from an edit made here."""
+    return _nth(stands.id, stands.edits + 1, edited_at)
+
+
+def earlier(edited_at: datetime | None, stands: Edited) -> list[UUID]:
     """The references of words of that time, or of none, that stood before those that stand: an older edition's."""
-    last = found.history.last_occasion(by)
-    if last is None or edited_at not in (None, last.at):
+    if not stands.edits or edited_at not in (None, stands.edited_at):
         return []
-    return [derived_id("text", stream), *(_nth(stream, number, edited_at) for number in range(1, last.number))]
+    return [derived_id("text", stands.id), *(_nth(stands.id, number, edited_at) for number in range(1, stands.edits))]
 
 
 def _nth(stream: UUID, number: int, edited_at: datetime | None) -> UUID:

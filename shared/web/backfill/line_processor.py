@@ -201,7 +201,7 @@ def _ids(ready: _Ready, outcome: Outcome[Any], *, written: bool) -> dict[str, UU
     was brought in as theirs, and no id from which it follows either.
     """
     member = ready.context.member
-    if written or member is None or outcome.history.brought_in_as(member):
+    if written or member is None or outcome.brought_in_as(member):
         return {"id": ready.stream, "member": member}
     anybodys = ready.command.key(replace(ready.context, member=_ANYBODY), ready.line)
     return {"id": ready.stream if anybodys == ready.stream else None, "member": None}

@@ -28,6 +28,7 @@ from shared.db import create_engine
 from shared.events.catalogue import Catalogue
 from shared.events.decider import Decider
 from shared.events.event import Event, Recorded
+from shared.events.fact import Fact
 from shared.events.identity import derived_id
 from shared.kafka.topics import ensure_topics, topic_of
 from shared.log.postgres import PostgresLog
@@ -49,11 +50,11 @@ class Happened(Event, frozen=True, tag=f"guildhall.{OWNER}.happened.v1"):
     number: int
 
 
-def evolve(state: int, event: Happened) -> int:
-    return state + event.number
+def evolve(state: int | None, fact: Fact[Happened]) -> int:
+    return (state or 0) + fact.event.number
 
 
-THING: Decider[int, Happened] = Decider("thing", 0, evolve)
+THING: Decider[int, Happened] = Decider("thing", evolve)
 
 
 def _tally(metadata: sa.MetaData) -> ReadModel:

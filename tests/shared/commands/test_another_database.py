@@ -12,7 +12,7 @@ from shared.commands.commands import Commands
 from shared.events.event import Recorded
 from shared.log.port import Append, Position
 from tests.doubles.log import MemoryLog
-from tests.shared.toy import ACCOUNT, ACT, CATALOGUE, close, deposit, open_account, stream
+from tests.shared.toy import ACCOUNT, ACT, CATALOGUE, account, close, deposit, open_account, stream
 
 ONE = stream(1)
 
@@ -62,14 +62,14 @@ async def test_a_look_shows_what_is_in_the_database_that_it_reached(log: Restore
 
     found = await log.commands.load(ACCOUNT, ONE)
 
-    assert (found.version, found.state.balance, found.state.closed) == (1, 0, False)
-    assert (await log.commands.execute(ACCOUNT, ONE, partial(deposit, 7), act=ACT)).state.balance == 7
+    assert (found.version, account(found).balance, account(found).closed) == (1, 0, False)
+    assert account(await log.commands.execute(ACCOUNT, ONE, partial(deposit, 7), act=ACT)).balance == 7
 
 
 async def test_nobody_is_refused_what_only_the_former_database_ruled_out(log: RestoredLog) -> None:
     log.go_back_at_next_use(1)
 
-    assert (await log.commands.execute(ACCOUNT, ONE, partial(deposit, 7), act=ACT)).state.balance == 7
+    assert account(await log.commands.execute(ACCOUNT, ONE, partial(deposit, 7), act=ACT)).balance == 7
 
 
 async def test_a_state_that_was_written_on_meanwhile_is_read_anew(log: RestoredLog) -> None:

@@ -12,10 +12,12 @@ from uuid import UUID
 
 import pytest
 
-from shared.commands.commands import CommandMetadata, Commands, StreamDecision
+from shared.commands.commands import CommandMetadata, Commands
+from shared.commands.decisions import StreamDecision
 from shared.events.catalogue import Catalogue
 from shared.events.errors import Conflict, NotFound, PreconditionFailed, TooLarge, Unavailable
 from shared.events.event import Recorded
+from shared.events.fact import Fact
 from shared.log.port import Position, VaultRow, partition_of
 from shared.vault import vault_row
 from tests.doubles.log import MemoryLog
@@ -34,6 +36,7 @@ from tests.shared.toy import (
     AccountOpened,
     Deposited,
     NoteWritten,
+    account,
     close,
     deposit,
     open_account,
@@ -56,7 +59,7 @@ def commands(log: MemoryLog) -> Commands:
 async def test_a_command_writes_what_was_decided_and_answers_the_new_state(commands: Commands) -> None:
     outcome = await commands.execute(ACCOUNT, ONE, open_account, act=ACT)
 
-    assert (outcome.state.open, outcome.version, outcome.events) == (True, 1, (AccountOpened(ALICE),))
+    assert (account(outcome).open, outcome.version, outcome.events) == (True, 1, (AccountOpened(ALICE),))
     assert outcome.position == Position(partition_of(ONE, 12), 1)
 
 
@@ -86,8 +89,8 @@ async def test_a_repetition_is_not_believed_on_a_state_from_the_cache(log: Memor
         await commands.execute(ACCOUNT, ONE, partial(deposit, 5), act=ACT)
     await other.execute(ACCOUNT, ONE, open_account, act=ACT)
 
-    assert (await commands.execute(ACCOUNT, ONE, partial(deposit, 5), act=ACT)).state.balance == 5
-    assert (await other.execute(ACCOUNT, ONE, open_account, act=ACT)).state.balance == 5
+    assert account(await commands.execute(ACCOUNT, ONE, partial(deposit, 5), act=ACT)).balance == 5
+    assert account(await other.execute(ACCOUNT, ONE, open_account, act=ACT)).balance == 5
 
 
 async def test_what_seems_done_already_is_looked_at_afresh(log: MemoryLog, commands: Commands) -> None:
@@ -95,7 +98,9 @@ async def test_what_seems_done_already_is_looked_at_afresh(log: MemoryLog, comma
     await commands.execute(ACCOUNT, ONE, open_account, act=ACT)
     await other.execute(ACCOUNT, ONE, close, act=ACT)
 
-    outcome = await commands.execute(ACCOUNT, ONE, lambda state: [Deposited(1)] if state.closed else [], act=ACT)
+    outcome = await commands.execute(
+        ACCOUNT, ONE, lambda state: [Deposited(1)] if state and state.closed else [], act=ACT
+    )
 
     assert (outcome.events, outcome.version) == ((Deposited(1),), 3)
 
@@ -106,7 +111,7 @@ async def test_concurrent_commands_of_two_processes_all_take_effect_once(log: Me
 
     await asyncio.gather(*(p.execute(ACCOUNT, ONE, partial(deposit, 1), act=ACT) for p in processes for _ in range(20)))
 
-    assert (await processes[0].load(ACCOUNT, ONE)).state.balance == 40
+    assert account(await processes[0].load(ACCOUNT, ONE)).balance == 40
 
 
 async def test_a_stream_of_another_kind_is_not_found(commands: Commands) -> None:
@@ -178,8 +183,9 @@ async def test_an_outcome_tells_when_things_happened_as_the_log_has_it(log: Memo
     later = replace(ACT, occurred_at=NOON + timedelta(hours=1))
     outcome = await commands.execute(ACCOUNT, ONE, partial(deposit, 3), act=later)
 
-    assert (outcome.history.began_at, outcome.history.last_at(Deposited)) == (NOON, later.occurred_at)
-    assert (await Commands(log, CATALOGUE).load(ACCOUNT, ONE)).history == outcome.history
+    read = await Commands(log, CATALOGUE).load(ACCOUNT, ONE)
+    assert read.began == outcome.began == Fact(AccountOpened(ALICE), NOON, 1, ALICE, None, (await log.load(ONE))[0].id)
+    assert read.here == outcome.here == {AccountOpened, Deposited}
 
 
 async def test_steps_on_several_streams_are_written_together(commands: Commands) -> None:
@@ -189,7 +195,7 @@ async def test_steps_on_several_streams_are_written_together(commands: Commands)
     first, second = await commands.execute_together(
         [
             StreamDecision(ACCOUNT, ONE, partial(deposit, 3)),
-            StreamDecision(NOTES, stream(2), lambda state: [] if state.refs else [NoteWritten(stream(9))]),
+            StreamDecision(NOTES, stream(2), lambda state: [] if state else [NoteWritten(stream(9))]),
         ],
         act=ACT,
         secrets=[words],
@@ -219,7 +225,7 @@ async def test_the_cache_forgets_the_streams_that_were_used_longest_ago(log: Mem
     for number in range(10):
         await commands.execute(ACCOUNT, stream(number), open_account, act=ACT)
 
-    assert (await commands.execute(ACCOUNT, stream(0), partial(deposit, 2), act=ACT)).state.balance == 2
+    assert account(await commands.execute(ACCOUNT, stream(0), partial(deposit, 2), act=ACT)).balance == 2
 
 
 async def test_an_event_that_no_broker_would_take_is_refused_before_it_is_written(commands: Commands) -> None:
@@ -233,8 +239,8 @@ async def test_an_event_that_no_broker_would_take_is_refused_before_it_is_writte
 async def test_a_step_that_writes_nothing_is_not_decided_on_a_state_that_another_process_has_changed(
     log: MemoryLog, commands: Commands
 ) -> None:
-    def only_while_open(state: Account) -> list[AccountEvent]:
-        if state.closed:
+    def only_while_open(state: Account | None) -> list[AccountEvent]:
+        if state and state.closed:
             raise Conflict("The account is closed.")
         return []
 
@@ -250,9 +256,9 @@ async def test_a_step_that_writes_nothing_is_not_decided_on_a_state_that_another
         await commands.execute_together(steps, act=ACT)
 
 
-def deposit_while_open(amount: int, mine: Account, other: Account) -> list[AccountEvent]:
+def deposit_while_open(amount: int, mine: Account | None, other: Account | None) -> list[AccountEvent]:
     """A rule over two streams: the other account must be open."""
-    if not other.open or other.closed:
+    if other is None or other.closed:
         raise Conflict("The other account is closed.")
     return deposit(amount, mine)
 
@@ -268,7 +274,7 @@ async def test_a_decision_is_given_the_streams_that_it_rests_on(commands: Comman
     await commands.execute(ACCOUNT, TWO, open_account, act=ACT)
     outcome = await commands.execute(ACCOUNT, ONE, partial(deposit_while_open, 5), act=ACT, on=[(ACCOUNT, TWO)])
 
-    assert (outcome.state.balance, outcome.version) == (5, 2)
+    assert (account(outcome).balance, outcome.version) == (5, 2)
 
 
 async def test_a_decision_is_made_again_when_what_it_rests_on_was_changed_by_another_process(

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.events.catalogue import Catalogue, UnknownType, UnknownVersion
+from shared.events.decider import facts_of
 from shared.events.envelope import from_wire, to_wire
 from shared.events.event import Event, Recorded, Undecodable, encode_data, events_of, wire_name
 from tests.shared import toy
@@ -114,7 +115,7 @@ def test_a_catalogue_of_a_module_holds_the_events_that_it_defines() -> None:
 
 
 def test_what_a_function_handles_is_read_off_its_types() -> None:
-    assert events_of(toy.evolve) == (AccountOpened, Deposited, AccountClosed)
+    assert facts_of(toy.evolve) == (AccountOpened, Deposited, AccountClosed)
     assert events_of(toy.evolve_notes) == (toy.NoteWritten,)
 
     def takes_words(state: int, event: str) -> int:

@@ -50,8 +50,8 @@ def gift_of(account: UUID) -> UUID:
     return derived_id("gift", account)
 
 
-def make_gift(state: Account) -> list[toy.AccountEvent]:
-    return [] if state.open else [AccountOpened(ALICE), Deposited(5)]
+def make_gift(state: Account | None) -> list[toy.AccountEvent]:
+    return [] if state else [AccountOpened(ALICE), Deposited(5)]
 
 
 def give(event: AccountOpened, record: Recorded) -> Iterator[OutgoingCommand[Account, toy.AccountEvent]]:
@@ -143,7 +143,7 @@ async def test_a_refused_order_parks_its_event_and_is_carried_out_when_replayed(
 ) -> None:
     closed = True
 
-    def unless_closed(state: Account) -> list[toy.AccountEvent]:
+    def unless_closed(state: Account | None) -> list[toy.AccountEvent]:
         if closed:
             raise Conflict("The shop is closed.")
         return make_gift(state)
@@ -184,7 +184,7 @@ async def test_an_order_that_can_never_pass_is_parked_with_why_and_holds_up_no_o
 ) -> None:
     asked: list[int] = []
 
-    def never(_: Account) -> list[toy.AccountEvent]:
+    def never(_: Account | None) -> list[toy.AccountEvent]:
         asked.append(len(asked))
         raise error
 

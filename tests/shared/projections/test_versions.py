@@ -24,6 +24,7 @@ from shared.events.catalogue import Catalogue
 from shared.events.decider import Decider
 from shared.events.errors import Unavailable
 from shared.events.event import Event, Recorded, encode_data, wire_name
+from shared.events.fact import Fact
 from shared.events.identity import derived_id
 from shared.kafka.topics import ensure_topics
 from shared.log.port import Append, NewEvent, Write
@@ -108,19 +109,19 @@ class Thanks:
     given: bool = False
 
 
-def evolve_thanks(state: Thanks, event: Thanked) -> Thanks:
+def evolve_thanks(state: Thanks | None, fact: Fact[Thanked]) -> Thanks:
     return Thanks(True)
 
 
-THANKS: Decider[Thanks, Thanked] = Decider("thanks", Thanks(), evolve_thanks)
+THANKS: Decider[Thanks, Thanked] = Decider("thanks", evolve_thanks)
 
 
 def thanks_for(thread: UUID) -> UUID:
     return derived_id("thanks", thread)
 
 
-def _thank(state: Thanks) -> list[Thanked]:
-    return [] if state.given else [Thanked()]
+def _thank(state: Thanks | None) -> list[Thanked]:
+    return [] if state else [Thanked()]
 
 
 def thank(event: ThreadOpened, record: Recorded) -> Iterator[OutgoingCommand[Thanks, Thanked]]:
@@ -308,24 +309,24 @@ class Thread:
     words: int = 0
 
 
-def evolve(state: Thread, event: ThreadOpened) -> Thread:
-    return Thread(event.words)
+def evolve(state: Thread | None, fact: Fact[ThreadOpened]) -> Thread:
+    return Thread(fact.event.words)
 
 
-def evolve_before(state: Thread, event: ThreadOpenedV1) -> Thread:
-    return Thread(event.characters // 5)
+def evolve_before(state: Thread | None, fact: Fact[ThreadOpenedV1]) -> Thread:
+    return Thread(fact.event.characters // 5)
 
 
 @pytest.mark.parametrize("hall", ["log"], indirect=True)
 async def test_the_writer_itself_decides_on_both_and_on_none_that_it_does_not_know(hall: Hall) -> None:
     threads = await hall.write(first(3), second(4))
-    decider: Decider[Thread, ThreadOpened] = Decider("thread", Thread(), evolve)
+    decider: Decider[Thread, ThreadOpened] = Decider("thread", evolve)
     commands = Commands(hall.log, Catalogue([ThreadOpenedV1, ThreadOpened]))
     assert [(await commands.load(decider, thread)).state for thread in threads] == [Thread(13), Thread(4)]
 
-    before: Decider[Thread, ThreadOpenedV1] = Decider("thread", Thread(), evolve_before)
+    before: Decider[Thread, ThreadOpenedV1] = Decider("thread", evolve_before)
     rolled_back = Commands(hall.log, Catalogue([ThreadOpenedV1]))
-    decide: Callable[[Thread], list[ThreadOpenedV1]] = lambda _: [first(9)]  # noqa: E731
+    decide: Callable[[Thread | None], list[ThreadOpenedV1]] = lambda _: [first(9)]  # noqa: E731
     with pytest.raises(Unavailable, match=r"thread-opened\.v2"):
         await rolled_back.execute(before, threads[1], decide, act=CommandMetadata(COMMUNITY, ALICE, NOON))
     assert len(await hall.log.load(threads[1])) == 1

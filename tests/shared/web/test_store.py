@@ -11,7 +11,7 @@ from shared.commands.commands import Commands
 from shared.events.identity import Caller
 from shared.vault import OwnWords, vault_row
 from shared.web.context import RequestContext
-from shared.web.dependencies import RequestCommands
+from shared.web.request_commands import RequestCommands
 from tests.doubles.log import MemoryLog
 from tests.doubles.vault import MemoryVault
 from tests.shared.toy import (
@@ -26,6 +26,7 @@ from tests.shared.toy import (
     open_account,
     stream,
 )
+from tests.shared.toy import account as account_of
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ async def test_what_a_request_began_it_may_go_on_with(log: MemoryLog) -> None:
     paid = await one.execute(ACCOUNT, account, partial(deposit, 3))
 
     assert (opened.begun, again.events, again.version) == (True, (), 1)
-    assert (paid.begun, paid.version, paid.state.balance) == (False, 2, 3)
+    assert (paid.begun, paid.version, account_of(paid).balance) == (False, 2, 3)
 
 
 async def test_the_same_key_makes_the_same_id_and_none_makes_a_new_one(log: MemoryLog) -> None:
