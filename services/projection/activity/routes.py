@@ -33,16 +33,7 @@ EXAMPLE: dict[str, Any] = {
     "items": [
         {
             "day": "2018-01-01",
-            "actions": {
-                "thread": 1,
-                "reply": 2,
-                "comment": 3,
-                "acceptance": 0,
-                "reaction": 5,
-                "share": 0,
-                "suggestion": 0,
-                "vote": 0,
-            },
+            "actions": {**dict.fromkeys(ACTION_KINDS, 0), "thread": 1, "reply": 2, "comment": 3, "reaction": 5},
             "active": {"day": 3, "week": 8, "month": 20},
             "stickiness": 0.15,
             "new_members": 1,
