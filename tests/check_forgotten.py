@@ -8,7 +8,8 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
@@ -24,10 +25,13 @@ from shared.events.event import wire_name
 from shared.projections.read_model import ReadModel
 from shared.service.service import Service, create_app
 from shared.settings import Settings
+from tests.city.kinds import KINDS, Kind, UnknownName
 from tests.city.operations import Operation, operations
+from tests.fuzz.drawing import places, way
 from tests.projection import histories
-from tests.security.policy import POLICY
-from tests.security.stories import STORIES
+from tests.security.matrix import word_for
+from tests.security.policy import POLICY, Rule
+from tests.security.stories import STORIES, Story
 
 ROOT = Path(__file__).parents[1]
 METRICS = ROOT / "docs" / "metrics.md"
@@ -67,6 +71,60 @@ def without_story(known: Iterable[Operation], stories: Collection[str]) -> Itera
         )
     for name in sorted(set(stories) - found.keys()):
         yield f"{name} has a story in tests/security/stories.py and takes no Idempotency-Key. Take it out of STORIES."
+
+
+def unknown_kinds(
+    known: Iterable[Operation],
+    kinds: Mapping[str, Kind] = KINDS,
+    policy: Mapping[str, Rule] = POLICY,
+    stories: Mapping[str, Story] = STORIES,
+) -> Iterator[str]:
+    """Things that are made, named by the policy or told of in a story, and of no kind; and what no kind is made by."""
+    ops = {op.id: op for op in known}
+    made_by = {operation for kind in kinds.values() for operation in kind.made_by}
+    for op in ops.values():
+        if op.method == "POST" and op.id not in made_by and "id" in _made(op):
+            yield (
+                f"{_told(op)} makes something of no kind. Add {op.id} to `made_by` of its kind in tests/city/kinds.py, "
+                "and the kind, where it is new: how a village makes one, what its id is called, what uses it up."
+            )
+    for operation in sorted((made_by | {used for kind in kinds.values() for used in kind.used_up_by}) - ops.keys()):
+        yield f"{operation} in tests/city/kinds.py is no operation of any service. Take it out there."
+    for operation, rule in policy.items():
+        if rule.thing is not None and rule.thing not in kinds:
+            yield f"{operation} is done to a {rule.thing} by POLICY, which is no kind. Add it to tests/city/kinds.py."
+    for operation, story in stories.items():
+        if story.fresh is not None and (story.fresh not in kinds or kinds[story.fresh].making is None):
+            yield (
+                f"The story of {operation} begins with a fresh {story.fresh}, which no village makes. Give that kind "
+                "its `making` in tests/city/kinds.py."
+            )
+
+
+def _made(op: Operation) -> Mapping[str, object]:
+    """The fields of what an operation makes."""
+    content = op.spec["responses"].get("201", {}).get("content", {}).get("application/json")
+    found: Mapping[str, object] = op.resolve(content["schema"]).get("properties", {}) if content else {}
+    return found
+
+
+def unknown_names(known: Iterable[Operation]) -> Iterator[str]:
+    """Parameters and fields for which the matrix or the fuzzer would not know what to send; they are asked."""
+    for op in known:
+        if op.id in POLICY:
+            needed = [
+                p["name"] for p in op.parameters if p["in"] == "path" or (p["in"] == "query" and p.get("required"))
+            ]
+            yield from _refusals(op, [partial(word_for, op.id, name) for name in needed if name != "community"])
+        yield from _refusals(op, [partial(way, schema, name, prose=prose) for name, schema, prose in places(op)])
+
+
+def _refusals(op: Operation, asked: Iterable[Callable[[], object]]) -> Iterator[str]:
+    for ask in asked:
+        try:
+            ask()
+        except UnknownName as error:
+            yield f"{_told(op)}: {error}"
 
 
 def _told(op: Operation) -> str:
@@ -154,6 +212,8 @@ def forgotten() -> Iterator[str]:
     known = documented(services)
     yield from without_policy(known, POLICY)
     yield from without_story(known, STORIES)
+    yield from unknown_kinds(known)
+    yield from unknown_names(known)
     yield from events_nobody_reads(services)
     yield from chain.from_iterable(not_listed(service, modules_of(service)) for service in services)
     yield from kinds_not_told(ACTION_KINDS, METRICS.read_text(encoding="utf-8"), histories.ACTION_KINDS)

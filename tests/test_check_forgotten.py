@@ -25,13 +25,16 @@ from tests.check_forgotten import (
     kinds_not_told,
     modules_of,
     not_listed,
+    unknown_kinds,
+    unknown_names,
     without_policy,
     without_story,
 )
-from tests.city.operations import Operation
+from tests.city.kinds import KINDS, Kind
+from tests.city.operations import Json, Operation
 from tests.projection.histories import ACTION_KINDS as DRAWN
-from tests.security.policy import POLICY
-from tests.security.stories import STORIES
+from tests.security.policy import POLICY, Needs, Rule
+from tests.security.stories import STORIES, Story
 
 DOCUMENT = METRICS.read_text(encoding="utf-8")
 
@@ -108,6 +111,79 @@ def test_a_change_without_a_story_and_a_story_without_a_change_are_refused(
     assert list(without_story(known, {*STORIES, "open_poll"})) == [
         "open_poll has a story in tests/security/stories.py and takes no Idempotency-Key. Take it out of STORIES."
     ]
+
+
+def test_what_is_made_and_of_no_kind_is_refused(known: list[Operation], poll: Operation) -> None:
+    assert list(unknown_kinds([*known, poll])) == [
+        "open_poll (POST /polls of feedback) makes something of no kind. Add open_poll to `made_by` of its kind in "
+        "tests/city/kinds.py, and the kind, where it is new: how a village makes one, what its id is called, what uses "
+        "it up."
+    ]
+    assert list(unknown_kinds([*known, poll], KINDS | {"poll": Kind(made_by=("open_poll",))})) == []
+
+
+def test_a_kind_of_which_something_else_knows_nothing_is_refused(known: list[Operation]) -> None:
+    kinds = KINDS | {"poll": Kind(made_by=("open_poll",), used_up_by=("close_poll",))}
+    policy, stories = {"close_ballot": Rule(Needs.MODERATE, "ballot")}, {"close_poll": Story(fresh="poll")}
+
+    assert list(unknown_kinds(known, kinds, policy, stories)) == [
+        "close_poll in tests/city/kinds.py is no operation of any service. Take it out there.",
+        "open_poll in tests/city/kinds.py is no operation of any service. Take it out there.",
+        "close_ballot is done to a ballot by POLICY, which is no kind. Add it to tests/city/kinds.py.",
+        "The story of close_poll begins with a fresh poll, which no village makes. Give that kind its `making` in "
+        "tests/city/kinds.py.",
+    ]
+
+
+def with_parameter(op: Operation, name: str, where: str, schema: Json) -> Operation:
+    parameter = {"name": name, "in": where, "required": where == "path", "schema": schema}
+    return replace(op, spec={**op.spec, "parameters": [*op.parameters, parameter]})
+
+
+UUIDS = {"type": "string", "format": "uuid"}
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "schema", "said"),
+    [
+        ("poll_id", "path", UUIDS, ["the matrix has nothing to send", "Add the name to `called` of its kind"]),
+        ("poll", "query", {"anyOf": [UUIDS, {"type": "null"}]}, ["Add the name to `called` of its kind"]),
+        ("wanted", "query", {"type": "string"}, ["Add the name to NAMES in tests/fuzz/drawing.py"]),
+        (
+            "wanted",
+            "query",
+            {"type": "array", "items": {"type": "string", "format": "time"}},
+            ["Add the name to NAMES"],
+        ),
+        ("choice", "path", {"type": "string", "enum": ["yes", "no"]}, ["or to WORDS where it is no id"]),
+        ("wanted", "query", {"type": "string", "enum": ["open", "closed"]}, []),
+        ("until", "query", {"type": "string", "format": "date"}, []),
+    ],
+)
+def test_a_parameter_for_which_nothing_would_be_sent_is_refused(
+    known: list[Operation], name: str, where: str, schema: Json, said: list[str]
+) -> None:
+    op = with_parameter(next(op for op in known if op.id == "get_suggestion"), name, where, schema)
+
+    found = list(unknown_names([op]))
+
+    assert len(found) == len(said)
+    for line, words in zip(found, said, strict=True):
+        assert line.startswith("get_suggestion (GET /suggestions/{suggestion_id} of feedback): ")
+        assert f"`{name}`" in line
+        assert words in line
+
+
+def test_a_field_of_a_body_that_holds_ids_of_no_kind_is_refused(known: list[Operation]) -> None:
+    op = next(op for op in known if op.id == "submit_suggestion")
+    assert op.body_schema is not None
+    body = op.resolve(op.body_schema)
+    body = {**body, "properties": {**body["properties"], "poll_id": UUIDS}}
+    spec = {**op.spec, "requestBody": {"content": {"application/json": {"schema": body}}}}
+
+    (found,) = unknown_names([replace(op, spec=spec)])
+
+    assert "`poll_id` holds ids of nobody knows what. Add the name to `called` of its kind" in found
 
 
 def test_an_event_that_nobody_reads_is_refused_until_it_says_why(
