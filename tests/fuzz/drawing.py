@@ -61,7 +61,9 @@ class Drawing:
             case "string":
                 return way(schema, name, prose=prose)(self)
             case "integer":
-                return self.die.randint(schema.get("minimum", -5), schema.get("maximum", 200))
+                least = schema.get("minimum", schema.get("exclusiveMinimum", -6) + 1)
+                most = schema.get("maximum", schema.get("exclusiveMaximum", max(least, 0) + 201) - 1)
+                return self.die.randint(least, most)
             case "number":
                 return self.die.choice([0, 1.5, -1, self.die.random()])
             case "boolean":
