@@ -22,11 +22,12 @@ test: check ## All checks, all tests on real PostgreSQL and Kafka, coverage (ARG
 	@$(BIN)/coverage erase
 	@$(BIN)/python -m tests.run $(ARGS)
 
-check: .venv/.dev ## Format, lint, types, import boundaries, migrations, contracts, dashboard
+check: .venv/.dev ## Format, lint, types, import boundaries, what was forgotten, migrations, contracts, dashboard
 	@echo "ruff format";       $(BIN)/ruff format --check --quiet .
 	@echo "ruff check";        $(BIN)/ruff check --quiet .
 	@echo "mypy --strict";     $(BIN)/mypy --no-error-summary
 	@echo "import boundaries"; $(BIN)/lint-imports --no-cache > .import-linter.log 2>&1 || { cat .import-linter.log; exit 1; }
+	@echo "nothing forgotten"; $(BIN)/python -m tests.check_forgotten
 	@echo "migrations";        $(BIN)/python -m tests.check_migrations
 	@echo "contracts";         $(BIN)/python -m deploy.contracts check
 	@echo "observability";     $(BIN)/python -m deploy.observability check

@@ -128,3 +128,7 @@ class RoleRevoked(Event, frozen=True, tag="guildhall.member.role-revoked.v1"):
 
     member_id: UUID
     role: str
+
+
+UNREAD: dict[type[Event], str] = {ApplicationAccepted: "MemberJoined follows it in the same append, and says who."}
+"""Events that no read model takes, each with why; `make check` knows of the others that somebody reads them."""

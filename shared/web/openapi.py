@@ -52,6 +52,8 @@ PROBLEM: dict[str, Any] = {
     ],
 }
 
+_BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
+
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -111,10 +113,26 @@ def complete(
             for path, method, operation in _operations(document):
                 _complete(method, operation, keyed=keyed)
                 operation["x-permission"] = permission(routes[path, method])
+            _whole_bounds(document)
             app.openapi_schema = document
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _whole_bounds(part: Any) -> None:
+    """Make the bounds of integers integers: FastAPI's own model of a schema has every bound as a float."""
+    if isinstance(part, dict):
+        if part.get("type") == "integer":
+            for bound in _BOUNDS & part.keys():
+                if isinstance(part[bound], float) and part[bound].is_integer():
+                    part[bound] = int(part[bound])
+        for name, inner in part.items():
+            if name not in ("example", "examples"):
+                _whole_bounds(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            _whole_bounds(inner)
 
 
 def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -9,13 +9,12 @@ import asyncio
 import json
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from shared.replicas.directory_lookup import BELIEVED
 from tests.city.asking import Answer, Headers, Request
 from tests.city.city import City
-
-Json = dict[str, Any]
+from tests.city.kinds import GIVEN, KINDS, WHOEVER
 
 MEMBERS = ("owner", "administrator", "moderator", "author", "member")
 """Who is a member when a village is settled, by the role they are named for."""
@@ -25,12 +24,10 @@ OPERATOR = "operator"
 TRIES = 20
 """Repetitions, a second apart, of what a busy machine was too slow for."""
 
-Kind = Literal["channel", "thread", "reply", "comment", "suggestion", "member"]
-
 
 @dataclass
 class Village:
-    """`name` makes it another one. `ids` are what is in it, the author's first, by kind."""
+    """`name` makes it another one. `ids` are what is in it by kind (`kinds.py`), the author's first."""
 
     city: City
     name: str
@@ -83,30 +80,28 @@ class Village:
         assert 200 <= answer.status < 300, (who, method, path, answer.status, answer.body)
         return answer.json() if answer.body else None
 
-    async def make(self, kind: Kind, who: str = "author", within: str | None = None) -> str:
+    async def make(self, kind: str, who: str = "author", within: str | None = None) -> str:
         """Something new of somebody's; its id. `within` is what it stands in, the first of its kind if left out."""
         self._made += 1
-        key = f"{kind} {self._made}"
-        made = await self.must(who, *self._making(kind, within), idempotency_key=key)
+        making = KINDS[kind].making
+        assert making is not None, f"a village makes no {kind}"
+        place = within or (self.ids[making.within][0] if making.within else "")
+        body = making.body(f"{kind} {self._made}: {self.canary}", place)
+        path = making.path.format(place=place)
+        made = await self.must(who, making.service, "POST", path, body, idempotency_key=f"{kind} {self._made}")
         self.ids[kind].append(made["id"])
+        if kind == "reply":
+            self.replies_in.setdefault(place, made["id"])
         return str(made["id"])
 
-    def _making(self, kind: Kind, within: str | None) -> tuple[str, str, str, Json]:
-        words = f"{kind} {self._made}: {self.canary}"
-        match kind:
-            case "channel":
-                return "content", "POST", "/channels", {"name": words[:100]}
-            case "thread":
-                place = within or self.ids["channel"][0]
-                return "content", "POST", "/threads", {"channel_id": place, "title": words, "body": words, "tags": []}
-            case "reply":
-                return "content", "POST", f"/threads/{within or self.ids['thread'][0]}/replies", {"body": words}
-            case "comment":
-                return "content", "POST", f"/threads/{within or self.ids['thread'][0]}/comments", {"body": words}
-            case "suggestion":
-                return "feedback", "POST", "/suggestions", {"title": words, "body": words}
-            case _:
-                raise ValueError(kind)
+    def thing(self, kind: str, who: str) -> str:
+        """The id of somebody's thing of that kind; the first one's where they have none."""
+        known = KINDS[kind]
+        if known.person is not None:
+            return self.member_ids[who if known.person == WHOEVER else known.person]
+        if who == "left" and kind in self.left_behind:
+            return self.left_behind[kind]
+        return self.ids[kind][known.by.index(who) if who in known.by else 0]
 
     async def settle(self) -> Village:
         """Found it, let everybody in or out, and have something of each kind, by the author and by the owner."""
@@ -147,20 +142,14 @@ class Village:
         self.ids["member"] = [self.member_ids[who] for who in ("author", *self.member_ids)]
 
     async def _things(self) -> None:
-        await self.make("channel", "owner")
-        await self.make("thread")
-        await self.make("thread", "owner")
-        first, second = self.ids["thread"]
-        self.replies_in[first] = await self.make("reply", within=first)
-        self.replies_in[second] = await self.make("reply", "owner", within=second)
-        await self.make("comment")
-        await self.make("comment", "owner")
-        await self.make("suggestion")
-        await self.make("suggestion", "owner")
-        kinds: tuple[Kind, ...] = ("thread", "reply", "comment", "suggestion")
-        for kind in kinds:
-            self.left_behind[kind] = await self.make(kind, "left")
-            self.ids[kind].remove(self.left_behind[kind])
+        made = {name: kind.making for name, kind in KINDS.items() if kind.making is not None}
+        for name, making in made.items():
+            for who in KINDS[name].by:
+                await self.make(name, who, self.thing(making.within, who) if making.within else None)
+        for name in made:
+            if "author" in KINDS[name].by:
+                self.left_behind[name] = await self.make(name, "left")
+                self.ids[name].remove(self.left_behind[name])
         for target in (self.ids["thread"][0], self.ids["reply"][0]):
-            await self.must("member", "engagement", "PUT", f"/reactions/{target}/like")
-            await self.must("member", "engagement", "PUT", f"/views/{target}")
+            for service, method, path in GIVEN:
+                await self.must("member", service, method, path.format(target=target))

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.city.asking import Request
+from tests.city.kinds import MADE_BY
 from tests.city.operations import Operation
 from tests.city.village import MEMBERS, OPERATOR, OUTSIDERS, Village
 from tests.fuzz import corpus, corpus_head
@@ -50,15 +51,7 @@ class Generator:
 
     def learn(self, op: Operation | None, made: Any) -> None:
         """Remember what a POST made, so that later requests are about it."""
-        kinds = {
-            "open_channel": "channel",
-            "open_thread": "thread",
-            "post_reply": "reply",
-            "comment_on_thread": "comment",
-            "comment_on_reply": "comment",
-            "submit_suggestion": "suggestion",
-        }
-        if op is not None and (kind := kinds.get(op.id)) and isinstance(made, dict) and "id" in made:
+        if op is not None and (kind := MADE_BY.get(op.id)) and isinstance(made, dict) and "id" in made:
             pool = self.village.ids[kind]
             pool.append(made["id"])
             del pool[2:-20]
@@ -90,7 +83,7 @@ class _Draft:
         path = op.path
         for parameter in op.parameters:
             if parameter["in"] == "path" and parameter["name"] != "community":
-                chosen = self.drawing.value(op, parameter["schema"], parameter["name"])
+                chosen = self.drawing.value(op, parameter["schema"], parameter["name"], prose=False)
                 path = path.replace(f"{{{parameter['name']}}}", quote(str(chosen), safe=""))
         return path.replace("{community}", self.village.name)
 
@@ -98,7 +91,7 @@ class _Draft:
         parts = []
         for parameter in op.parameters:
             if parameter["in"] == "query" and (parameter.get("required") or self.die.random() < 0.3):
-                value = self.drawing.value(op, parameter["schema"], parameter["name"])
+                value = self.drawing.value(op, parameter["schema"], parameter["name"], prose=False)
                 text = str(value).lower() if isinstance(value, bool) else str(value)
                 if value is not None:
                     parts.append(f"{parameter['name']}={quote(text, safe='')}")

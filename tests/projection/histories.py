@@ -18,6 +18,7 @@ THREAD, REPLY, COMMENT, OTHER = (uuid5(COMMUNITY, name) for name in ("thread", "
 PARENTS = {REPLY: THREAD, COMMENT: REPLY}
 IMPORTERS = [uuid5(COMMUNITY, f"importer {number}") for number in range(2)]
 ACTION_KINDS = ("thread", "reply", "comment", "acceptance", "reaction", "share", "suggestion", "vote")
+"""A list of its own, as the oracle's: what is judged by it may not shorten it. `make check` sees that all are here."""
 
 zones = st.sampled_from(
     [ZoneInfo(name) for name in ("UTC", "Europe/Paris", "Asia/Kathmandu", "America/St_Johns", "Pacific/Apia")]

@@ -11,12 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyroaring import BitMap
 
+from services.projection.activity import arithmetic
 from services.projection.activity.arithmetic import Active, Calendar, Day, Period, Step, active_on, activity, periods
+from services.projection.activity.routes import columns, row
 from services.projection.days import date_of, number_of
+from services.projection.read_models.actions import ACTION_KINDS
 from tests.projection import oracle
 from tests.projection.histories import EVERYBODY, MEMBERS, START, doings, zones
 from tests.projection.oracle import Action
 
+UTC = ZoneInfo("UTC")
 ANCHOR = number_of(START.date())
 
 
@@ -83,3 +87,30 @@ def test_a_week_is_named_by_its_monday_and_a_month_by_its_first() -> None:
     months = [date_of(label).isoformat() for label, _, _ in periods(thursday, next_tuesday, Step.MONTH)]
     assert weeks == ["2026-01-26", "2026-02-02"]
     assert months == ["2026-01-01", "2026-02-01"]
+
+
+NUMBERS = ["active_day", "active_week", "active_month", "stickiness", "new_members", "returning_members"]
+PUBLISHED = ["day", "thread", "reply", "comment", "acceptance", "reaction", "share", "suggestion", "vote", *NUMBERS]
+
+
+def test_columns_of_the_table_stand_where_they_were_published() -> None:
+    assert columns(ACTION_KINDS)[: len(PUBLISHED)] == PUBLISHED
+
+
+def test_a_kind_of_action_that_is_added_moves_no_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    acted = [Action(START, kind, MEMBERS[0]) for kind in ("reply", "vote", "vote")]
+    before = series(acted, UTC, ANCHOR, ANCHOR, Step.DAY)
+    added = (*ACTION_KINDS, "ballot", "check_in")
+    monkeypatch.setattr(arithmetic, "ACTION_KINDS", added)
+    after = series([*acted, Action(START, "ballot", MEMBERS[0])], UTC, ANCHOR, ANCHOR, Step.DAY)
+
+    assert [columns(added)[: len(PUBLISHED)], columns(added)[len(PUBLISHED) :]] == [PUBLISHED, ["ballot", "check_in"]]
+    assert row(after[0]) == [*row(before[0]), 1, 0]
+    counted = dict(zip(columns(added), row(after[0]), strict=True))
+    assert {name: n for name, n in counted.items() if n} == {
+        "day": "2024-02-27",
+        "reply": 1,
+        "vote": 2,
+        "ballot": 1,
+        **dict.fromkeys(("active_day", "active_week", "active_month", "stickiness", "new_members"), 1),
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.city.asking import Headers, Request
+from tests.city.kinds import KINDS
 from tests.city.operations import Operation, operations
 from tests.city.village import Village
 from tests.security.matrix import Case
@@ -16,7 +17,7 @@ CALLERS = {"replace_profile": "author", "get_own_membership": "member", "leave_c
 
 def case_of(op: Operation, village: Village) -> Case:
     thing = POLICY[op.id].thing
-    whose = "" if thing is None else "owner" if thing in ("channel", "applicant", "trainee") else "author"
+    whose = "" if thing is None else KINDS[thing].by[0]
     role = "moderator" if op.id in ("grant_role", "revoke_role") else ""
     return Case(op, CALLERS.get(op.id, "owner"), village, village, whose, role)
 

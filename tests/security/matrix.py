@@ -11,15 +11,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from tests.city.asking import Answer, Request
+from tests.city.kinds import KINDS, MADE_BY, USED_UP_BY, WORDS, UnknownName
 from tests.city.operations import COMMUNITY, Operation
-from tests.city.village import Kind, Village
+from tests.city.village import Village
 from tests.security.policy import CALLERS, GRANTERS, POLICY, RANKS, expected
 
 NOWHERE = str(UUID(int=0xDEAD))
 STATUSES = {"unauthenticated": 401, "forbidden": 403, "not found": 404}
 AT_ONCE = 64
-DESTROYS = {"delete_thread", "delete_reply", "delete_comment", "delete_suggestion", "archive_channel", "accept_answer"}
-"""Operations that each need a thing of their own."""
 COMPARED = ("owner", "member", "nobody", "operator")
 """Callers for whom another community's things are compared with things that are not there."""
 LAST = ("accept_member", "decline_member", "join_community", "remove_member", "leave_community", "archive_community")
@@ -55,14 +54,9 @@ class Case:
             return ""
         if self.belongs_to == "nowhere":
             return NOWHERE
-        village = self.foreign if self.belongs_to == "elsewhere" else self.village
-        if kind in ("applicant", "trainee"):
-            return village.member_ids[kind]
-        if kind != "member" and self.belongs_to == "left":
-            return village.left_behind[kind]
-        if kind == "member":
-            return village.member_ids["author" if self.belongs_to == "elsewhere" else self.belongs_to]
-        return village.ids[kind][1 if self.belongs_to == "owner" and len(village.ids[kind]) > 1 else 0]
+        if self.belongs_to == "elsewhere":
+            return self.foreign.thing(kind, "author")
+        return self.village.thing(kind, self.belongs_to)
 
     def request(self, thing: str) -> Request:
         """The request, about that thing."""
@@ -72,10 +66,10 @@ class Case:
         for parameter in op.parameters:
             name = parameter["name"]
             if parameter["in"] == "path" and name != "community":
-                given = {"kind": "like", "role": self.role}.get(name, thing)
+                given = self.role if name == "role" else word_for(op.id, name) or thing
                 target = target.replace(f"{{{name}}}", given)
             elif parameter["in"] == "query" and parameter.get("required"):
-                queries.append(f"{name}={thing}")
+                queries.append(f"{name}={word_for(op.id, name) or thing}")
         target = target.replace(COMMUNITY, self.village.path)
         if op.body_type == "application/json":
             headers.append((b"content-type", b"application/json"))
@@ -90,6 +84,9 @@ class Case:
         assert schema is not None
         schema = op.resolve(next((s for s in schema.get("anyOf", []) if "$ref" in s), schema))
         body = dict(schema["examples"][0])
+        made = KINDS[MADE_BY[op.id]].making if op.id in MADE_BY else None
+        if made is not None:
+            body |= made.body(f"Words for {op.id}.", thing)
         replies = self.village.replies_in
         filled = {
             "target_id": thing,
@@ -102,17 +99,28 @@ class Case:
     async def fresh(self) -> str:
         """A thing that nothing was done to yet, of the same person's."""
         kind = POLICY[self.operation.id].thing
-        if self.operation.id not in DESTROYS or self.belongs_to in ("elsewhere", "nowhere", "left", ""):
+        if kind is None or self.operation.id not in USED_UP_BY:
             return self.thing()
-        made = await self.village.make(_kind(kind), "owner" if kind == "channel" else self.belongs_to)
+        if self.belongs_to in ("elsewhere", "nowhere", "left", ""):
+            return self.thing()
+        made = await self.village.make(kind, self.belongs_to)
         if self.operation.id == "accept_answer":
-            self.village.replies_in[made] = await self.village.make("reply", "owner", within=made)
+            await self.village.make("reply", "owner", within=made)
         return made
 
 
-def _kind(name: str | None) -> Kind:
-    assert name in ("channel", "thread", "reply", "comment", "suggestion")
-    return name  # type: ignore[return-value]
+def word_for(operation: str, name: str) -> str | None:
+    """What stands for a parameter of that operation, None for the id of the thing that it is done to."""
+    if name in WORDS:
+        return WORDS[name]
+    thing = POLICY[operation].thing
+    if thing not in KINDS or name not in KINDS[thing].called:
+        raise UnknownName(
+            f"`{name}` is no id of what POLICY says it is done to ({thing}), so the matrix has nothing to send. Name "
+            "the thing there (tests/security/policy.py), or add the name to `called` of that kind, or to WORDS where "
+            "it is no id (tests/city/kinds.py)."
+        )
+    return None
 
 
 def cases(operations: list[Operation], village: Village, foreign: Village) -> Iterator[Case]:
@@ -124,13 +132,12 @@ def cases(operations: list[Operation], village: Village, foreign: Village) -> It
 
 
 def _owners(op: Operation, caller: str) -> tuple[str, ...]:
-    match POLICY[op.id].thing:
-        case None:
-            return ("",)
-        case "channel" | "applicant" | "trainee":
-            owners: tuple[str, ...] = ("owner",)
-        case _:
-            owners = ("author", "owner", "left") if caller == "left" else ("author", "owner")
+    thing = POLICY[op.id].thing
+    if thing is None:
+        return ("",)
+    owners = KINDS[thing].by
+    if caller == "left" and "author" in owners:
+        owners = (*owners, "left")
     if caller == "anonymous":
         return owners[:1]
     return (*owners, "elsewhere", "nowhere") if caller in COMPARED else (*owners, "elsewhere")

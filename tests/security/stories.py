@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from tests.city.village import Json, Kind
+from tests.city.kinds import Json
 
 Step: TypeAlias = "tuple[str, str, str, str] | tuple[str, str, str, str, Json]"
 """Who, the service, the method, the path below the community (or from `/v1` on) and the body. `{thing}` stands for what
@@ -17,12 +17,12 @@ it is done to, `{reply}` for a reply in it, `{made}` for the id in the answer.""
 
 @dataclass(frozen=True)
 class Story:
-    """`who` does it to something of its own kind that was made for it (`fresh`), to a person, or to nothing. `undo` is
+    """`who` does it to something of a kind that was made for it (`fresh`), to a person, or to nothing. `undo` is
     empty where nothing can take it back; it `forgets` where the words are gone at once with it.
     """
 
     who: str = "owner"
-    fresh: Kind | None = None
+    fresh: str | None = None
     person: str | None = None
     before: tuple[Step, ...] = ()
     undo: tuple[Step, ...] = ()

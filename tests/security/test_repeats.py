@@ -18,6 +18,7 @@ from shared.log.keys import IdempotencyKey
 from shared.replicas.directory_lookup import BELIEVED
 from tests.city.asking import Answer, Request
 from tests.city.city import SERVICES, City
+from tests.city.kinds import KINDS
 from tests.city.operations import Operation, operations
 from tests.city.village import TRIES, Village
 from tests.security.everything import case_of, with_headers
@@ -47,11 +48,11 @@ class Told:
         """Make what it is done to, and do what comes before it."""
         story, village = self.story, self.village
         if story.fresh is not None:
-            self.thing = await village.make(story.fresh, "owner" if story.fresh == "channel" else "author")
+            self.thing = await village.make(story.fresh, KINDS[story.fresh].by[0])
         elif story.person is not None and story.person in village.member_ids:
             self.thing = village.member_ids[story.person]
         if self.operation.id in ("accept_answer", "withdraw_acceptance"):
-            self.reply = village.replies_in[self.thing] = await village.make("reply", "owner", within=self.thing)
+            self.reply = await village.make("reply", "owner", within=self.thing)
         for step in story.before:
             found = await self.step(step)
             if story.person not in (None, *village.member_ids) and step[0] == story.person:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Annotated, Any
 
@@ -33,16 +33,7 @@ EXAMPLE: dict[str, Any] = {
     "items": [
         {
             "day": "2018-01-01",
-            "actions": {
-                "thread": 1,
-                "reply": 2,
-                "comment": 3,
-                "acceptance": 0,
-                "reaction": 5,
-                "share": 0,
-                "suggestion": 0,
-                "vote": 0,
-            },
+            "actions": {**dict.fromkeys(ACTION_KINDS, 0), "thread": 1, "reply": 2, "comment": 3, "reaction": 5},
             "active": {"day": 3, "week": 8, "month": 20},
             "stickiness": 0.15,
             "new_members": 1,
@@ -102,6 +93,9 @@ async def get_activity(
     """A series without holes, at most 4,000 items; days are those of the community's time zone.
 
     Days that have not begun are no days: the series ends today, and one that would begin later has no items.
+
+    As CSV an item is a line. Its columns have names, and none ever moves: a new one, as of a kind of action that is
+    added, stands at the end.
     """
     if first is not None and last is not None and first > last:
         raise Invalid(f"`from` ({first}) is after `to` ({last}).", query="from")
@@ -118,17 +112,20 @@ async def get_activity(
     calendar = await cache.calendar(asked.engine, start, end)
     series = activity(calendar, start, end, step)  # made as it is taken: thousands of items need not be there twice
     if csv:
-        rows = await asyncio.to_thread(lambda: [_row(period) for period in series])
-        return csv_answer("activity", COLUMNS, rows, freshness=freshness, time_zone=zone.key)
+        rows = await asyncio.to_thread(lambda: [row(period) for period in series])
+        return csv_answer("activity", columns(ACTION_KINDS), rows, freshness=freshness, time_zone=zone.key)
     items = await asyncio.to_thread(lambda: [_item(period) for period in series])
     return ActivityAnswer(items=items, time_zone=zone.key, freshness=freshness)
 
 
-COLUMNS = (
-    "day",
-    *ACTION_KINDS,
-    *("active_day", "active_week", "active_month", "stickiness", "new_members", "returning_members"),
-)
+_KINDS_AT_FIRST = 8
+"""So many kinds stand before the numbers, as in the first table that was published; later ones stand at the end."""
+
+
+def columns(kinds: Sequence[str]) -> list[str]:
+    """The table's columns. None ever moves: what is new stands at the end, whatever it belongs to."""
+    numbers = ("active_day", "active_week", "active_month", "stickiness", "new_members", "returning_members")
+    return ["day", *kinds[:_KINDS_AT_FIRST], *numbers, *kinds[_KINDS_AT_FIRST:]]
 
 
 def _item(period: Period) -> ActivityItem:
@@ -142,11 +139,8 @@ def _item(period: Period) -> ActivityItem:
     )
 
 
-def _row(period: Period) -> list[Cell]:
-    def cells() -> Iterator[Cell]:
-        yield date_of(period.first).isoformat()
-        yield from period.actions.values()
-        yield from (period.active.day, period.active.week, period.active.month)
-        yield from (period.stickiness, period.new_members, period.returning_members)
-
-    return list(cells())
+def row(period: Period) -> list[Cell]:
+    """A period's cells, as `columns` has them."""
+    kinds, active = list(period.actions.values()), period.active
+    numbers = (active.day, active.week, active.month, period.stickiness, period.new_members, period.returning_members)
+    return [date_of(period.first).isoformat(), *kinds[:_KINDS_AT_FIRST], *numbers, *kinds[_KINDS_AT_FIRST:]]

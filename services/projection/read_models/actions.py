@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import assert_never
+from typing import Literal, assert_never, get_args
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -32,8 +32,9 @@ from shared.events.event import Recorded
 from shared.projections.read_model import Change, ReadModel, add, include, micros, put
 from shared.projections.read_model_table import read_model_table
 
-ACTION_KINDS = ("thread", "reply", "comment", "acceptance", "reaction", "share", "suggestion", "vote")
-"""The kinds of actions, in the order in which they are shown."""
+ActionKind = Literal["thread", "reply", "comment", "acceptance", "reaction", "share", "suggestion", "vote"]
+"""The kinds of actions, in the order in which they are shown. A new one is the last."""
+ACTION_KINDS: tuple[ActionKind, ...] = get_args(ActionKind)
 
 ACTION_COUNT = read_model_table(
     "action_count",
@@ -87,7 +88,7 @@ ActionEvent = (
 )
 
 
-def action_of(event: ActionEvent) -> tuple[str, UUID | None]:
+def action_of(event: ActionEvent) -> tuple[ActionKind, UUID | None]:
     """The kind of action an event is, and who acted. Being accepted is the action of the one who accepts."""
     match event:
         case ThreadOpened(author_id=who):
