@@ -38,11 +38,14 @@ from services.content.threads.domain import THREAD, Thread, ThreadEvent, takes_r
 from shared.commands.commands import Outcome
 from shared.web.backfill.command import BackfillCommand, DatedLine, Line, LineContext, Source
 from shared.web.backfill.optional_parts import OrNothing, brought_in, shortened
+from shared.web.characters import cleaned
 from shared.web.fields import name, words
 from shared.web.vault_text import Draft
 
-Name = Annotated[Annotated[str, name(100), shortened(100)] | None, brought_in()]
-Title = Annotated[Annotated[str, name(TITLE), shortened(TITLE)] | None, OrNothing, brought_in()]
+NAMELESS = "Channel"
+"""What a channel is called of which neither name nor source shows."""
+Name = Annotated[Annotated[str, name(100), shortened(100)] | None, brought_in(100)]
+Title = Annotated[Annotated[str, name(TITLE), shortened(TITLE)] | None, OrNothing, brought_in(TITLE)]
 Prose = Annotated[str, words(IMPORTED_BODY)] | None
 
 
@@ -104,7 +107,8 @@ def _channel_id(context: LineContext, line: ChannelLine) -> UUID:
 
 
 async def _open_channel(context: LineContext, line: ChannelLine) -> Outcome[Channel]:
-    channel_id, called, purpose = _channel_id(context, line), line.name or line.source[:100], line.purpose or ""
+    channel_id, purpose = _channel_id(context, line), line.purpose or ""
+    called = line.name or cleaned(line.source[:100]) or NAMELESS
     if (found := await context.find(CHANNEL, channel_id)) is not None:
         return await edit_channel(context, found, line.name, line.purpose, line.edited)
     opened = ChannelOpened(channel_id, called, line.posting, purpose, line.edited)
@@ -241,8 +245,7 @@ async def _undo_if_deleted(context: LineContext, thread: Thread, reply_id: UUID)
         return
     reply = (await context.get(REPLY, reply_id)).state
     if reply.deleted:
-        nobody = replace(context, act=replace(context.act, actor=None))
-        await nobody.edit(THREAD, thread.id, lambda state: withdraw_from(state, reply_id), reply.deleted_at)
+        await context.edit(THREAD, thread.id, lambda state: withdraw_from(state, reply_id), reply.deleted_at, None)
 
 
 BACKFILL = (

@@ -74,6 +74,7 @@ async def edit_channel(
         state.id,
         _while(state, lambda now: [*(rename(now, name) if name else ()), *describe(now, wanted)]),
         edited_at,
+        found.begun_by,
     )
 
 
@@ -156,7 +157,7 @@ async def _edit(
         same = (now.text, now.deleted) == (state.text, state.deleted)  # else it was edited here, and that is newer
         return what.edit(now, actor, revision) if same else []
 
-    return await context.edit(what.decider, state.id, edit, edited_at, secrets=new.secrets)
+    return await context.edit(what.decider, state.id, edit, edited_at, found.begun_by, secrets=new.secrets)
 
 
 def _while(before: Channel, decide: Callable[[Channel], list[E]]) -> Callable[[Channel], list[E]]:

@@ -72,15 +72,21 @@ async def _react(context: LineContext, line: ReactionLine) -> Outcome[Reactions 
     stream, kind, member, at = _stream(context, line), line.kept_kind, context.member, context.act.occurred_at
     target_id = context.id(line.target_kind, line.target)
     known = await context.load(REACTIONS, stream)
-    if decided(known.state, kind, at):
+    theirs = context.theirs(known)
+    if theirs and decided(known.state, kind, at):
         return known  # even where it was withdrawn since, or what it is about is gone
-    mine_at = known.state.here_at if known.state else None
-    if mine_at is not None and at > mine_at and context.stays(known, ReactionAdded, ReactionWithdrawn):
-        return known
     targets = target_lookup(context.runtime)
     target = await targets.look_up(context.community.id, target_id, caller=None, patience=BACKFILL_PATIENCE)
     then = target and target.as_of(at)
     reaction = stream if member is None else reaction_id(target_id, member, kind)
+    if not theirs:
+        # Whoever reacted here, all are told the same of what takes no reactions.
+        bring_in(None, reaction, then, member, kind, positive=line.positive, at=at)
+        if decided(known.state, kind, at):
+            return known
+    mine_at = known.state.here_at if known.state else None
+    if mine_at is not None and at > mine_at and context.stays(known, ReactionAdded, ReactionWithdrawn):
+        return known
 
     def decide(state: Reactions | None) -> list[ReactionEvent]:
         if state != known.state and not decided(state, kind, at):

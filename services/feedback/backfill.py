@@ -6,6 +6,7 @@ What is known is edited where a newer edition says so, and repeated otherwise, w
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -27,14 +28,15 @@ from shared.web.backfill.command import BackfillCommand, DatedLine, Line, LineCo
 from shared.web.backfill.editions import earlier, newer, reference
 from shared.web.backfill.optional_parts import OrNothing, brought_in, shortened
 from shared.web.fields import name, words
+from shared.web.request_commands import quarter_of
 from shared.web.vault_text import draft, first_draft, read
 
 
 class SubmitLine(DatedLine):
-    """`subject` suggested it then; nobody known when null, and nobody is kept when `anonymous`."""
+    """`subject` suggested it then; nobody known when null, as it has to be when `anonymous`."""
 
     command: Literal["submit-suggestion"]
-    title: Annotated[Annotated[str, name(200), shortened(200)] | None, OrNothing, brought_in()] = None
+    title: Annotated[Annotated[str, name(200), shortened(200)] | None, OrNothing, brought_in(200)] = None
     body: Annotated[str, words(20_000)] | None = None
     anonymous: StrictBool = False
 
@@ -51,22 +53,28 @@ def _suggestion(context: LineContext, line: SubmitLine) -> UUID:
 
 
 async def _submit(context: LineContext, line: SubmitLine) -> Outcome[Suggestion]:
-    suggestion_id, author = _suggestion(context, line), None if line.anonymous else context.member
-    by = replace(context, act=replace(context.act, actor=author))
+    suggestion_id, author, edited = _suggestion(context, line), context.member, line.edited
+    if line.anonymous:
+        if author is not None:  # else the answer would tell whether they were a member, and leave no mark of it
+            raise Invalid("An anonymous suggestion has no `subject`: leave it out.", pointer="/subject")
+        context = replace(context, act=replace(context.act, occurred_at=quarter_of(context.act.occurred_at)))
+        edited = edited and quarter_of(edited)
     if (found := await context.find(SUGGESTION, suggestion_id)) is not None:
-        return await _edit(by, line, found)
+        return await _edit(context, line, found, edited)
     content = None if line.title is None and line.body is None else {"title": line.title, "body": line.body}
     sent = first_draft(context.community.id, author, suggestion_id, content, len(line.body or ""))
-    submitted = SuggestionSubmitted(suggestion_id, author, line.anonymous, sent.text, line.edited)
-    return await by.create(SUGGESTION, suggestion_id, submitted, secrets=sent.secrets)
+    submitted = SuggestionSubmitted(suggestion_id, author, line.anonymous, sent.text, edited)
+    return await context.create(SUGGESTION, suggestion_id, submitted, secrets=sent.secrets)
 
 
-async def _edit(by: LineContext, line: SubmitLine, found: Outcome[Suggestion]) -> Outcome[Suggestion]:
+async def _edit(
+    by: LineContext, line: SubmitLine, found: Outcome[Suggestion], edited: datetime | None
+) -> Outcome[Suggestion]:
     """Put the edition's words in the place of those that stand, where it is newer; erased ones are not brought back."""
     state = found.state
-    if not newer(line.edited, state):
+    if not newer(edited, state):
         return found
-    before = earlier(line.edited, state)
+    before = earlier(edited, state)
     was = await read(by.vault, by.community.id, state.text) if state.text else {"title": None, "body": None}
     if was is None:
         return found
@@ -76,13 +84,11 @@ async def _edit(by: LineContext, line: SubmitLine, found: Outcome[Suggestion]) -
     if await _voted_here(by, state.id):
         by.left_out.add("", "Members have voted for it here, as it stands.")
         return found
-    nobody = state.author_id is None  # also where the suggestion is anonymous, whatever this line says
-    actor = by if not nobody else replace(by, act=replace(by.act, actor=None))
-    new = draft(by.community.id, state.author_id, reference(line.edited, state), content, len(content["body"] or ""))
+    new = draft(by.community.id, state.author_id, reference(edited, state), content, len(content["body"] or ""))
     text = new.text
     assert text is not None, "there is content"
-    return await actor.edit(
-        SUGGESTION, state.id, lambda now: edit(now, state.text, text), line.edited, secrets=new.secrets
+    return await by.edit(
+        SUGGESTION, state.id, lambda now: edit(now, state.text, text), edited, state.author_id, secrets=new.secrets
     )
 
 
@@ -102,15 +108,18 @@ def _vote_stream(context: LineContext, line: VoteLine) -> UUID:
 async def _vote(context: LineContext, line: VoteLine) -> Outcome[Vote | None]:
     voter, stream = _voter(context), _vote_stream(context, line)
     known = await context.load(VOTE, stream)
-    if known.state is not None and known.state.latest >= context.act.occurred_at:
-        return known  # what was decided since stays: even where it was withdrawn, or the suggestion settled
-    if context.stays(known, SuggestionVoted, SuggestionVoteWithdrawn):
-        return known
     suggestion = (await context.get(SUGGESTION, context.id("suggestion", line.suggestion))).state
     settled = suggestion.closed and context.by_then(suggestion.state_since)
     then = replace(
         suggestion, state=suggestion.state if settled else "open", deleted_at=context.by_then(suggestion.deleted_at)
     )
+
+    if not context.theirs(known):
+        vote(None, then, voter)  # whoever voted here, all are told the same of what takes no votes
+    if known.state is not None and known.state.latest >= context.act.occurred_at:
+        return known  # what was decided since stays: even where it was withdrawn, or the suggestion settled
+    if context.stays(known, SuggestionVoted, SuggestionVoteWithdrawn):
+        return known
 
     def decide(state: Vote | None) -> list[VoteEvent]:
         if state != known.state and not cast(state):

@@ -76,6 +76,11 @@ class Outcome(Generic[S]):
         """Whether the stream began with this command, so that nobody can have answered to it yet."""
         return 0 < self.version == len(self.events)
 
+    @property
+    def begun_by(self) -> UUID | None:
+        """Who did its first event; None for nobody known."""
+        return self.began.actor if self.began else None
+
     def brought_in_as(self, actor: UUID | None) -> bool:
         """Whether its first event was brought in, as something that `actor` did."""
         return self.began is not None and self.began.imported_by is not None and self.began.actor == actor

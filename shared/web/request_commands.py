@@ -25,6 +25,14 @@ S = TypeVar("S")
 E = TypeVar("E", bound=Event)
 
 
+def quarter_of(at: datetime) -> datetime:
+    """The beginning of its quarter of an hour, when nobody is said to have done something.
+
+    Somebody who sees who was here at that moment would know. A quarter of an hour is the same day in every zone.
+    """
+    return at.replace(minute=at.minute - at.minute % 15, second=0, microsecond=0)
+
+
 @dataclass(frozen=True, slots=True)
 class RequestCommands:
     """One request's commands: they act as the caller, in the community of the path, at one moment, `now`.
@@ -50,12 +58,8 @@ class RequestCommands:
         return replace(self, community=community)
 
     def anonymously(self) -> RequestCommands:
-        """The same, acting for nobody: what it writes does not say who did it, nor to the second when.
-
-        Somebody who sees who was here at that moment would know. A quarter of an hour is the same day in every zone.
-        """
-        quarter = self.now.replace(minute=self.now.minute - self.now.minute % 15, second=0, microsecond=0)
-        return replace(self, anonymous=True, now=quarter)
+        """The same, acting for nobody: what it writes does not say who did it, nor to the second when."""
+        return replace(self, anonymous=True, now=quarter_of(self.now))
 
     @property
     def act(self) -> CommandMetadata:

@@ -23,7 +23,7 @@ async def test_a_backfill_brings_suggestions_and_votes_of_then_with_or_without_w
     lines: list[dict[str, Any]] = [
         {"command": "submit-suggestion", "source": "s:1", "subject": "old:1", **BENCHES, **when},
         {"command": "submit-suggestion", "source": "s:2", "subject": None, **when},
-        {"command": "submit-suggestion", "source": "s:3", "subject": "old:1", "anonymous": True, **when},
+        {"command": "submit-suggestion", "source": "s:3", "subject": None, "anonymous": True, **when},
         {"command": "vote", "source": "v:1", "subject": "old:2", "suggestion": "s:1", **when},
         {"command": "vote", "source": "v:2", "subject": None, "suggestion": "s:1", **when},
         {"command": "vote", "source": "v:3", "subject": "old:2", "suggestion": "s:9", **when},
@@ -42,8 +42,8 @@ async def test_a_backfill_brings_suggestions_and_votes_of_then_with_or_without_w
         (None, True, False),
         (None, True, True),
     ]
-    # One after the other, as the lines were.
-    assert [s["submitted_at"] for s in shown] == [f"2012-02-03T04:05:06{part}Z" for part in ("", ".000001", ".000002")]
+    # One after the other, as the lines were; nobody's by the quarter of an hour.
+    assert [s["submitted_at"] for s in shown] == [f"2012-02-03T04:{at}Z" for at in ("05:06", "05:06.000001", "00:00")]
 
 
 async def test_what_was_brought_in_once_is_not_brought_in_again_whatever_became_of_it(town: Town) -> None:
@@ -51,7 +51,7 @@ async def test_what_was_brought_in_once_is_not_brought_in_again_whatever_became_
     when = {"occurred_at": "2012-02-03T04:05:06Z"}
     lines: list[dict[str, Any]] = [
         {"command": "submit-suggestion", "source": "s:1", "subject": "bob", **BENCHES, **when},
-        {"command": "submit-suggestion", "source": "s:2", "subject": "bob", "anonymous": True, **when},
+        {"command": "submit-suggestion", "source": "s:2", "subject": None, "anonymous": True, **when},
         {"command": "vote", "source": "v:1", "subject": "bob", "suggestion": "s:1", **when},
     ]
     client = town.by("alice", "guildhall:backfill")
@@ -88,10 +88,15 @@ async def test_an_edition_of_an_anonymous_suggestion_names_nobody(town: Town) ->
     path = await town.found("bob")
     line = {"command": "submit-suggestion", "source": "s:1", "subject": "bob", "occurred_at": "2012-02-03T04:05:06Z"}
     client, at = town.by("alice", "guildhall:backfill"), f"{path}/feedback/backfill"
-    await _sent(client, at, [{**line, **BENCHES, "anonymous": True}])
-    (edited,) = await _sent(client, at, [{**line, "title": "More shade", "edited_at": "2013-01-01T00:00:00Z"}])
+    hidden = {**line, **BENCHES, "anonymous": True}
+    (refused,) = await _sent(client, at, [hidden])
+    assert refused["problem"]["errors"][0]["pointer"] == "/subject"
+    await _sent(client, at, [{**hidden, "subject": None}])
+    (edited,) = await _sent(client, at, [{**line, "title": "More shade", "edited_at": "2013-01-01T00:07:08Z"}])
 
-    assert edited["status"] == "edited"
+    assert (edited["status"], edited.get("member")) == ("edited", None)
+    shown = (await client.get(f"{path}/suggestions/{edited['id']}")).json()
+    assert shown["submitted_at"] == "2012-02-03T04:00:00Z"
     log = town.feedback.runtime.log
     assert log is not None
     assert [record.actor for record in await log.load(UUID(edited["id"]))] == [None, None]

@@ -155,10 +155,15 @@ def join(state: Membership | None, member_id: UUID) -> list[MembershipEvent]:
     return [MemberJoined(member_id, "rejoining" if times else "open", times + 1)]
 
 
+GONE = ("left", "removed", "declined", "withdrawn")
+
+
 def bring_in(state: Membership | None, member_id: UUID, *, robot: bool) -> list[MembershipEvent]:
-    """Join as a backfill tells it. It brings nobody back who is not here by their own or a moderator's decision."""
-    if state and state.status in ("left", "removed", "declined", "withdrawn"):
-        raise Conflict("That they are not here was decided here, and a backfill does not change it.")
+    """Join as a backfill tells it. It brings nobody back who is not here by their own or a moderator's decision, and
+    marks nobody who is not here.
+    """
+    if state and state.status in GONE:
+        return []
     marked = [RobotMarked(member_id)] if robot and not (state and state.robot) else []
     return [*join(state, member_id), *marked]
 

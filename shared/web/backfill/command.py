@@ -108,6 +108,18 @@ class LineContext:
         self.left_out.add(part, "It was changed here since, and stays as it is.")
         return True
 
+    def theirs(self, found: Outcome[Any]) -> bool:
+        """Whether what is known was brought in as theirs, so that a line may be told it is repeated, and nothing else.
+
+        Raises what would be said if nothing were known, where it was not: an answer that tells what a subject did here
+        themselves, and leaves no mark of the question, would tell it of everybody.
+        """
+        if self.member is None or found.brought_in_as(self.member):
+            return True
+        if refusal := self.read_only or self.forbidden:
+            raise refusal
+        return False
+
     def id(self, kind: str, source: str) -> UUID:
         """The id of what came from there; the same at every repetition."""
         return derived_id("backfill", self.community.id, kind, source)
@@ -122,7 +134,7 @@ class LineContext:
         secrets: Sequence[VaultRow] = (),
     ) -> Outcome[S | None]:
         """As `Commands.execute`, acting as the line's subject at the line's time."""
-        permitted = _unless(self.forbidden or self.read_only, decide)
+        permitted = _unless(self.read_only or self.forbidden, decide)
         return await self.commands.execute(decider, stream, permitted, act=self.act, on=on, secrets=secrets)
 
     async def create(
@@ -131,7 +143,7 @@ class LineContext:
         """Begin a stream that was looked for and is not there. Where somebody else has just begun it, that was a
         repetition of this line.
         """
-        begin = _unless(self.forbidden or self.read_only, lambda state: [event] if state is None else [])
+        begin = _unless(self.read_only or self.forbidden, lambda state: [event] if state is None else [])
         begun = await self.commands.execute(decider, stream, begin, act=self.act, secrets=secrets, new=True)
         return cast("Outcome[S]", begun)
 
@@ -139,7 +151,7 @@ class LineContext:
         self, decider: Decider[S, E], stream: UUID, decide: Callable[[S], list[E]], *, secrets: Sequence[VaultRow] = ()
     ) -> Outcome[S]:
         """As `execute`, on what is there. Raises `NotFound` where there is nothing."""
-        permitted = change(decider, _unless(self.forbidden or self.read_only, decide))
+        permitted = change(decider, _unless(self.read_only or self.forbidden, decide))
         return cast(
             "Outcome[S]", await self.commands.execute(decider, stream, permitted, act=self.act, secrets=secrets)
         )
@@ -150,11 +162,14 @@ class LineContext:
         stream: UUID,
         decide: Callable[[S], list[E]],
         at: datetime | None,
+        by: UUID | None,
         *,
         secrets: Sequence[VaultRow] = (),
     ) -> Outcome[S]:
-        """As `execute`, on what is there, at the time of an edit (None: now). Who wrote it may have left since."""
-        act = replace(self.act, occurred_at=at or datetime.now(UTC))
+        """As `execute`, on what is there, at the time of an edit (None: now), as who wrote it, whoever the line names:
+        who edits needs to have been no member then, since they may have left.
+        """
+        act = replace(self.act, actor=by, occurred_at=at or datetime.now(UTC))
         permitted = change(decider, _unless(self.read_only, decide))
         return cast("Outcome[S]", await self.commands.execute(decider, stream, permitted, act=act, secrets=secrets))
 

@@ -142,7 +142,7 @@ class LineProcessor:
             status = ready.command.status([event for part in parts for event in part.events])
             if ready.context.left_out.parts:
                 job.answer["left_out"] = ready.context.left_out.parts
-            job.answer.update(status=status, **_ids(ready, parts[0], written=status != "repeated"))
+            job.answer.update(status=status, **_ids(ready, parts[0], applied=status == "applied"))
         except Exception as error:
             self._reject(job, error)
         finally:
@@ -194,14 +194,14 @@ class LineProcessor:
         job.answer.update(status="rejected", problem=problem.body())
 
 
-def _ids(ready: _Ready, outcome: Outcome[Any], *, written: bool) -> dict[str, UUID | None]:
+def _ids(ready: _Ready, outcome: Outcome[Any], *, applied: bool) -> dict[str, UUID | None]:
     """The ids that a line is answered with: of whom, only where it is marked that the caller spoke for them.
 
-    A repeated line leaves no mark, and could ask of every subject whose member id is theirs: so it tells that of what
-    was brought in as theirs, and no id from which it follows either.
+    A repeated line leaves no mark, and an edit is its author's, whoever the line names: both could ask of every subject
+    whose member id is theirs. So they tell that of what was brought in as theirs, and no id from which it follows.
     """
     member = ready.context.member
-    if written or member is None or outcome.brought_in_as(member):
+    if applied or member is None or outcome.brought_in_as(member):
         return {"id": ready.stream, "member": member}
     anybodys = ready.command.key(replace(ready.context, member=_ANYBODY), ready.line)
     return {"id": ready.stream if anybodys == ready.stream else None, "member": None}

@@ -19,6 +19,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from shared.web.characters import cleaned
+from shared.web.fields import WIDEST
 
 TOLD: Final = 20
 """Parts of a line that its answer names; the others it counts."""
@@ -60,35 +61,46 @@ OrNothing: Final = WrapValidator(_or_nothing)
 """`Annotated[X | None, OrNothing]`: an X, or None and a note where what was given is none."""
 
 
+def too_long(longest: int) -> str:
+    return f"It is longer than {longest} characters; the rest is left out."
+
+
 def shortened(longest: int) -> BeforeValidator:
     """`Annotated[str, words(80), shortened(80)]`: of longer words the end is left out."""
 
     def shorten(value: Any, info: ValidationInfo) -> Any:
         if not isinstance(value, str) or len(text := value.strip()) <= longest:
             return value
-        leave_out(info, f"It is longer than {longest} characters; the rest is left out.")
+        leave_out(info, too_long(longest))
         return text[: longest - 1].rstrip() + "…"
 
     return BeforeValidator(shorten)
 
 
-class brought_in:  # noqa: N801 - reads as a constraint: Annotated[Annotated[str, name(80)] | None, brought_in()]
-    """Before a `name(n)` or none: what may not stand in it is left out, and it is none where nothing shows then."""
+@dataclass(frozen=True, slots=True)
+class brought_in:  # noqa: N801 - reads as a constraint: Annotated[Annotated[str, name(80)] | None, brought_in(80)]
+    """Before a `name(n)` or none: what may not stand in it is left out, and it is none where nothing shows then. What
+    is too long is cut before anything is asked of it: composing takes the square of a run of marks.
+    """
+
+    longest: int
+
+    def _clean(self, value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, str):
+            return value
+        if len(value) > WIDEST * self.longest:
+            leave_out(info, too_long(self.longest))
+            value = value[: WIDEST * self.longest]
+        line = cleaned(value)
+        if line != unicodedata.normalize("NFC", value.strip()):
+            leave_out(info, "What may not stand in a name, or does not show, is left out or a space.")
+        return line
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.with_info_before_validator_function(_clean, handler(source))
+        return core_schema.with_info_before_validator_function(self._clean, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         text, nothing = handler(schema)["anyOf"]
         return {
             "anyOf": [{**text, "minLength": 0, "description": "What may not stand in a name is left out."}, nothing]
         }
-
-
-def _clean(value: Any, info: ValidationInfo) -> Any:
-    if not isinstance(value, str):
-        return value
-    line = cleaned(value)
-    if line != unicodedata.normalize("NFC", value.strip()):
-        leave_out(info, "What may not stand in a name, or does not show, is left out or a space.")
-    return line
