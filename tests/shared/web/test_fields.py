@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Annotated
 
 import pytest
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from shared.web.backfill.optional_parts import LeftOut, brought_in
 from shared.web.characters import cleaned
-from shared.web.fields import Body, key, name, words
+from shared.web.fields import Answer, Body, key, name, words
 
 
 class Note(Body):
@@ -215,3 +216,26 @@ def test_the_schema_tells_the_rule_and_the_limits() -> None:
 def test_a_body_refuses_what_it_does_not_know_and_what_is_no_number(extra: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Note.model_validate({"title": "a", **extra})
+
+
+class Account(Answer, example={"id": 1, "balance": 2}):
+    id: int
+    balance: int
+
+
+class OwnAccount(Account):
+    mine: bool
+
+
+def test_an_example_is_a_class_argument_and_inherited() -> None:
+    assert Account.model_json_schema()["examples"] == [{"id": 1, "balance": 2}]
+    assert OwnAccount.model_json_schema()["examples"] == Account.model_json_schema()["examples"]
+    assert "examples" not in Note.model_json_schema()
+
+
+def test_an_answer_shows_a_state_and_what_is_given_beside_it() -> None:
+    state = SimpleNamespace(id=1, balance=2, secret="known")
+    assert OwnAccount.of(state, mine=True) == OwnAccount(id=1, balance=2, mine=True)
+    assert Account.of(OwnAccount.of(state, mine=True), balance=3) == Account(id=1, balance=3)
+    with pytest.raises(AttributeError, match="mine"):
+        OwnAccount.of(state)
