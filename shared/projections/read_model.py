@@ -63,12 +63,12 @@ class Include(msgspec.Struct, frozen=True):
 Change = Add | Put | Include
 
 
-def add(table: sa.Table, key: Key, **amounts: int) -> Add:
+def add(table: sa.Table, key: Key, /, **amounts: int) -> Add:
     """Add numbers to a row (negative ones take away), making it where it is missing."""
     return Add(table, key, amounts)
 
 
-def put(table: sa.Table, key: Key, version: int, **values: Any) -> Put:
+def put(table: sa.Table, key: Key, version: int, /, **values: Any) -> Put:
     """Set columns of a row, unless it has been put with this version or a newer one."""
     return Put(table, key, version, values)
 

@@ -52,6 +52,8 @@ class RequestContext:
     caller: Caller | None = None
     me: CallerInCommunity | None = None
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    location: str | None = None
+    """Where what was made is found; sent where the request succeeds."""
     """Headers for the answer, whoever renders it."""
     tag: str | None = None
     """The entity tag of what the answer shows, without its quotes."""
@@ -79,7 +81,7 @@ class RequestContext:
 
     def answer_again(self, came_to: Mapping[UUID, int]) -> None:
         """The request was carried out when it came before: nothing is left of this try but what is to be answered."""
-        self.key, self.came_to, self.tag = None, came_to, None
+        self.key, self.came_to, self.tag, self.location = None, came_to, None, None
         self.headers.clear()
         self.positions.clear()
         self.made.clear()

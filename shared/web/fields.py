@@ -6,11 +6,11 @@ Prose comes back as it was sent, a name stands on one line and shows, a key is s
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic.config import JsonDict
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
@@ -101,10 +101,10 @@ def shown(text: str) -> str:
 class _Shown(BaseModel):
     """A body with an example: `class NewThread(Body, example={…})`; what derives from it inherits it."""
 
-    def __init_subclass__(cls, *, example: JsonDict | None = None, **more: Any) -> None:
+    def __init_subclass__(cls, *, example: Mapping[str, Any] | None = None, **more: Any) -> None:
         super().__init_subclass__(**more)
         if example is not None:
-            cls.model_config = {**cls.model_config, "json_schema_extra": {"examples": [example]}}
+            cls.model_config = {**cls.model_config, "json_schema_extra": {"examples": [dict(example)]}}
 
 
 class Body(_Shown):

@@ -109,6 +109,8 @@ class Around:
             if request.arriving:  # the rest of its body is not worth having; connection.py sees to it
                 headers.append((b"connection", b"close"))
             return headers
+        if request.location is not None:
+            headers.append((b"location", request.location.encode("ascii")))
         if request.tag is not None:
             headers.append((b"etag", f'"{request.tag}"'.encode()))
         if request.positions and runtime is not None:

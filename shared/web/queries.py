@@ -24,6 +24,10 @@ class Queries:
             rows: sa.Result[Any] = (await connection.execute(statement)).freeze()()
         return rows
 
+    async def count(self, column: sa.ColumnElement[int], *where: sa.ColumnElement[bool]) -> int:
+        """The number in that column of the one row, 0 where there is none."""
+        return (await self.execute(sa.select(column).where(*where))).scalar_one_or_none() or 0
+
     @asynccontextmanager
     async def at_once(self) -> AsyncIterator[Queries]:
         """What reads everything as it is at one moment, for an answer whose parts must agree; a few short questions."""

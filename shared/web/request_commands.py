@@ -90,9 +90,12 @@ class RequestCommands:
         *,
         on: Sequence[Basis] = (),
         secrets: Sequence[VaultRow] = (),
+        below: str,
     ) -> Outcome[S]:
-        """Begin a stream, as `creation`."""
-        return cast("Outcome[S]", await self._execute_one(creation(decider, stream, event, refuse), on, secrets))
+        """Begin a stream, as `creation`; what is made is found `below` that path, under the stream's id."""
+        found = await self._execute_one(creation(decider, stream, event, refuse), on, secrets)
+        self.created(below, stream)
+        return cast("Outcome[S]", found)
 
     async def change(
         self,
@@ -166,8 +169,7 @@ class RequestCommands:
 
     def created(self, *path: object) -> None:
         """Send where what was made is found, as the answer's `Location`; `path` begins below the community's."""
-        location = "/".join(["/v1/communities", *map(str, (self._where()[0], *path))])
-        self.request.headers.append((b"location", location.encode("ascii")))
+        self.request.location = "/".join(["/v1/communities", *map(str, (self._where()[0], *path))])
 
     def new_id(self, veil: Callable[[UUID], UUID] | None = None) -> UUID:
         """The id of what a POST creates: the same at every repetition with the same `Idempotency-Key`.

@@ -6,7 +6,7 @@ Words that take the place of others are compared with those that stand: the same
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
@@ -64,12 +64,13 @@ async def create(
     refuse: Callable[..., object] | None = None,
     *,
     on: Sequence[Basis] = (),
+    below: str,
 ) -> Outcome[S]:
     """Begin a stream with an event and the words that it refers to; else as `creation`.
 
     Raises `KeyReused` also where it began with other words; erased ones count as the same.
     """
-    outcome = await commands.create(decider, stream, event, refuse, on=on, secrets=sent.secrets)
+    outcome = await commands.create(decider, stream, event, refuse, on=on, secrets=sent.secrets, below=below)
     if not outcome.events and sent.text is not None:
         kept = await read(commands.vault, commands.act.community, sent.text)
         if kept is not None and kept != sent.content:
@@ -84,18 +85,16 @@ async def change(
     decide: Callable[..., list[E]],
     content: Content | None,
     before: Callable[[S], Text | None],
-    *,
-    about: UUID,
     expect: Precondition | None = None,
 ) -> Outcome[S]:
-    """Change what is there (`decisions.change`), with words about a member in the place of those `before`, if any.
+    """Change what is there (`decisions.change`), with words of the caller's in the place of those `before`, if any.
 
     `decide` is given their reference behind the state, None for no words.
     """
     state = (await commands.load(decider, stream)).state
-    length = sum(map(len, content.values())) if content else 0
+    act, length = commands.act, sum(map(len, content.values())) if content else 0
     stands = None if state is None else before(state)
-    text, secrets = await refer(commands.vault, commands.act.community, about, content, length, stands)
+    text, secrets = await refer(commands.vault, act.community, act.actor, content, length, stands)
     return await commands.change(decider, stream, lambda state: decide(state, text), secrets=secrets, expect=expect)
 
 
@@ -122,7 +121,8 @@ async def read(vault: Vault, community: UUID, text: Text | None) -> dict[str, An
     return (await vault.read(community, [text.ref])).get(text.ref) if text else None
 
 
-async def read_all(vault: Vault, community: UUID, texts: Sequence[Text | None]) -> list[dict[str, Any]]:
+async def read_all(vault: Vault, community: UUID, refs: Iterable[Text | UUID | None]) -> list[dict[str, Any]]:
     """The words behind each of those references, in one look; empty where there are none or they were erased."""
-    kept = await vault.read(community, [text.ref for text in texts if text])
-    return [kept.get(text.ref, {}) if text else {} for text in texts]
+    wanted = [ref.ref if isinstance(ref, Text) else ref for ref in refs]
+    kept = await vault.read(community, {ref for ref in wanted if ref})
+    return [kept.get(ref, {}) if ref else {} for ref in wanted]

@@ -42,11 +42,11 @@ async def history(seed: int) -> MemoryLog:
         idea, voter, text = die.choice(IDEAS), die.choice(VOTERS), words(die.randrange(5))
         on_idea: list[Callable[[Any], list[Any]]] = [
             partial(suggestions.answer, text=text),
-            partial(suggestions.decide, decision="planned", reason=text),
+            partial(suggestions.decide, "planned", reason=text),
         ]
         if minute > 120:
             settled: list[suggestions.Decision] = ["completed", "declined"]
-            on_idea += [partial(suggestions.decide, decision=decision, reason=text) for decision in settled]
+            on_idea += [partial(suggestions.decide, decision, reason=text) for decision in settled]
             on_idea += [partial(suggestions.delete, by=suggestions.Actor(voter))]
         with suppress(Problem):
             if die.random() < 0.1:

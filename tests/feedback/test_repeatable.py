@@ -24,7 +24,7 @@ in_any_state = st.sampled_from([replace(OPEN, state=state) for state in states])
 changes: st.SearchStrategy[Command] = st.one_of(
     st.builds(lambda text: lambda s: suggestions.answer(s, text), texts),
     st.builds(
-        lambda to, text: lambda s: suggestions.decide(s, to, text),
+        lambda to, text: lambda s: suggestions.decide(to, s, text),
         st.sampled_from(get_args(suggestions.Decision)),
         maybe_texts,
     ),

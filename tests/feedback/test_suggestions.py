@@ -54,23 +54,23 @@ def test_an_answer_leaves_the_state_alone_and_comes_in_any_state() -> None:
 
 
 def test_an_open_suggestion_is_planned_then_completed() -> None:
-    assert decide(OPEN, "planned", words(3)) == [PLANNED]
-    assert decide(folded(SUGGESTION, [SUBMITTED, PLANNED]), "completed", None) == [COMPLETED]
+    assert decide("planned", OPEN, words(3)) == [PLANNED]
+    assert decide("completed", folded(SUGGESTION, [SUBMITTED, PLANNED]), None) == [COMPLETED]
 
 
 def test_an_open_suggestion_may_be_completed_or_declined_at_once() -> None:
-    assert decide(OPEN, "completed", None) == [COMPLETED]
-    assert decide(OPEN, "declined", words(4)) == [DECLINED]
+    assert decide("completed", OPEN, None) == [COMPLETED]
+    assert decide("declined", OPEN, words(4)) == [DECLINED]
 
 
 def test_a_planned_suggestion_may_still_be_declined() -> None:
-    assert decide(folded(SUGGESTION, [SUBMITTED, PLANNED]), "declined", words(4)) == [DECLINED]
+    assert decide("declined", folded(SUGGESTION, [SUBMITTED, PLANNED]), words(4)) == [DECLINED]
 
 
 def test_a_decision_repeated_with_the_same_reason_changes_nothing() -> None:
-    assert decide(folded(SUGGESTION, [SUBMITTED, PLANNED]), "planned", words(3)) == []
-    assert decide(folded(SUGGESTION, [SUBMITTED, COMPLETED]), "completed", None) == []
-    assert decide(folded(SUGGESTION, [SUBMITTED, DECLINED]), "declined", words(4)) == []
+    assert decide("planned", folded(SUGGESTION, [SUBMITTED, PLANNED]), words(3)) == []
+    assert decide("completed", folded(SUGGESTION, [SUBMITTED, COMPLETED]), None) == []
+    assert decide("declined", folded(SUGGESTION, [SUBMITTED, DECLINED]), words(4)) == []
 
 
 @pytest.mark.parametrize("settled", [COMPLETED, DECLINED])
@@ -78,7 +78,7 @@ def test_what_is_settled_stays_settled(settled: SuggestionCompleted | Suggestion
     state = folded(SUGGESTION, [SUBMITTED, settled])
     for decision in DECISIONS:
         with pytest.raises(Conflict):
-            decide(state, decision, words(8))
+            decide(decision, state, words(8))
 
 
 def test_the_reason_belongs_to_the_state_it_is_in() -> None:
@@ -112,9 +112,9 @@ def test_an_anonymous_one_has_no_author_and_is_deleted_by_moderators_only() -> N
 
 def test_nothing_is_decided_about_a_deleted_one_but_what_was_decided_before() -> None:
     state = folded(SUGGESTION, [SUBMITTED, ANSWERED, PLANNED, SuggestionDeleted(BENCHES, ALICE)])
-    assert answer(state, words(2)) == decide(state, "planned", words(3)) == []
+    assert answer(state, words(2)) == decide("planned", state, words(3)) == []
     with pytest.raises(Conflict, match="deleted"):
         answer(state, words(8))
     for decision in DECISIONS:
         with pytest.raises(Conflict, match="deleted"):
-            decide(state, decision, words(8))
+            decide(decision, state, words(8))

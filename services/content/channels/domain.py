@@ -1,7 +1,4 @@
-"""A channel is opened, renamed, described anew, and archived for good.
-
-Archived, it takes nothing new and can still be read.
-"""
+"""A channel is opened, renamed, described anew, and archived for good: it takes nothing new and can still be read."""
 
 from __future__ import annotations
 
@@ -16,7 +13,6 @@ from shared.events.errors import Conflict
 from shared.events.fact import Fact
 
 Posting = Literal["members", "moderators"]
-
 ChannelEvent = ChannelOpened | ChannelRenamed | ChannelDescribed | ChannelArchived
 
 
@@ -57,20 +53,12 @@ CHANNEL: Decider[Channel, ChannelEvent] = Decider("channel", evolve)
 
 def rename(state: Channel, name: str) -> list[ChannelEvent]:
     """Give it another name."""
-    if state.name == name:
-        return []
-    if state.archived:
-        raise Conflict("The channel is archived; its name stays.")
-    return [ChannelRenamed(state.id, name)]
+    return [] if state.name == name else [ChannelRenamed(writable(state, "; its name stays").id, name)]
 
 
 def describe(state: Channel, purpose: str) -> list[ChannelEvent]:
     """Say anew what it is for."""
-    if state.purpose == purpose:
-        return []
-    if state.archived:
-        raise Conflict("The channel is archived; its purpose stays.")
-    return [ChannelDescribed(state.id, purpose)]
+    return [] if state.purpose == purpose else [ChannelDescribed(writable(state, "; its purpose stays").id, purpose)]
 
 
 def archive(state: Channel) -> list[ChannelEvent]:
@@ -78,9 +66,9 @@ def archive(state: Channel) -> list[ChannelEvent]:
     return [] if state.archived else [ChannelArchived(state.id)]
 
 
-def writable(state: Channel | None) -> Channel:
-    """The channel. Raises `NotFound` where there is none, `Conflict` where it takes nothing new."""
+def writable(state: Channel | None, what: str = " and takes nothing new") -> Channel:
+    """The channel. Raises `NotFound` where there is none, `Conflict` where it is archived."""
     channel = CHANNEL.existing(state)
     if channel.archived:
-        raise Conflict("The channel is archived and takes nothing new.")
+        raise Conflict(f"The channel is archived{what}.")
     return channel

@@ -9,7 +9,6 @@ from uuid import UUID
 import sqlalchemy as sa
 from fastapi import APIRouter, Path, Query
 from pydantic import Field
-from pydantic.config import JsonDict
 
 from services.content.channels.domain import CHANNEL, Channel, Posting, archive, rename
 from services.content.events import ChannelOpened
@@ -21,13 +20,11 @@ from shared.web.access.permissions import Administrator, Reader
 from shared.web.dependencies import Commanding, Db, IfMatch, fresh
 from shared.web.fields import Answer, Body, name, words
 from shared.web.paging import Listing, Page, SortOrder, page
-from shared.web.queries import Queries
-from shared.web.request_commands import RequestCommands
 
 router = APIRouter(prefix="/channels", tags=["channels"])
 row = channel_list.c
 
-EXAMPLE: JsonDict = {
+EXAMPLE = {
     "id": "0198c1a0-1f2e-7a3b-9c4d-5e6f7a8b9c0d",
     "name": "Gardening",
     "purpose": "Everything that grows",
@@ -66,12 +63,12 @@ class ChannelAnswer(Answer, example=EXAMPLE):
     imported_by: UUID | None = Field(description="Who brought it in by a backfill; null where it was done here.")
 
 
-async def show(found: Outcome[Channel], commands: RequestCommands, db: Queries) -> ChannelAnswer:
+async def show(found: Outcome[Channel], commands: Commanding, db: Db) -> ChannelAnswer:
     """A channel by its stream, its version as the ETag; with the number of threads that the list has counted."""
-    listed = sa.and_(row.community == commands.act.community, row.channel == found.state.id)
-    counted = None if found.begun else (await db.execute(sa.select(row.threads).where(listed))).scalar_one_or_none()
-    commands.tag(found.version, counted or 0)
-    return ChannelAnswer.of(found.state, threads=counted or 0)
+    listed = (row.community == commands.act.community, row.channel == found.state.id)
+    threads = 0 if found.begun else await db.count(row.threads, *listed)
+    commands.tag(found.version, threads)
+    return ChannelAnswer.of(found.state, threads=threads)
 
 
 @router.get("", operation_id="list_channels", summary="List channels")
@@ -83,21 +80,16 @@ async def list_channels(
     archived: Annotated[bool | None, Query(description="Only archived ones, or only others.")] = None,
 ) -> Listing[ChannelAnswer]:
     """In the order in which they were opened."""
-    select = sa.select(channel_list, row.channel.label("id"))
-    select = select.where(present(channel_list), row.community == me.community.id)
-    if archived is not None:
-        select = select.where(row.archived == archived)
+    asked = [] if archived is None else [row.archived == archived]
+    select = sa.select(channel_list, row.channel.label("id")).where(present(channel_list, me.community.id), *asked)
     rows, following = await page(db, select, OLDEST, paging, [row.name, row.purpose])
     return Listing(items=list(map(ChannelAnswer.of, rows)), next=following, freshness=freshness)
 
 
 @router.post("", status_code=201, operation_id="open_channel", summary="Open a channel")
 async def post_channel(body: NewChannel, me: Administrator, commands: Commanding, db: Db) -> ChannelAnswer:
-    channel_id = commands.new_id()
-    opened = ChannelOpened(channel_id, body.name, body.posting, body.purpose or "")
-    shown = await show(await commands.create(CHANNEL, channel_id, opened), commands, db)
-    commands.created("channels", channel_id)
-    return shown
+    opened = ChannelOpened(commands.new_id(), body.name, body.posting, body.purpose or "")
+    return await show(await commands.create(CHANNEL, opened.channel_id, opened, below="channels"), commands, db)
 
 
 @router.get("/{channel_id}", operation_id="get_channel", summary="Show a channel")

@@ -124,10 +124,9 @@ async def _comment(
         sent,
         takes_comments,
         on=on,
+        below="comments",
     )
-    shown = await show(posted, commands)
-    commands.created("comments", comment_id)
-    return shown
+    return await show(posted, commands)
 
 
 @router.get("/comments/{comment_id}", operation_id="get_comment", summary="Show a comment")

@@ -5,65 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import assert_never
 
-import sqlalchemy as sa
+from sqlalchemy import Boolean, Index, Text
 from sqlalchemy.dialects.postgresql import UUID
 
-from services.content.events import (
-    ChannelArchived,
-    ChannelDescribed,
-    ChannelOpened,
-    ChannelRenamed,
-    ThreadDeleted,
-    ThreadOpened,
-)
+from services.content import events
+from services.content.channels.domain import ChannelEvent
 from services.content.tables import metadata
 from shared.events.event import Recorded
 from shared.projections.read_model import Change, ReadModel, add, put
-from shared.projections.read_model_table import read_model_table
+from shared.projections.read_model_table import TIME, read_model_table
 
 channel_list = read_model_table(
     "channel_list",
     metadata,
-    key=[sa.Column("community", UUID), sa.Column("channel", UUID)],
-    put=[
-        sa.Column("name", sa.Text),
-        sa.Column("posting", sa.Text),
-        sa.Column("purpose", sa.Text),
-        sa.Column("opened_at", sa.DateTime(timezone=True)),
-        sa.Column("archived", sa.Boolean),
-        sa.Column("imported_by", UUID),
-    ],
+    key={"community": UUID, "channel": UUID},
+    put={"name": Text, "posting": Text, "purpose": Text, "opened_at": TIME, "archived": Boolean, "imported_by": UUID},
     add=["threads"],
-    indexes=[sa.Index("ix_channel_list_opened", "community", "opened_at", "channel")],
+    indexes=[Index("ix_channel_list_opened", "community", "opened_at", "channel")],
 )
 
-ChannelListEvent = ChannelOpened | ChannelRenamed | ChannelDescribed | ChannelArchived | ThreadOpened | ThreadDeleted
+ChannelListEvent = ChannelEvent | events.ThreadOpened | events.ThreadDeleted
 
 
 def fold(event: ChannelListEvent, record: Recorded) -> Iterator[Change]:
-    key, version = (record.community, event.channel_id), record.version
+    key, at, by = (record.community, event.channel_id), record.occurred_at, record.imported_by
+    row = (channel_list, key, record.version)
     match event:
-        case ChannelOpened(name=name, posting=posting, purpose=purpose):
-            yield put(
-                channel_list,
-                key,
-                version,
-                name=name,
-                posting=posting,
-                purpose=purpose,
-                opened_at=record.occurred_at,
-                archived=False,
-                imported_by=record.imported_by,
-            )
-        case ChannelRenamed(name=name):
-            yield put(channel_list, key, version, name=name)
-        case ChannelDescribed(purpose=purpose):
-            yield put(channel_list, key, version, purpose=purpose)
-        case ChannelArchived():
-            yield put(channel_list, key, version, archived=True)
-        case ThreadOpened():
+        case events.ChannelOpened(name=name, posting=posting, purpose=purpose):
+            yield put(*row, name=name, posting=posting, purpose=purpose, opened_at=at, archived=False, imported_by=by)
+        case events.ChannelRenamed(name=name):
+            yield put(*row, name=name)
+        case events.ChannelDescribed(purpose=purpose):
+            yield put(*row, purpose=purpose)
+        case events.ChannelArchived():
+            yield put(*row, archived=True)
+        case events.ThreadOpened():
             yield add(channel_list, key, threads=1)
-        case ThreadDeleted():
+        case events.ThreadDeleted():
             yield add(channel_list, key, threads=-1)
         case _:
             assert_never(event)

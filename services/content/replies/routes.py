@@ -76,10 +76,9 @@ async def post_reply(
         sent,
         takes_replies,
         on=[(THREAD, thread_id), (CHANNEL, thread.channel_id)],
+        below="replies",
     )
-    shown = await show(posted, thread, commands, db)
-    commands.created("replies", reply_id)
-    return shown
+    return await show(posted, thread, commands, db)
 
 
 @router.get("/replies/{reply_id}", operation_id="get_reply", summary="Show a reply")

@@ -70,18 +70,18 @@ async def post_thread(body: NewThread, me: Contributor, commands: Commanding, db
     """In a channel that is not archived."""
     at, thread_id = me.community.id, commands.new_id()
     sent = words_for(at, me.id, thread_id, BodyText(body.title, body.body))
-    opened = await create(
+    opened = ThreadOpened(thread_id, body.channel_id, me.id, sent.text, tuple(body.tags))
+    found = await create(
         commands,
         THREAD,
         thread_id,
-        ThreadOpened(thread_id, body.channel_id, me.id, sent.text, tuple(body.tags)),
+        opened,
         sent,
         lambda channel: takes_threads(channel, actor(me)),
         on=[(CHANNEL, body.channel_id)],
+        below="threads",
     )
-    shown = await show(opened, commands, db)
-    commands.created("threads", thread_id)
-    return shown
+    return await show(found, commands, db)
 
 
 @router.get("/{thread_id}", operation_id="get_thread", summary="Show a thread")

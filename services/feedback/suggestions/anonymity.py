@@ -1,11 +1,10 @@
 """An anonymous suggestion leaves nothing that leads to its author: no actor, no subject, no id that follows from one.
 
 The event's `author_id` and its envelope's `actor` are None, it carries no trace, its time is the beginning of the
-quarter of an hour, and the vault keeps the words under nobody. The id must
-not give the author away either: what an Idempotency-Key makes of a member id could be computed again by whoever
-guesses the key, so it goes through the installation's keyed hash; every suggestion's does, so that a key is the same
-key whether the words were signed or not. The price of anonymity: an erasure cannot find these words, and their author
-cannot change them or take them away; a moderator can.
+quarter of an hour, and the vault keeps the words under nobody. The id must not give the author away either: what an
+Idempotency-Key makes of a member id could be computed again by whoever guesses the key, so it goes through the
+installation's keyed hash; every suggestion's does, so that a key is the same key whether the words were signed or not.
+The price: an erasure cannot find these words, and their author cannot change or delete them; a moderator can.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ Its author or a moderator deletes it in any state, for good. An anonymous one ha
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, assert_never
@@ -67,39 +67,32 @@ class Suggestion:
 
 
 def evolve(state: Suggestion | None, fact: Fact[SuggestionEvent]) -> Suggestion:
-    at = fact.at
     match fact.event:
         case SuggestionSubmitted(id_, author, anonymous, text, edited_at):
-            return Suggestion(id_, author, anonymous, text, at, at, fact.imported_by, edited_at)
+            return Suggestion(id_, author, anonymous, text, fact.at, fact.at, fact.imported_by, edited_at)
         case SuggestionEdited(text=text):
             state = begun(state)
-            return replace(state, text=text, edited_at=at, edited_by=fact.by, edits=state.edits + 1)
+            return replace(state, text=text, edited_at=fact.at, edited_by=fact.by, edits=state.edits + 1)
         case SuggestionAnswered(text=text):
-            return replace(begun(state), answer=text, answered_at=at)
+            return replace(begun(state), answer=text, answered_at=fact.at)
         case SuggestionPlanned(reason=reason):
-            return replace(begun(state), state="planned", state_since=at, reason=reason)
+            return replace(begun(state), state="planned", state_since=fact.at, reason=reason)
         case SuggestionCompleted(reason=reason):
-            return replace(begun(state), state="completed", state_since=at, reason=reason)
+            return replace(begun(state), state="completed", state_since=fact.at, reason=reason)
         case SuggestionDeclined(reason=reason):
-            return replace(begun(state), state="declined", state_since=at, reason=reason)
+            return replace(begun(state), state="declined", state_since=fact.at, reason=reason)
         case SuggestionDeleted():
-            return replace(begun(state), deleted_at=at)
+            return replace(begun(state), deleted_at=fact.at)
         case _:
             assert_never(fact.event)
 
 
-def words(state: Suggestion) -> Iterable[Text | None]:
+def words(state: Suggestion) -> Sequence[Text | None]:
     """What stands in it. A reason goes with the state that it was given for."""
     return () if state.deleted else (state.text, state.reason, state.answer)
 
 
 SUGGESTION: Decider[Suggestion, SuggestionEvent] = Decider("suggestion", evolve, words)
-
-_DECIDED: dict[Decision, type[_Decided]] = {
-    "planned": SuggestionPlanned,
-    "completed": SuggestionCompleted,
-    "declined": SuggestionDeclined,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +117,7 @@ def answer(state: Suggestion, text: Text) -> list[SuggestionEvent]:
     return [SuggestionAnswered(state.id, state.author_id, text)]
 
 
-def decide(state: Suggestion, decision: Decision, reason: Text | None) -> list[SuggestionEvent]:
+def decide(decision: Decision, state: Suggestion, reason: Text | None) -> list[SuggestionEvent]:
     """Promise to do it, say that it is done, or that it will not be."""
     if (state.state, state.reason) == (decision, reason):
         return []
@@ -133,7 +126,9 @@ def decide(state: Suggestion, decision: Decision, reason: Text | None) -> list[S
         raise Conflict(f"Only an open suggestion can be planned; this one is {state.state}.")
     if state.closed:
         raise Conflict(f"The suggestion is {state.state} already.")
-    return [_DECIDED[decision](state.id, state.author_id, reason)]
+    kinds: dict[str, type[_Decided]]
+    kinds = {"planned": SuggestionPlanned, "completed": SuggestionCompleted, "declined": SuggestionDeclined}
+    return [kinds[decision](state.id, state.author_id, reason)]
 
 
 def delete(state: Suggestion, by: Actor) -> list[SuggestionEvent]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from datetime import datetime
+from functools import partial
+from operator import attrgetter
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,27 +16,45 @@ from services.feedback.events import SuggestionSubmitted
 from services.feedback.read_models.suggestion_board import SUGGESTION_BOARD, suggestion_board, suggestion_vote
 from services.feedback.suggestions import domain
 from services.feedback.suggestions.anonymity import veiled
-from services.feedback.suggestions.domain import SUGGESTION, Actor, State, answer, decide, delete
-from services.feedback.suggestions.suggestion import EXAMPLE, SuggestionAnswer, SuggestionShown, show, shown
-from shared.commands.preconditions import Precondition
+from services.feedback.suggestions.domain import SUGGESTION, Actor, State, Suggestion, answer, decide, delete
+from services.feedback.votes.domain import VOTE, cast, vote_id
+from shared.commands.commands import Outcome
 from shared.projections.freshness import Freshness
 from shared.projections.read_model_table import present
 from shared.web.access.permissions import CallerInCommunity, Contributor, Moderator, Participant, Reader
 from shared.web.access.policy import Permission
 from shared.web.dependencies import Commanding, Db, IfMatch, fresh
-from shared.web.fields import Body, name, words
+from shared.web.editors import EditedBy
+from shared.web.fields import Answer, Body, name, words
 from shared.web.paging import Listing, Page, SortOrder, page
-from shared.web.queries import Queries
-from shared.web.request_commands import RequestCommands
-from shared.web.vault_text import change, create, first_draft
+from shared.web.vault_text import Content, change, create, first_draft, read_all
 
 router = APIRouter(prefix="/suggestions", tags=["suggestions"])
 
+EXAMPLE = {
+    "id": "0198c1a2-7b3c-7d4e-8f50-6a7b8c9d0e1f",
+    "author_id": "5b0e2f0c-7d1a-8a43-9c55-0a1b2c3d4e5f",
+    "anonymous": False,
+    "deleted": False,
+    "title": "More benches",
+    "body": "There is nowhere to sit in the shade.",
+    "submitted_at": "2026-03-01T12:00:00Z",
+    "state": "planned",
+    "state_since": "2026-03-04T09:30:00Z",
+    "reason": "In spring.",
+    "answer": "Thank you, we have asked the town.",
+    "answered_at": "2026-03-02T10:00:00Z",
+    "votes": 17,
+    "my_vote": True,
+    "edited_at": None,
+    "edited_by": None,
+    "imported_by": None,
+}
 board, votes = suggestion_board.c, suggestion_vote.c
 NEWEST: SortOrder = [(board.submitted_at, "desc"), (board.suggestion, "desc")]
 MOST_VOTES: SortOrder = [(board.votes, "desc"), *NEWEST]
-WORDS = [board.text_ref, board.reason_ref, board.answer_ref]
 
+BoardFreshness = Annotated[Freshness, fresh(SUGGESTION_BOARD)]
 SuggestionPath = Annotated[UUID, Path(description="A suggestion's id.", examples=[EXAMPLE["id"]])]
 
 
@@ -54,9 +75,55 @@ class Decision(Body, example={"reason": "In spring."}):
 Reason = Decision | None
 
 
+class SuggestionAnswer(Answer, example=EXAMPLE):
+    """A suggestion. Words are null where there are none, where it was deleted, or they were erased."""
+
+    id: UUID
+    author_id: UUID | None = Field(description="Null where the suggestion is anonymous or its author unknown.")
+    anonymous: bool
+    deleted: bool
+    title: str | None
+    body: str | None
+    submitted_at: datetime
+    state: State
+    state_since: datetime
+    reason: str | None = Field(description="Why it is in that state, where that was said.")
+    answer: str | None
+    answered_at: datetime | None = Field(description="When the answer, or its last revision, was given.")
+    votes: int = Field(description="As the board has counted them.")
+    my_vote: bool = Field(description="Whether the caller votes for it.")
+    edited_at: datetime | None
+    edited_by: EditedBy
+    imported_by: UUID | None = Field(description="Who brought it in by a backfill; null where it was done here.")
+
+
+class SuggestionShown(SuggestionAnswer):
+    """A suggestion, and how far the board was that counted its votes."""
+
+    freshness: Freshness
+
+
 def actor(me: CallerInCommunity) -> Actor:
     """The caller, as the decisions of this service know them."""
     return Actor(me.id, Permission.MODERATE in me.permissions, me.reads)
+
+
+async def show(found: Outcome[Suggestion], me: CallerInCommunity, commands: Commanding, db: Db) -> SuggestionAnswer:
+    """By its stream, its version as the ETag; with the caller's vote and the votes that the board has counted."""
+    state, at, count, mine = found.state, me.community.id, 0, False
+    if not found.begun:
+        mine = cast((await commands.load(VOTE, vote_id(state.id, me.id))).state)
+        count = await db.count(board.votes, board.community == at, board.suggestion == state.id)
+    commands.tag(found.version, count, mine)
+    said = await read_all(commands.vault, at, domain.words(state) or (None, None, None))
+    return _shown(state, *said, votes=count, my_vote=mine)
+
+
+def _shown(
+    suggestion: Suggestion | sa.Row[Any], text: Content, reason: Content, answer: Content, **votes: Any
+) -> SuggestionAnswer:
+    said = {"title": text.get("title"), "body": text.get("body"), "reason": reason.get("text")}
+    return SuggestionAnswer.of(suggestion, **said, answer=answer.get("text"), **votes)
 
 
 @router.get("", operation_id="list_suggestions", summary="List suggestions")
@@ -65,32 +132,28 @@ async def list_suggestions(
     commands: Commanding,
     db: Db,
     paging: Page,
-    freshness: Annotated[Freshness, fresh(SUGGESTION_BOARD)],
+    freshness: BoardFreshness,
     sort: Annotated[Literal["votes", "newest"], Query(description="Most votes first, or newest first.")] = "votes",
     state: Annotated[State | None, Query(description="Only those in this state.")] = None,
     answered: Annotated[bool | None, Query(description="Only those with, or without, an answer.")] = None,
 ) -> Listing[SuggestionAnswer]:
     """Every suggestion of the community, whatever its state; deleted ones are left out."""
-    at, mine = me.community.id, sa.and_(votes.community == board.community, votes.voter == me.id)
-    select = (
-        sa.select(
-            suggestion_board,
-            board.suggestion.label("id"),
-            board.author.label("author_id"),
-            sa.false().label("deleted"),
-            votes.voted_at.is_not(None).label("my_vote"),
-        )
-        .outerjoin(suggestion_vote, sa.and_(mine, votes.suggestion == board.suggestion, present(suggestion_vote)))
-        .where(present(suggestion_board), board.community == at)
-    )
+    at, texts = me.community.id, [board.text_ref, board.reason_ref, board.answer_ref]
+    mine = sa.and_(present(suggestion_vote, at), votes.voter == me.id, votes.suggestion == board.suggestion)
+    columns = [
+        board.suggestion.label("id"),
+        board.author.label("author_id"),
+        sa.false().label("deleted"),
+        votes.voted_at.is_not(None).label("my_vote"),
+    ]
+    select = sa.select(suggestion_board, *columns).outerjoin(suggestion_vote, mine).where(present(suggestion_board, at))
     if state is not None:
         select = select.where(board.state == state)
     if answered is not None:
         select = select.where(board.answered_at.is_not(None) if answered else board.answered_at.is_(None))
-    rows, following = await page(db, select, MOST_VOTES if sort == "votes" else NEWEST, paging, WORDS)
-    refs = [[row.text_ref, row.reason_ref, row.answer_ref] for row in rows]
-    kept = await commands.vault.read(at, {ref for of_row in refs for ref in of_row if ref})
-    items = [shown(row, kept, of_row) for row, of_row in zip(rows, refs, strict=True)]
+    rows, following = await page(db, select, MOST_VOTES if sort == "votes" else NEWEST, paging, texts)
+    said = await read_all(commands.vault, at, [getattr(row, text.name) for text in texts for row in rows])
+    items = list(map(_shown, rows, said, said[len(rows) :], said[2 * len(rows) :]))  # texts, then reasons, then answers
     return Listing(items=items, next=following, freshness=freshness)
 
 
@@ -101,24 +164,19 @@ async def submit_suggestion(body: Submission, me: Contributor, commands: Command
     content = {"title": body.title, "body": body.body}
     sent = first_draft(me.community.id, author, suggestion_id, content, len(body.body or ""))
     submitted = SuggestionSubmitted(suggestion_id, author, body.anonymous, sent.text)
-    made = await show(await create(sender, SUGGESTION, suggestion_id, submitted, sent), me, commands, db)
-    commands.created("suggestions", suggestion_id)
-    return made
+    found = await create(sender, SUGGESTION, suggestion_id, submitted, sent, below="suggestions")
+    return await show(found, me, commands, db)
 
 
 @router.get("/{suggestion_id}", operation_id="get_suggestion", summary="Show a suggestion")
 async def get_suggestion(
-    suggestion_id: SuggestionPath,
-    me: Reader,
-    commands: Commanding,
-    db: Db,
-    freshness: Annotated[Freshness, fresh(SUGGESTION_BOARD)],
+    suggestion_id: SuggestionPath, me: Reader, commands: Commanding, db: Db, freshness: BoardFreshness
 ) -> SuggestionShown:
     """As it is now, with the caller's vote; the number of votes is as far as the board is. A deleted one, too, without
     its words.
     """
-    found = await show(await commands.get(SUGGESTION, suggestion_id), me, commands, db)
-    return SuggestionShown.of(found, freshness=freshness)
+    found = await commands.get(SUGGESTION, suggestion_id)
+    return SuggestionShown.of(await show(found, me, commands, db), freshness=freshness)
 
 
 @router.delete("/{suggestion_id}", status_code=204, operation_id="delete_suggestion", summary="Take a suggestion away")
@@ -129,9 +187,9 @@ async def delete_suggestion(
 
     Also by an author who has left, and in an archived community. An anonymous one has no author: only moderators can.
     """
-    by = actor(me)
-    delete((await commands.get(SUGGESTION, suggestion_id)).state, by)  # whose it is comes before the version it is at
-    await commands.change(SUGGESTION, suggestion_id, lambda state: delete(state, by), expect=expect)
+    deleted = partial(delete, by=actor(me))
+    deleted((await commands.get(SUGGESTION, suggestion_id)).state)  # whose it is comes before the version it is at
+    await commands.change(SUGGESTION, suggestion_id, deleted, expect=expect)
 
 
 @router.post("/{suggestion_id}/answer", operation_id="answer_suggestion", summary="Answer a suggestion")
@@ -139,11 +197,8 @@ async def answer_suggestion(
     suggestion_id: SuggestionPath, body: Reply, me: Moderator, commands: Commanding, db: Db, expect: IfMatch
 ) -> SuggestionAnswer:
     """Whatever its state; another text replaces the answer."""
-    said = {"text": body.text}
-    answered = await change(
-        commands, SUGGESTION, suggestion_id, answer, said, lambda state: state.answer, about=me.id, expect=expect
-    )
-    return await show(answered, me, commands, db)
+    said, stands = {"text": body.text}, attrgetter("answer")
+    return await show(await change(commands, SUGGESTION, suggestion_id, answer, said, stands, expect), me, commands, db)
 
 
 @router.post("/{suggestion_id}/plan", operation_id="plan_suggestion", summary="Plan to do what is suggested")
@@ -171,23 +226,9 @@ async def decline_suggestion(
 
 
 async def _decide(
-    decision: domain.Decision,
-    suggestion_id: UUID,
-    body: Decision | None,
-    me: CallerInCommunity,
-    commands: RequestCommands,
-    db: Queries,
-    expect: Precondition | None,
+    to: domain.Decision, id_: UUID, body: Reason, me: CallerInCommunity, commands: Commanding, db: Db, expect: IfMatch
 ) -> SuggestionAnswer:
     """Carry out a moderator's decision, with the reason in the vault as the moderator's words."""
-    decided = await change(
-        commands,
-        SUGGESTION,
-        suggestion_id,
-        lambda state, reason: decide(state, decision, reason),
-        {"text": body.reason} if body and body.reason else None,
-        lambda state: state.reason,
-        about=me.id,
-        expect=expect,
-    )
+    said = {"text": body.reason} if body and body.reason else None
+    decided = await change(commands, SUGGESTION, id_, partial(decide, to), said, attrgetter("reason"), expect)
     return await show(decided, me, commands, db)

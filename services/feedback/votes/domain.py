@@ -22,8 +22,8 @@ VoteEvent = SuggestionVoted | SuggestionVoteWithdrawn
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """`given_at` is when the vote that stands was given, `given_before` when the last that was taken back; `latest` is
-    the latest time of all that was decided on it.
+    """`given_at` is when the vote that stands was given, `given_before` the last that was taken back; `latest` is the
+    latest time of either.
     """
 
     given_at: datetime | None

@@ -24,7 +24,7 @@ from services.member.membership.domain import (
 )
 from services.member.membership.member import MemberAnswer, MemberPath, look_up, show, whom
 from services.member.rights import bases, confirmed, permitted
-from shared.commands.decisions import StreamDecision
+from shared.commands.decisions import StreamDecision, change
 from shared.events.errors import Conflict
 from shared.web.access.permissions import Acquainted, Moderator, Newcomer, Reader
 from shared.web.dependencies import Commanding, IfMatch
@@ -131,8 +131,8 @@ async def get_member(member: MemberPath, me: Reader, commands: Commanding) -> Me
 @router.post("/{member}/acceptance", operation_id="accept_member", summary="Accept an application")
 async def accept_member(member: UUID, me: Moderator, commands: Commanding, expect: IfMatch) -> MemberAnswer:
     stream = membership_id(me.community.id, member)
-    accepted = permitted(me, lambda state: accept(state, member))
-    found = await commands.change(MEMBERSHIP, stream, accepted, on=bases(me), expect=expect)
+    accepted = permitted(me, change(MEMBERSHIP, lambda state: accept(state, member)))
+    found = await commands.execute(MEMBERSHIP, stream, accepted, on=bases(me), expect=expect)
     await commands.vault.forget(me.community.id, found.superseded)
     return await show(member, found, me, commands)
 
@@ -155,6 +155,6 @@ async def decline_member(
         before.reason if before and before.status == "declined" else None,
     )
 
-    declined = permitted(me, lambda state: decline(state, member, text))
-    found = await commands.change(MEMBERSHIP, stream, declined, on=bases(me), secrets=secrets, expect=expect)
+    declined = permitted(me, change(MEMBERSHIP, lambda state: decline(state, member, text)))
+    found = await commands.execute(MEMBERSHIP, stream, declined, on=bases(me), secrets=secrets, expect=expect)
     return await show(member, found, me, commands)

@@ -61,12 +61,12 @@ async def remove_member(
 
 def _about(
     of: UUID, me: CallerInCommunity, decide: Callable[[Membership], list[MembershipEvent]]
-) -> Callable[[Membership, Community, Membership | None], list[MembershipEvent]]:
+) -> Callable[[Membership | None, Community, Membership | None], list[MembershipEvent]]:
     """The decision on a membership for who may, and stands above whose it is."""
 
-    def decided(state: Membership, community: Community, own: Membership | None) -> list[MembershipEvent]:
+    def decided(state: Membership | None, community: Community, own: Membership | None) -> list[MembershipEvent]:
         by = confirmed(me, community, own)
-        events = decide(state)
+        events = decide(MEMBERSHIP.existing(state))
         must_stand_above(by, holder(of, community, state))
         return events
 
@@ -81,7 +81,7 @@ async def put_robot(member: MemberPath, me: Administrator, commands: Commanding,
     """
     of = whom(member, me)
     marked = _about(of, me, lambda state: mark_robot(state, of))
-    await commands.change(MEMBERSHIP, membership_id(me.community.id, of), marked, on=bases(me), expect=expect)
+    await commands.execute(MEMBERSHIP, membership_id(me.community.id, of), marked, on=bases(me), expect=expect)
 
 
 @router.delete("/{member}/robot", status_code=204, operation_id="unmark_robot", summary="Take the mark of a robot away")
@@ -89,4 +89,4 @@ async def delete_robot(member: MemberPath, me: Administrator, commands: Commandi
     """The mark was an error, also for the time before."""
     of = whom(member, me)
     unmarked = _about(of, me, lambda state: unmark_robot(state, of))
-    await commands.change(MEMBERSHIP, membership_id(me.community.id, of), unmarked, on=bases(me), expect=expect)
+    await commands.execute(MEMBERSHIP, membership_id(me.community.id, of), unmarked, on=bases(me), expect=expect)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 from typing import Annotated
 
 import pytest
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 
 from shared.web.backfill.optional_parts import LeftOut, brought_in, shortened
 from shared.web.characters import cleaned
-from shared.web.fields import Body, key, name, words
+from shared.web.fields import Answer, Body, key, name, words
 
 
 class Note(Body):
@@ -230,3 +231,26 @@ def test_the_cost_of_a_name_that_is_brought_in_does_not_grow_with_what_is_left_o
         return min(once() for _ in range(3))
 
     assert cost(20_000) < 10 * cost(1_000)  # 400 times where they are composed
+
+
+class Account(Answer, example={"id": 1, "balance": 2}):
+    id: int
+    balance: int
+
+
+class OwnAccount(Account):
+    mine: bool
+
+
+def test_an_example_is_a_class_argument_and_inherited() -> None:
+    assert Account.model_json_schema()["examples"] == [{"id": 1, "balance": 2}]
+    assert OwnAccount.model_json_schema()["examples"] == Account.model_json_schema()["examples"]
+    assert "examples" not in Note.model_json_schema()
+
+
+def test_an_answer_shows_a_state_and_what_is_given_beside_it() -> None:
+    state = SimpleNamespace(id=1, balance=2, secret="known")
+    assert OwnAccount.of(state, mine=True) == OwnAccount(id=1, balance=2, mine=True)
+    assert Account.of(OwnAccount.of(state, mine=True), balance=3) == Account(id=1, balance=3)
+    with pytest.raises(AttributeError, match="mine"):
+        OwnAccount.of(state)
