@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BeforeValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from shared.commands.commands import Basis, CommandMetadata, Commands, Outcome, StreamDecision
 from shared.events.decider import Decider
@@ -24,7 +23,7 @@ from shared.replicas.standing import Community
 from shared.vault import Vault
 from shared.web.access.permissions import CallerInCommunity
 from shared.web.backfill.optional_parts import LeftOut
-from shared.web.fields import Answer, Body, key
+from shared.web.fields import Answer, Body, Moment, key
 from shared.web.runtime import Runtime
 
 S = TypeVar("S")
@@ -32,13 +31,6 @@ E = TypeVar("E", bound=Event)
 
 Source = Annotated[str, key(200)]
 """The id a thing has where it comes from, such as `stackexchange:cooking:post:17`."""
-
-
-def as_text(value: object) -> object:
-    """A number would be taken for seconds or milliseconds, whichever makes it look like a time of today."""
-    if not isinstance(value, datetime) and not (isinstance(value, str) and ":" in value):
-        raise PydanticCustomError("time_type", "The time is a text as RFC 3339 has it.")
-    return value
 
 
 class Line(Body):
@@ -50,13 +42,13 @@ class Line(Body):
     command: str
     source: Source
     subject: Annotated[str, key(255)] | None = Field(None, description="Who acted; null for nobody known.")
-    occurred_at: Annotated[AwareDatetime, BeforeValidator(as_text)]
+    occurred_at: Moment
 
 
 class DatedLine(Line):
     """A line about words that may have been edited since. Known already, with others than stand, it is their edit."""
 
-    edited_at: Annotated[AwareDatetime, BeforeValidator(as_text)] | None = Field(
+    edited_at: Moment | None = Field(
         None, description="When the words were edited last; without it, what differs was edited just now."
     )
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from shared.web.backfill.optional_parts import LeftOut, brought_in
 from shared.web.characters import cleaned
-from shared.web.fields import Body, key, name, words
+from shared.web.fields import Body, Moment, key, name, words
 
 
 class Note(Body):
@@ -215,3 +216,28 @@ def test_the_schema_tells_the_rule_and_the_limits() -> None:
 def test_a_body_refuses_what_it_does_not_know_and_what_is_no_number(extra: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Note.model_validate({"title": "a", **extra})
+
+
+@pytest.mark.parametrize("text", ["2026-03-01T12:00:00Z", "2026-03-01T13:00:00+01:00", "2026-03-01 17:45:00.000+05:45"])
+def test_a_time_is_a_text_with_an_offset(text: str) -> None:
+    told = TypeAdapter(Moment).validate_python(text)
+
+    assert told == datetime.fromisoformat("2026-03-01T12:00:00+00:00")
+    assert told.utcoffset() == datetime.fromisoformat(text).utcoffset()
+
+
+@pytest.mark.parametrize(
+    "given", [1772366400, 1772366400000, 1.5, True, None, timedelta(days=1), "1772366400", "2026-03-01", "T", ""]
+)
+def test_a_number_or_a_day_is_no_time(given: object) -> None:
+    with pytest.raises(ValidationError, match="The time is a text as RFC 3339 has it"):
+        TypeAdapter(Moment).validate_python(given)
+
+
+def test_a_time_without_an_offset_is_nobodys() -> None:
+    with pytest.raises(ValidationError, match="timezone"):
+        TypeAdapter(Moment).validate_python("2026-03-01T12:00:00")
+
+
+def test_the_schema_of_a_time_is_a_date_time() -> None:
+    assert TypeAdapter(Moment).json_schema() == {"type": "string", "format": "date-time"}
