@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, TypeVar, cast
 from uuid import UUID, uuid5
 from zlib import crc32
@@ -185,7 +185,7 @@ async def request_commands(request: Request) -> RequestCommands:
     known = context.of(request)
     implied = None if known.condition is None else _implied(request, known.condition)
     known.words = OwnWords(runtime.vault)
-    return RequestCommands(runtime.commands, known.words, known, key, datetime.now(UTC), implied=implied)
+    return RequestCommands(runtime.commands, known.words, known, key, runtime.clock(), implied=implied)
 
 
 def _implied(request: Request, condition: Precondition) -> Precondition | None:

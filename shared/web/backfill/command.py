@@ -138,7 +138,7 @@ class LineContext:
         secrets: Sequence[VaultRow] = (),
     ) -> Outcome[S]:
         """As `execute`, at the time of an edit (None: now). Who wrote it may have left since."""
-        act = replace(self.act, occurred_at=at or datetime.now(UTC))
+        act = replace(self.act, occurred_at=at or self.runtime.clock())
         return await self.commands.execute(decider, stream, _unless(self.read_only, decide), act=act, secrets=secrets)
 
     async def execute_together(
