@@ -6,8 +6,10 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+export SERVICE ?=
+export MESSAGE ?=
 
-.PHONY: help up down test check format bench faults contracts lock coverage simulate observability alerts fuzz abuse
+.PHONY: help up down test check format bench faults contracts lock coverage simulate observability alerts fuzz abuse revision
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -34,6 +36,9 @@ check: .venv/.dev ## Format, lint, types, import boundaries, what was forgotten,
 
 format: .venv/.dev ## Format the code and mend what the linter can
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+revision: .venv/.dev ## Write a migration to what the code declares (SERVICE=content MESSAGE="threads have a language")
+	@$(BIN)/python -m tests.write_revision "$$SERVICE" "$$MESSAGE"
 
 contracts: .venv/.dev ## Write contracts/ from the code
 	@$(BIN)/python -m deploy.contracts write

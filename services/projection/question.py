@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated
@@ -49,6 +50,7 @@ class Question:
     me: CallerInCommunity
     engine: AsyncEngine
     caches: Caches
+    clock: Callable[[], datetime]
 
     async def zone(self) -> ZoneInfo:
         """The community's time zone, read now, so that one who changed it and waited for that sees it."""
@@ -58,20 +60,19 @@ class Question:
         async with self.engine.connect() as connection:
             return ZoneInfo(await connection.scalar(select) or self.me.community.time_zone)
 
+    def today(self, zone: ZoneInfo) -> date:
+        """The day it is in that zone."""
+        return self.clock().astimezone(zone).date()
+
+    def begun(self, day: date | None, zone: ZoneInfo) -> date:
+        """That day; today in its place where none is given or it has not begun there."""
+        today = self.today(zone)
+        return today if day is None else min(day, today)
+
 
 async def question(request: Request, me: Reader) -> Question:
-    return Question(me, context.runtime_of(request).engine, caches(request))
+    runtime = context.runtime_of(request)
+    return Question(me, runtime.engine, caches(request), runtime.clock)
 
 
 Asked = Annotated[Question, Depends(question)]
-
-
-def begun(day: date | None, zone: ZoneInfo) -> date:
-    """That day; today in its place where none is given or it has not begun there."""
-    today = today_in(zone)
-    return today if day is None else min(day, today)
-
-
-def today_in(zone: ZoneInfo) -> date:
-    """The day it is in that zone."""
-    return datetime.now(zone).date()

@@ -102,7 +102,7 @@ async def revise(service: Service, settings: Settings, message: str) -> list[Pat
     before = set(where.glob("*.py"))
     async with _scratch(settings) as connection:
         await _run(connection, service, command.upgrade, "head")
-        number = f"{len(before):04}"
+        number = f"{max((int(name) for name in newest(service)), default=0) + 1:04}"
 
         def autogenerate(config: Config) -> None:
             command.revision(config, message, autogenerate=True, rev_id=number)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Header, Request
@@ -44,7 +43,7 @@ async def request_commands(request: Request) -> RequestCommands:
     known = context.of(request)
     implied = None if known.condition is None else _implied(request, known.condition)
     known.words = OwnWords(runtime.vault)
-    return RequestCommands(runtime.commands, known.words, known, key, datetime.now(UTC), implied=implied)
+    return RequestCommands(runtime.commands, known.words, known, key, runtime.clock(), implied=implied)
 
 
 def _implied(request: Request, condition: Precondition) -> Precondition | None:

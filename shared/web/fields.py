@@ -1,4 +1,4 @@
-"""Text from outside is checked at the edge, as one of three kinds: prose, a name, a key.
+"""Text from outside is checked at the edge, as one of three kinds: prose, a name, a key; and a time is a text, too.
 
 Prose comes back as it was sent, a name stands on one line and shows, a key is somebody else's id.
 """
@@ -8,9 +8,17 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    AwareDatetime,  # noqa: TID251 - this is where it is made one
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
@@ -96,6 +104,17 @@ def shown(text: str) -> str:
     if SHOWING.search(text) is None:
         raise PydanticCustomError("nothing_shows", "The text must have at least one character that shows")
     return text
+
+
+def _written_as_text(value: object) -> object:
+    """A number would be taken for seconds or milliseconds, whichever makes it look like a time of today."""
+    if not isinstance(value, datetime) and not (isinstance(value, str) and ":" in value):
+        raise PydanticCustomError("time_type", "The time is a text as RFC 3339 has it.")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_as_text)]
+"""A time in a body: a text with an offset, such as `2026-03-01T12:00:00Z`, never a number."""
 
 
 class _Shown(BaseModel):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import reduce
 from http import HTTPStatus
 from operator import getitem
@@ -35,7 +35,7 @@ from shared.web import context, problems
 from shared.web.bodies import WRITES, replay
 from shared.web.context import RequestContext
 from shared.web.quota import IDLE_KEYS, Quota
-from shared.web.runtime import Runtime
+from shared.web.runtime import Runtime, machine_clock
 
 KEY = re.compile(r"[\x20-\x7e]{1,255}")
 REPLAYED = (b"idempotent-replayed", b"true")
@@ -149,7 +149,7 @@ class Idempotency:
             UUID(bytes=_digest(caller, "key", caller.issuer, caller.subject, scope["method"], *where, value)),
             _digest(caller, "request", *said),
             # Rounded, since an anonymous change does not say to the second when it was made.
-            datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + self._lifetime + _HOUR,
+            machine_clock().replace(minute=0, second=0, microsecond=0) + self._lifetime + _HOUR,
         )
         return key, caller
 

@@ -17,6 +17,7 @@ from shared.db import driver
 from shared.events.errors import TooManyRequests
 from shared.events.identity import Caller
 from shared.web.access.policy import OPERATE_SCOPE
+from shared.web.runtime import machine_clock
 
 LINES: Final = "lines"
 FOUNDINGS: Final = "foundings"
@@ -68,7 +69,7 @@ class Quota:
         """Whether one more is within the quota; then nobody else gets it before it is used or given back."""
         if self._exempt or self._left:
             return True
-        self._day = datetime.now(UTC).date()
+        self._day = machine_clock().date()
         counted = await self._count(self._block)
         self._left = min(max(self._most - (counted - self._block), 0), self._block)
         if self._left < self._block:
@@ -91,6 +92,6 @@ class Quota:
 
 def used_up(detail: str) -> TooManyRequests:
     """What is answered beyond a quota, until the next day of UTC."""
-    now = datetime.now(UTC)
+    now = machine_clock()
     tomorrow = datetime.combine(now.date() + timedelta(days=1), time(), UTC)
     return TooManyRequests(detail, retry_after=(tomorrow - now).total_seconds())

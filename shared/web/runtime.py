@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from shared.relay.relay import Relay
 
 
+def machine_clock() -> datetime:
+    """By the machine's clock, in UTC."""
+    return datetime.now(UTC)  # noqa: TID251 - this is where it is asked
+
+
 @dataclass
 class Runtime:
     """One per process. `log` is None in a service that owns no facts.
@@ -35,6 +41,9 @@ class Runtime:
     it that were begun again just now, with the error. `draining` is set when the process begins to stop.
     `waiters` are those who wait for look-ups. `revision` is the schema this code is written for.
     `pools` are this process's engines by what they are for.
+
+    `clock` tells when what happens now happens, and what day it is; tests set it. What guards the process itself
+    (waits, leases, quotas, how long keys are kept) goes by the machine's clock.
     """
 
     service: str
@@ -48,6 +57,7 @@ class Runtime:
     movement: Movement
     waiters: Waiters
     revision: frozenset[str]
+    clock: Callable[[], datetime] = machine_clock
     log: Log | None = None
     own_commands: Commands | None = None
     views: Sequence[ReadModel] = ()

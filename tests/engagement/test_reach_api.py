@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, tzinfo
-from typing import Any, Self
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from shared.commands.idempotency import IdempotencyKeys, Kept
 from shared.log.keys import IdempotencyKey
-from shared.web import dependencies
 from tests.engagement.town import Town
 
 
@@ -80,17 +79,15 @@ async def test_a_repetition_on_another_day_of_what_was_not_answered_counts_once(
     async def dies(_: IdempotencyKeys, key: IdempotencyKey, answer: bytes) -> Kept:
         raise ConnectionResetError
 
-    class Tomorrow(datetime):
-        @classmethod
-        def now(cls, tz: tzinfo | None = None) -> Self:
-            return super().now(tz) + timedelta(hours=25)
+    def tomorrow() -> datetime:
+        return datetime.now(UTC) + timedelta(hours=25)
 
     before = await town.events()
     with monkeypatch.context() as patch:
         patch.setattr(IdempotencyKeys, "keep", dies)
         await tell(503)
     assert await town.events() == before + 1
-    monkeypatch.setattr(dependencies, "datetime", Tomorrow)
+    monkeypatch.setattr(town.engagement.runtime, "clock", tomorrow)
     told = await tell(status)
     assert await town.events() == before + 1
     assert await tell(status) == told

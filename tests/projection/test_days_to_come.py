@@ -87,6 +87,23 @@ async def test_a_series_that_would_begin_in_the_future_is_empty(hall: Hall) -> N
     assert "`from`" in (await hall.get("activity", backwards, expect=422)).text
 
 
+@pytest.mark.parametrize(
+    ("now", "zone", "day"),
+    [
+        ("2031-03-31T21:59:59.999999+00:00", "Europe/Paris", "2031-03-31"),
+        ("2031-03-31T22:00:00+00:00", "Europe/Paris", "2031-04-01"),
+        ("2031-03-31T22:00:00+00:00", "America/New_York", "2031-03-31"),
+    ],
+)
+async def test_what_day_it_is_the_runtimes_clock_tells(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch, now: str, zone: str, day: str
+) -> None:
+    await today(hall, zone)
+    monkeypatch.setattr(hall.api.runtime, "clock", lambda: datetime.fromisoformat(now))
+    assert (await hall.json("activity"))["items"][-1]["day"] == day
+    assert [(await hall.json("influence", asked))["as_of"] for asked in ({}, {"as_of": "2031-12-24"})] == [day, day]
+
+
 @pytest.mark.parametrize("zone", ZONES)
 async def test_influence_as_of_a_day_to_come_is_that_of_today(hall: Hall, zone: str) -> None:
     now = await today(hall, zone)

@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path
-from pydantic import AwareDatetime, BeforeValidator, Field
+from pydantic import Field
 
 from services.member.communities.domain import COMMUNITY, Community, CommunityEvent
 from services.member.imports.domain import restore, withdraw
@@ -15,9 +15,8 @@ from services.member.membership.member import MEMBER_EXAMPLE
 from services.member.rights import bases, permitted
 from shared.web.access.permissions import CallerInCommunity, Reader, requires
 from shared.web.access.policy import Permission
-from shared.web.backfill.command import as_text
 from shared.web.dependencies import Commanding, IfMatch
-from shared.web.fields import Answer, Body
+from shared.web.fields import Answer, Body, Moment
 
 router = APIRouter(prefix="/imports", tags=["imports"])
 
@@ -30,7 +29,7 @@ EXAMPLE = "2026-03-01T12:00:00Z"
 
 
 class Withdrawal(Body, example={"until": EXAMPLE}):
-    until: Annotated[AwareDatetime, BeforeValidator(as_text)] | None = Field(
+    until: Moment | None = Field(
         None, description="What was brought in up to this moment, by quarters of an hour; without it, up to now."
     )
 

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from services.projection.activity.arithmetic import Period, Step, activity, periods
 from services.projection.days import date_of, number_of
-from services.projection.question import EARLIEST, Asked, Day, begun
+from services.projection.question import EARLIEST, Asked, Day
 from services.projection.read_models.actions import ACTION_KINDS, ACTIONS
 from services.projection.read_models.communities import COMMUNITIES
 from services.projection.read_models.imports import IMPORTS
@@ -100,7 +100,7 @@ async def get_activity(
     if first is not None and last is not None and first > last:
         raise Invalid(f"`from` ({first}) is after `to` ({last}).", query="from")
     zone = await asked.zone()
-    end = number_of(begun(last, zone))
+    end = number_of(asked.begun(last, zone))
     start = number_of(first or max(date_of(end) - timedelta(days=_DEFAULT_DAYS - 1), EARLIEST))
     points = sum(1 for _ in periods(start, end, step))
     if points > POINTS:

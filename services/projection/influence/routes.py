@@ -24,7 +24,7 @@ from services.projection.influence.answers import (
 )
 from services.projection.influence.cached_scores import Influence
 from services.projection.influence.explanation import Contributions
-from services.projection.question import EARLIEST, LATEST, Asked, Day, Question, begun, today_in
+from services.projection.question import EARLIEST, LATEST, Asked, Day, Question
 from services.projection.read_models.actions import ACTIONS
 from services.projection.read_models.communities import COMMUNITIES
 from services.projection.read_models.imports import IMPORTS
@@ -184,12 +184,12 @@ async def _influence(
 ) -> tuple[Influence, dict[str, Any]]:
     """Influence at the end of a day, and what every answer says about that; a next page is of its first one's day."""
     zone = await asked.zone()
-    day = number_of(begun(as_of, zone))
+    day = number_of(asked.begun(as_of, zone))
     if continued is not None:
         # Whoever asked for the newest day goes on with the one that was the newest then.
-        if as_of is not None and as_of < today_in(zone) and as_of != date_of(continued):
+        if as_of is not None and as_of < asked.today(zone) and as_of != date_of(continued):
             raise BadRequest("The `cursor` is of another day than `as_of`. Begin without it.", query="cursor")
-        day = min(continued, number_of(today_in(zone)))
+        day = min(continued, number_of(asked.today(zone)))
     _, cache = asked.caches.of(asked.me.community.id, zone)
     # Who waits for a write is answered with it; others may get what was true a moment ago, and are told so.
     wait = "guildhall-after" in request.headers

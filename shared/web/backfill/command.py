@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar, cast
 from uuid import UUID
 
-from pydantic import AwareDatetime, BeforeValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from shared.commands.commands import CommandMetadata, Commands, Outcome
 from shared.commands.decisions import Basis, change
@@ -25,7 +24,7 @@ from shared.replicas.standing import Community
 from shared.vault import Vault
 from shared.web.access.permissions import CallerInCommunity
 from shared.web.backfill.optional_parts import LeftOut
-from shared.web.fields import Answer, Body, key
+from shared.web.fields import Answer, Body, Moment, key
 from shared.web.runtime import Runtime
 
 S = TypeVar("S")
@@ -33,13 +32,6 @@ E = TypeVar("E", bound=Event)
 
 Source = Annotated[str, key(200)]
 """The id a thing has where it comes from, such as `stackexchange:cooking:post:17`."""
-
-
-def as_text(value: object) -> object:
-    """A number would be taken for seconds or milliseconds, whichever makes it look like a time of today."""
-    if not isinstance(value, datetime) and not (isinstance(value, str) and ":" in value):
-        raise PydanticCustomError("time_type", "The time is a text as RFC 3339 has it.")
-    return value
 
 
 class Line(Body):
@@ -51,13 +43,13 @@ class Line(Body):
     command: str
     source: Source
     subject: Annotated[str, key(255)] | None = Field(None, description="Who acted; null for nobody known.")
-    occurred_at: Annotated[AwareDatetime, BeforeValidator(as_text)]
+    occurred_at: Moment
 
 
 class DatedLine(Line):
     """A line about words that may have been edited since. Known already, with others than stand, it is their edit."""
 
-    edited_at: Annotated[AwareDatetime, BeforeValidator(as_text)] | None = Field(
+    edited_at: Moment | None = Field(
         None, description="When the words were edited last; without it, what differs was edited just now."
     )
 
@@ -169,7 +161,7 @@ class LineContext:
         """As `execute`, on what is there, at the time of an edit (None: now), as who wrote it, whoever the line names:
         who edits needs to have been no member then, since they may have left.
         """
-        act = replace(self.act, actor=by, occurred_at=at or datetime.now(UTC))
+        act = replace(self.act, actor=by, occurred_at=at or self.runtime.clock())
         permitted = change(decider, _unless(self.read_only, decide))
         return cast("Outcome[S]", await self.commands.execute(decider, stream, permitted, act=act, secrets=secrets))
 

@@ -109,7 +109,7 @@ class LineProcessor:
             raise Invalid(f"`command` is one of {', '.join(sorted(self.commands))}.", pointer="/command")
         left_out = LeftOut()
         line = _read(command.model, given, left_out)
-        _must_be_possible(line)
+        _must_be_possible(line, self.runtime.clock() + LEEWAY)
         at = line.occurred_at
         if command.listed is not None:
             at = self._order.after_those_before((command.name, command.listed(line)), at)
@@ -214,11 +214,10 @@ def _read(model: type[Line], given: dict[str, Any], left_out: LeftOut) -> Line:
         raise Violations([{**each, "loc": ("body", *each["loc"])} for each in error.errors()]) from error
 
 
-def _must_be_possible(line: Line) -> None:
-    """The line's times are in the past, and edits are later than what they edit."""
+def _must_be_possible(line: Line, latest: datetime) -> None:
+    """The line's times are none after `latest`, and edits are later than what they edit."""
     if line.occurred_at < EARLIEST:
         raise Invalid("`occurred_at` lies before 1970-01-01, where days begin to be counted.", pointer="/occurred_at")
-    latest = datetime.now(UTC) + LEEWAY
     if line.occurred_at > latest:
         raise Invalid("`occurred_at` lies in the future.", pointer="/occurred_at")
     if isinstance(line, DatedLine) and line.edited_at is not None:

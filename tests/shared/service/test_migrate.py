@@ -17,6 +17,7 @@ from shared.service.service import Service
 from shared.settings import Settings
 from tests.shared.toy_service import SERVICE
 from tests.stack import Stack
+from tests.write_revision import tidy
 
 
 def revised_in(folder: Path) -> Service:
@@ -77,6 +78,21 @@ async def test_a_change_of_the_code_without_a_revision_is_found_and_then_written
 
     assert written.name.startswith("0002")
     assert "colour" in written.read_text()
+
+
+async def test_a_revision_is_numbered_after_the_newest_and_put_in_form(settings: Settings, tmp_path: Path) -> None:
+    toy = revised_in(tmp_path / "migrations" / "versions")
+    (first,) = await revise(toy, settings, "the beginning")
+    renamed = first.rename(first.with_name("0041_the_beginning.py"))  # numbers are left out where services share them
+    renamed.write_text(renamed.read_text().replace("revision = '0001'", "revision = '0041'"))
+
+    (second,) = await revise(toy, settings, "nothing, yet")
+
+    assert newest(toy) == {"0042"}
+    assert second.name.startswith("0042")
+    assert tidy([str(renamed), str(second)]) == 0
+    assert "import sqlalchemy" not in second.read_text()
+    assert 'revision = "0042"' in second.read_text()
 
 
 async def test_several_may_migrate_at_once_and_again(settings: Settings, tmp_path: Path) -> None:

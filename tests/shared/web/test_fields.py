@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Annotated
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from shared.web.backfill.optional_parts import LeftOut, brought_in, shortened
 from shared.web.characters import cleaned
-from shared.web.fields import Answer, Body, key, name, words
+from shared.web.fields import Answer, Body, Moment, key, name, words
 
 
 class Note(Body):
@@ -254,3 +255,28 @@ def test_an_answer_shows_a_state_and_what_is_given_beside_it() -> None:
     assert Account.of(OwnAccount.of(state, mine=True), balance=3) == Account(id=1, balance=3)
     with pytest.raises(AttributeError, match="mine"):
         OwnAccount.of(state)
+
+
+@pytest.mark.parametrize("text", ["2026-03-01T12:00:00Z", "2026-03-01T13:00:00+01:00", "2026-03-01 17:45:00.000+05:45"])
+def test_a_time_is_a_text_with_an_offset(text: str) -> None:
+    told = TypeAdapter(Moment).validate_python(text)
+
+    assert told == datetime.fromisoformat("2026-03-01T12:00:00+00:00")
+    assert told.utcoffset() == datetime.fromisoformat(text).utcoffset()
+
+
+@pytest.mark.parametrize(
+    "given", [1772366400, 1772366400000, 1.5, True, None, timedelta(days=1), "1772366400", "2026-03-01", "T", ""]
+)
+def test_a_number_or_a_day_is_no_time(given: object) -> None:
+    with pytest.raises(ValidationError, match="The time is a text as RFC 3339 has it"):
+        TypeAdapter(Moment).validate_python(given)
+
+
+def test_a_time_without_an_offset_is_nobodys() -> None:
+    with pytest.raises(ValidationError, match="timezone"):
+        TypeAdapter(Moment).validate_python("2026-03-01T12:00:00")
+
+
+def test_the_schema_of_a_time_is_a_date_time() -> None:
+    assert TypeAdapter(Moment).json_schema() == {"type": "string", "format": "date-time"}

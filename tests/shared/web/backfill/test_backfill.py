@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -191,6 +192,17 @@ async def test_a_line_that_cannot_be_is_rejected_and_the_rest_goes_on(
     if pointer is not None:
         assert pointer in {error["pointer"] for error in answers[1]["problem"]["errors"]}
     assert "secret" not in str(answers[1])
+
+
+async def test_what_lies_in_the_future_the_runtimes_clock_tells(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = opening("ahead", occurred_at="2041-06-01T12:00:00Z")
+    answers = []
+    for second in (datetime(2041, 6, 1, 11, 58, 59, tzinfo=UTC), datetime(2041, 6, 1, 11, 59, tzinfo=UTC)):
+        monkeypatch.setattr(live.api.runtime, "clock", lambda second=second: second)
+        answers += await live.bring(line)
+
+    assert [answer["status"] for answer in answers] == ["rejected", "applied"]
+    assert answers[0]["problem"]["detail"] == "`occurred_at` lies in the future."
 
 
 async def test_a_line_that_is_too_long_is_rejected_without_being_kept(live: Live) -> None:
