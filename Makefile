@@ -7,7 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help up down test check format bench faults contracts lock coverage simulate observability alerts fuzz abuse
+.PHONY: help up down test quick check format bench faults contracts lock coverage simulate observability alerts fuzz abuse
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -21,6 +21,11 @@ down: .venv/.local ## Stop what `make up` started
 test: check ## All checks, all tests on real PostgreSQL and Kafka, coverage (ARGS="-k words" narrows the tests)
 	@$(BIN)/coverage erase
 	@$(BIN)/python -m tests.run $(ARGS)
+
+quick: .venv/.dev ## For every save: format, lint, and the tests that need no server, in half a minute
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/python -m pytest --quick -q -n $${GUILDHALL_TEST_WORKERS:-2} --dist worksteal $(ARGS)
 
 check: .venv/.dev ## Format, lint, types, import boundaries, migrations, contracts, dashboard
 	@echo "ruff format";       $(BIN)/ruff format --check --quiet .

@@ -21,9 +21,11 @@ KERNEL_COVERAGE = 95.0
 
 
 def main(arguments: list[str]) -> int:
-    # One process per core; the tests of a file stay together, so that what it sets up is set up once.
+    # One process per core; the tests of a file stay together, so that what it sets up is set up once. The files come
+    # in the order of tests/lanes.py: xdist's own, by their number of tests, goes from folder to folder and back, and
+    # each time starts anew what a folder has for all of its files.
     workers = os.environ.get("GUILDHALL_TEST_WORKERS", "2")
-    pytest = ["pytest", "-n", workers, "--dist", "loadscope", "-q", *arguments]
+    pytest = ["pytest", "-n", workers, "--dist", "loadscope", "--no-loadscope-reorder", "-q", *arguments]
     failed = subprocess.run([sys.executable, "-m", "coverage", "run", "-m", *pytest], cwd=ROOT, check=False).returncode
     try:
         covered = gathered(ROOT.glob(".coverage.*"), ROOT / ".coverage")

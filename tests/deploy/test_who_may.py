@@ -46,7 +46,7 @@ READS = {
 
 
 @pytest.fixture(scope="module")
-async def kafka(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Kafka]:
+async def kafka(servers: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Kafka]:
     home = Home(tmp_path_factory.mktemp("kafka")).open()
     given = some_ports("k", "c")
     broker = Kafka(home, given["k"], given["c"], users=everybody(SERVICES), tls=Certificates.of(home))
@@ -284,6 +284,7 @@ def test_secrets_are_readable_by_their_owner_alone_and_on_no_command_line(kafka:
     assert not any(kafka.password(user).encode() in told for user in kafka.users)
 
 
+@pytest.mark.usefixtures("servers")
 async def test_a_broker_from_before_there_were_users_is_made_anew_and_the_old_one_lies_beside_it(
     tmp_path: Path,
 ) -> None:
@@ -315,7 +316,7 @@ async def test_a_broker_from_before_there_were_users_is_made_anew_and_the_old_on
 
 
 @pytest.fixture(scope="module")
-async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
+async def postgres(servers: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
     home = Home(tmp_path_factory.mktemp("postgres")).open()
     server = Postgres(home, some_ports("p")["p"])
     try:

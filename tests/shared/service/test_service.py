@@ -177,6 +177,7 @@ async def test_metrics_name_what_goes_on(client: httpx.AsyncClient) -> None:
     assert 'guildhall_request_seconds_count{operation="get_size",service="member",status="404"}' in page
 
 
+@pytest.mark.usefixtures("app")
 async def test_a_worker_that_fails_is_begun_again() -> None:
     async with asyncio.timeout(60):
         while len(RAN) < 3:

@@ -41,7 +41,7 @@ SETTINGS = Settings()
 
 
 @pytest.fixture
-def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+def receiver(servers: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
     """Tracing is on, and this takes the spans."""
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
     with receiving() as found:
@@ -66,6 +66,7 @@ async def test_without_an_endpoint_nothing_is_traced() -> None:
     assert tracing.trace_ids() == {}
 
 
+@pytest.mark.usefixtures("servers")
 def test_a_process_without_an_endpoint_loads_no_sdk() -> None:
     program = "import shared.service.serve, sys; sys.exit(any(m.startswith('opentelemetry.sdk') for m in sys.modules))"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
@@ -104,6 +105,7 @@ def test_a_line_in_the_log_names_the_trace_it_belongs_to(receiver: Receiver) -> 
     assert carried.startswith(f"00-{inside['trace_id']}-{inside['span_id']}-")
 
 
+@pytest.mark.usefixtures("servers")
 async def test_what_the_sampler_leaves_out_carries_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
     with receiving() as found:
