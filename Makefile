@@ -18,9 +18,13 @@ up: .venv/.local ## Start everything and look at a real community (ARGS="--detac
 down: .venv/.local ## Stop what `make up` started
 	@$(BIN)/guildhall down $(ARGS)
 
-test: check ## All checks, all tests on real PostgreSQL and Kafka, coverage (ARGS="-k words" narrows the tests)
+test: check ## All checks, all tests on real PostgreSQL and Kafka, coverage of the kernel (ARGS="-k words" narrows)
 	@$(BIN)/coverage erase
 	@$(BIN)/python -m tests.run $(ARGS)
+
+coverage: .venv/.dev ## All tests, and what all of them reach, services too: more than twice as long
+	@$(BIN)/coverage erase
+	@GUILDHALL_TEST_MEASURES_ALL=yes $(BIN)/python -m tests.run $(ARGS)
 
 quick: .venv/.dev ## For every save: format, lint, and the tests that need no server, in half a minute
 	@$(BIN)/ruff format --check --quiet .

@@ -48,6 +48,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+    lanes.measure_what_counts(item)
     with lanes.only_what_was_asked_for(item.nodeid, lanes.fixtures_of(item)):
         yield
 
@@ -88,7 +89,8 @@ FreshDatabase = Callable[[sa.MetaData], AbstractAsyncContextManager[Settings]]
 def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     """PostgreSQL and Kafka for the whole session: given by the environment, by Docker, or embedded."""
     assert not request.config.getoption("quick"), "`make quick` starts no server"
-    with stack_session() as running:
+    # Nobody pulls the plug of this server, and a busy disk is no subject of a test; what is killed has one of its own.
+    with stack_session({"fsync": "off"}) as running:
         yield running
 
 

@@ -1,4 +1,4 @@
-"""Which tests are quick, and in which order all of them run.
+"""Which tests are quick, in which order all of them run, and what of them is measured.
 
 Quick is what needs no server: a test that asks for neither the stack nor servers of its own, itself or by a fixture.
 Nobody keeps a list of them. A test that starts one without asking for `servers` is refused it, in every run. What
@@ -7,11 +7,13 @@ needs no server and takes seconds all the same asks for `seconds`.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
+from coverage import Coverage
 
 SLOW = frozenset({"stack", "servers", "seconds"})
 """Fixtures; whoever stands on one of the first two starts servers, or finds them started."""
@@ -19,11 +21,17 @@ SLOW = frozenset({"stack", "servers", "seconds"})
 PROCESSES = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn"})
 """Python's own names for what makes a process."""
 
-FIRST = ("simulation", "e2e", "attacks", "security", "faults", "races", "deploy", "fuzz", "shared")
-"""Folders with what takes longest, so that a worker is not left alone with it at the end.
+MEASURED = ("shared", "security", "content", "member", "engagement", "feedback")
+"""Folders whose tests reach the kernel. They come first, and they alone are measured (`measure_what_counts`)."""
+
+FIRST = (*MEASURED, "simulation", "e2e", "attacks", "faults", "races", "deploy", "fuzz")
+"""Then folders with what takes longest, so that a worker is not left alone with it at the end.
 
 Whatever else there is comes after them. That a folder is missing here costs time and nothing else.
 """
+
+EVERYTHING = "GUILDHALL_TEST_MEASURES_ALL"
+"""Set in the environment where what all tests reach is to be measured: `make coverage`."""
 
 
 class NotAskedFor(AssertionError):
@@ -70,7 +78,21 @@ def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     """The longest folders first, each folder's tests together: some have a system that is started for all of them."""
 
     def place(item: pytest.Item) -> int:
-        folder = item.nodeid.split("/")[1]
-        return FIRST.index(folder) if folder in FIRST else len(FIRST)
+        return FIRST.index(folder) if (folder := folder_of(item)) in FIRST else len(FIRST)
 
     return sorted(items, key=place)
+
+
+def folder_of(item: pytest.Item) -> str:
+    """The folder below tests/, or the file that lies there."""
+    return item.nodeid.split("/")[1]
+
+
+def measure_what_counts(item: pytest.Item) -> None:
+    """Stop measuring when the tests that reach the kernel are through: it alone is held to a figure.
+
+    Python is more than twice as slow while it is measured, whatever of it is.
+    """
+    measuring = Coverage.current()
+    if measuring is not None and folder_of(item) not in MEASURED and EVERYTHING not in os.environ:
+        measuring.stop()

@@ -6,8 +6,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from coverage import Coverage
 
 from tests import conftest, lanes
 
@@ -49,6 +52,32 @@ def test_who_starts_something_without_asking_is_refused_it(start: Callable[[], N
 @pytest.mark.parametrize("start", [process, server])
 def test_who_asks_may(start: Callable[[], None]) -> None:
     start()
+
+
+class Measuring:
+    """As much of a `Coverage` as is asked for."""
+
+    stopped = False
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+@pytest.mark.parametrize(("folder", "everything", "stopped"), [
+    ("shared/log", False, False), ("fuzz", False, True), ("test_run.py", False, True), ("fuzz", True, False),
+])  # fmt: skip
+def test_what_reaches_the_kernel_is_measured_and_all_where_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, folder: str, everything: bool, stopped: bool
+) -> None:
+    measuring, item = Measuring(), SimpleNamespace(nodeid=f"tests/{folder}/test_some.py::test_thing")
+    monkeypatch.setattr(Coverage, "current", lambda: measuring)
+    monkeypatch.delenv(lanes.EVERYTHING, raising=False)
+    if everything:
+        monkeypatch.setenv(lanes.EVERYTHING, "yes")
+
+    lanes.measure_what_counts(cast("pytest.Item", item))
+
+    assert measuring.stopped is stopped
 
 
 def test_the_tests_of_a_folder_come_together_and_the_longest_folders_first(request: pytest.FixtureRequest) -> None:
