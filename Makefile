@@ -9,7 +9,7 @@ ARGS ?=
 export SERVICE ?=
 export MESSAGE ?=
 
-.PHONY: help up down test check format bench faults contracts lock coverage simulate observability alerts fuzz abuse revision
+.PHONY: help up down test quick check format bench faults contracts lock coverage simulate observability alerts fuzz abuse revision
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -20,9 +20,18 @@ up: .venv/.local ## Start everything and look at a real community (ARGS="--detac
 down: .venv/.local ## Stop what `make up` started
 	@$(BIN)/guildhall down $(ARGS)
 
-test: check ## All checks, all tests on real PostgreSQL and Kafka, coverage (ARGS="-k words" narrows the tests)
+test: check ## All checks, all tests on real PostgreSQL and Kafka, coverage of the kernel (ARGS="-k words" narrows)
 	@$(BIN)/coverage erase
 	@$(BIN)/python -m tests.run $(ARGS)
+
+coverage: .venv/.dev ## All tests, and what all of them reach, services too: more than twice as long
+	@$(BIN)/coverage erase
+	@GUILDHALL_TEST_MEASURES_ALL=yes $(BIN)/python -m tests.run $(ARGS)
+
+quick: .venv/.dev ## For every save: format, lint, and the tests that need no server, in half a minute
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/python -m pytest --quick -q -n $${GUILDHALL_TEST_WORKERS:-2} --dist worksteal $(ARGS)
 
 check: .venv/.dev ## Format, lint, types, import boundaries, what was forgotten, migrations, contracts, dashboard
 	@echo "ruff format";       $(BIN)/ruff format --check --quiet .

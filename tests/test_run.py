@@ -56,6 +56,7 @@ gathered(map(Path, sys.argv[2:]), Path(sys.argv[1]))
 
 
 @pytest.mark.parametrize("harm", [cut, overwritten, unfinished, empty])
+@pytest.mark.usefixtures("servers")
 def test_a_half_written_part_is_left_out_and_said(harm: Callable[[Path], None], tmp_path: Path) -> None:
     parts = [
         measured(tmp_path, "one", "/here/one.py", 3),

@@ -22,7 +22,7 @@ ENVIRONMENT = {
 
 
 @pytest.fixture(scope="package")  # five idle services cost the tests that follow a third of the machine
-def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSystem]:
+def attacked(servers: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSystem]:
     """The system; `GUILDHALL_TEST_SYSTEM` names the state folder of one that runs already.
 
     The first worker that comes starts it, the last that goes stops it.

@@ -140,6 +140,7 @@ def test_no_command_line_of_a_process_holds_a_secret(target: Target) -> None:
         assert not any(secret in told for secret in secrets if len(secret) > 8), one["name"]
 
 
+@pytest.mark.usefixtures("servers")
 def test_nothing_starts_with_secrets_that_everybody_knows(tmp_path: Path) -> None:
     """20: a service that is started elsewhere with the defaults that stand in the source."""
     changes = {"GUILDHALL_DEVELOPMENT": "true", "GUILDHALL_PUBLIC_URL": "http://127.0.0.1.example.org"}

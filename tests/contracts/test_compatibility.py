@@ -107,7 +107,7 @@ def test_a_change_inside_a_part_that_events_share_is_found() -> None:
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Path:
+def repository(servers: None, tmp_path: Path) -> Path:
     """A repository in which the event has been published."""
     schema = tmp_path / PATH
     schema.parent.mkdir(parents=True)

@@ -9,6 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.usefixtures("servers")
+
 
 def guildhall(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "GUILDHALL_HOME": str(home)}

@@ -112,6 +112,7 @@ def secrets_in(folder: Path, before: str = "") -> dict[str, str]:
     return dict(line.split("=", 1) for line in (folder / ".env").read_text().splitlines())
 
 
+@pytest.mark.usefixtures("servers")
 def test_every_password_and_secret_is_made_for_an_installation_and_kept(tmp_path: Path) -> None:
     made = secrets_in(tmp_path)
     asked = set(re.findall(r"\$\{([A-Z_]*(?:PASSWORD|SECRET)[A-Z_]*)[:}]", (ROOT / "docker-compose.yml").read_text()))
@@ -121,6 +122,7 @@ def test_every_password_and_secret_is_made_for_an_installation_and_kept(tmp_path
     assert secrets_in(tmp_path) == made
 
 
+@pytest.mark.usefixtures("servers")
 def test_an_installation_of_before_keeps_who_its_members_are(tmp_path: Path) -> None:
     made = secrets_in(tmp_path, "POSTGRES_PASSWORD=old\n")
     assert made["POSTGRES_PASSWORD"] == "old"

@@ -24,6 +24,8 @@ from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
 from tests.deploy.test_supervisor import TRIVIAL, service
 
+pytestmark = pytest.mark.usefixtures("servers")
+
 
 def some_ports(*names: str) -> dict[str, int]:
     return ports.assign(names, random.randrange(24000, 29000), {})

@@ -29,7 +29,7 @@ def answer() -> list[bytes]:
 
 
 @pytest.fixture
-async def gateway(answer: list[bytes], tmp_path: Path) -> AsyncIterator[int]:
+async def gateway(servers: None, answer: list[bytes], tmp_path: Path) -> AsyncIterator[int]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:

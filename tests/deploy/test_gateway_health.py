@@ -23,7 +23,9 @@ def service() -> Answers:
 
 
 @pytest.fixture
-async def gateway(service: Answers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
+async def gateway(
+    servers: None, service: Answers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[int]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:

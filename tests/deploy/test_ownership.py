@@ -265,6 +265,7 @@ def test_jars_are_taken_from_no_folder_that_others_can_write_to(
     assert jars.cache(tmp_path / "state").is_relative_to(tmp_path / "state")
 
 
+@pytest.mark.usefixtures("servers")
 def test_the_command_says_what_is_wrong_and_stops_nobody_elses_processes(tmp_path: Path) -> None:
     Home(tmp_path / "theirs").open().write("state.json", '{"supervisor": 1, "identity": "x"}')
     (tmp_path / "state").symlink_to(tmp_path / "theirs")

@@ -43,7 +43,7 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["GUILDHALL_PORT"]))
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, Service]]:
+def system(servers: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, Service]]:
     home = Home(tmp_path_factory.mktemp("home")).open()
     one = service(home, BREAKS)
     gateway = Gateway(

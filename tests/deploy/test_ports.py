@@ -11,6 +11,8 @@ import pytest
 from deploy.local import ports, problems
 from deploy.local.identity import holder_of, identity, same
 
+pytestmark = pytest.mark.usefixtures("servers")
+
 
 def listening() -> socket.socket:
     return socket.create_server((ports.LOOPBACK, 0))

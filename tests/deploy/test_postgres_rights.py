@@ -27,7 +27,7 @@ DATABASES = [f"guildhall_{name}" for name in SERVICES]
 
 
 @pytest.fixture(scope="module")
-async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
+async def postgres(servers: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
     home = Home(tmp_path_factory.mktemp("postgres")).open()
     server = Postgres(home, some_ports("p")["p"])
     try:

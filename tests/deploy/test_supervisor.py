@@ -19,6 +19,8 @@ from deploy.local.problems import LocalError
 from deploy.local.service import Service
 from deploy.local.supervisor import Supervisor
 
+pytestmark = pytest.mark.usefixtures("servers")
+
 TRIVIAL = """
 import http.server, os
 class Handler(http.server.BaseHTTPRequestHandler):

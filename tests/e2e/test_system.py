@@ -116,7 +116,7 @@ def reported(output: str) -> dict[str, tuple[int, ...]]:
 
 
 @pytest.fixture(scope="module")
-def receiver() -> Iterator[Receiver]:
+def receiver(servers: None) -> Iterator[Receiver]:
     """Takes the traces; only those that a caller asks for, so that nothing else is slower."""
     with receiving() as found, pytest.MonkeyPatch.context() as environment:
         environment.setenv("GUILDHALL_OTLP_ENDPOINT", found.endpoint)

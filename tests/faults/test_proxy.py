@@ -12,6 +12,8 @@ import pytest
 from tests.e2e.system import free_port
 from tests.faults.proxy import Proxy
 
+pytestmark = pytest.mark.usefixtures("servers")
+
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 

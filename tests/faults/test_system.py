@@ -16,7 +16,7 @@ RATE = 60.0
 
 
 @pytest.fixture(scope="module")
-async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
+async def system(servers: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
     running = System(tmp_path_factory.mktemp("faults") / "home", ("member", "content", "projection"))
     try:
         await running.start()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -121,6 +122,8 @@ async def send(writer: asyncio.StreamWriter, status: int, body: dict[str, Any]) 
 @contextmanager
 def serving(fake: FakeGuildhall) -> Iterator[FakeGuildhall]:
     """Serve from a thread of its own, so that tests may run the command line, which has a loop of its own."""
+    listener = socket.create_server(("127.0.0.1", 0))  # here, so that whoever may not is told
+    fake.port = listener.getsockname()[1]
     started = threading.Event()
     stop: asyncio.Event
     loop: asyncio.AbstractEventLoop
@@ -128,8 +131,7 @@ def serving(fake: FakeGuildhall) -> Iterator[FakeGuildhall]:
     async def main() -> None:
         nonlocal stop, loop
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
-        server = await asyncio.start_server(fake.handle, "127.0.0.1", 0)
-        fake.port = server.sockets[0].getsockname()[1]
+        server = await asyncio.start_server(fake.handle, sock=listener)
         started.set()
         async with server:
             await stop.wait()

@@ -21,7 +21,7 @@ from tests.importers.fake_guildhall import NAMESPACE, FakeGuildhall, Fault, serv
 
 
 @pytest.fixture
-def fake() -> Iterator[FakeGuildhall]:
+def fake(servers: None) -> Iterator[FakeGuildhall]:
     with serving(FakeGuildhall()) as running:
         yield running
 
@@ -155,6 +155,7 @@ def test_a_site_is_one_however_it_is_spelt(folder: Path, fake: FakeGuildhall) ->
     assert "stackexchange:french.meta:post:1" in fake.seen
 
 
+@pytest.mark.usefixtures("servers")
 def test_interrupted_it_says_what_stays_and_the_next_run_comes_to_the_end(folder: Path, fake: FakeGuildhall) -> None:
     fake.faults.extend([Fault(status=503)] * 10_000)  # it waits for a service, in the middle
     # A shell starts what it puts in the background with SIGINT ignored, and the tests may run there.

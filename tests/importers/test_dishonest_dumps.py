@@ -23,6 +23,8 @@ from deploy.importers.values import TITLE, title_of
 from tests.importers.dishonest import steering
 from tests.importers.dumps import document, question, user, vote, write_dump
 
+pytestmark = pytest.mark.usefixtures("seconds")
+
 MEBI = 1 << 20
 NOWHERE = ("--origin", "http://127.0.0.1:9")
 

@@ -23,6 +23,8 @@ from tests.importers.dishonest import HEAD, OWNED, Dishonest, Saying, each, for_
 from tests.importers.dumps import answer, question, user, write_dump
 from tests.importers.fake_guildhall import serving
 
+pytestmark = pytest.mark.usefixtures("servers")
+
 CHANNELS = "/channels"
 PLAIN = b"HTTP/1.1 200 OK\r\n\r\n"
 NOBODY = "00000000-0000-0000-0000-000000000001"

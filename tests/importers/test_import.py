@@ -24,7 +24,7 @@ ROWS = USERS + 2 + 1 + 3
 
 
 @pytest.fixture
-def fake() -> Iterator[FakeGuildhall]:
+def fake(servers: None) -> Iterator[FakeGuildhall]:
     with serving(FakeGuildhall()) as running:
         yield running
 

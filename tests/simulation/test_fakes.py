@@ -32,6 +32,8 @@ from tests.simulation.statements import LogIndex, UnknownStatement, finder, leas
 from tests.simulation.view_statements import ordinal_statements, parked_statements, watermark_statements
 from tests.simulation.view_tables import Tables
 
+pytestmark = pytest.mark.usefixtures("seconds")
+
 
 def no_faults() -> Faults:
     return Faults(Random(0), on=False, network_is_slow=0.05)

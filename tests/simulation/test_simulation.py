@@ -34,6 +34,7 @@ def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
     )
 
 
+@pytest.mark.usefixtures("servers")
 def test_seeds_hold_every_property() -> None:
     done = python("-m", "tests.simulation", "--seeds", str(SEEDS), "--jobs", "1")
 
@@ -41,6 +42,7 @@ def test_seeds_hold_every_property() -> None:
     assert f"{SEEDS} seeds" in done.stdout
 
 
+@pytest.mark.usefixtures("servers")
 def test_a_seed_is_one_schedule_whatever_else_was_run_before_and_whatever_hashes_are() -> None:
     one, other = (python("-c", TRACES, PYTHONHASHSEED=seed).stdout.split() for seed in ("1", "2"))
 
@@ -49,7 +51,7 @@ def test_a_seed_is_one_schedule_whatever_else_was_run_before_and_whatever_hashes
 
 
 @pytest.fixture(scope="module")
-def hunted() -> Mapping[str, Mapping[str, Any]]:
+def hunted(servers: None) -> Mapping[str, Mapping[str, Any]]:
     done = python("-m", "tests.simulation.mutants", "--quick")
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(found) == len(mutants.bugs()), done.stdout + done.stderr
@@ -61,6 +63,7 @@ def test_a_planted_bug_is_caught(hunted: Mapping[str, Mapping[str, Any]], bug: s
     assert hunted[bug]["seed"] is not None, hunted[bug]["about"]
 
 
+@pytest.mark.usefixtures("servers")
 def test_a_planted_bug_that_no_longer_applies_is_said_so(tmp_path: Path) -> None:
     stale = tmp_path / "stale.patch"
     stale.write_text("It breaks nothing.\n--- a/shared/lease.py\n+++ b/shared/lease.py\n@@ -1,1 +1,1 @@\n-gone\n+new\n")

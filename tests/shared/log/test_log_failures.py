@@ -92,7 +92,7 @@ async def test_a_partition_that_is_held_up_gives_a_clear_answer_in_time(log: Pos
 
 
 async def test_a_partition_that_is_held_up_holds_up_no_other(log: PostgresLog, settings: Settings) -> None:
-    stalled, waits = partition_of(stream(1), log.partitions), list[float]()
+    stalled, waits, refused = partition_of(stream(1), log.partitions), list[float](), list[float]()
     loop = asyncio.get_running_loop()
     until = loop.time() + 3
 
@@ -108,8 +108,10 @@ async def test_a_partition_that_is_held_up_holds_up_no_other(log: PostgresLog, s
 
     async def write_where_it_is_held_up() -> None:
         while loop.time() < until:
+            began = loop.time()
             with suppress(Unavailable):
                 await log.append(one(1, 0))
+            refused.append(loop.time() - began)
 
     async with held_up(settings, stalled):
         both = request(Write(stream(1), 0, (event(),)), Write(stream(2), 0, (event(),)))
@@ -121,7 +123,9 @@ async def test_a_partition_that_is_held_up_holds_up_no_other(log: PostgresLog, s
         with pytest.raises(Unavailable):
             await spanning
 
-    assert max(waits) < 0.5
+    # Who is held up with the partition waits as long as it does. A machine that is busy delays both.
+    assert max(waits) < min(refused) / 2
+    assert sorted(waits)[len(waits) // 2] < min(refused) / 20
     assert len(await log.append(one(3_000_000, 0))) == 1
     for number in range(4_000_000, 4_000_100):
         await log.append(one(number, 0))

@@ -42,7 +42,7 @@ class OneByOne(ScriptedSource):
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Postgres]:
+def server(servers: None, tmp_path: Path) -> Iterator[Postgres]:
     port = ports.assign(["postgres"], random.randrange(20000, 29000), {})["postgres"]
     server = Postgres(Home.at(tmp_path / "home").open(), port)
     server.start()

@@ -28,7 +28,7 @@ from tests.shared.subscription.source_conformance import append, positions, take
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+def broker(servers: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
     """A broker of this module's own, to be killed and frozen."""
     home = Home.at(Path(tmp_path_factory.mktemp("broker"))).open()
     ports = assign(["kafka", "controller"], 20_000 + os.getpid() % 9_000, {})

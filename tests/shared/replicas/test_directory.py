@@ -341,7 +341,7 @@ async def test_a_directory_that_lacks_something_refuses_nobody(desk: Desk, parti
         await desk.ask()
     hearing.cancel()
 
-    assert 0.6 < time.monotonic() - began < 1.5
+    assert 0.6 < time.monotonic() - began < 10  # it waits, and not for ever
 
 
 async def test_the_member_service_itself_knows_at_once_by_its_own_log(desk: Desk) -> None:

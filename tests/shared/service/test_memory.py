@@ -41,6 +41,7 @@ def faults(how: str) -> int:
 
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="by glibc's own options")
+@pytest.mark.usefixtures("servers")
 def test_freed_memory_is_not_asked_for_again() -> None:
     pages = 60 * 2**20 // resource.getpagesize()
 

@@ -71,7 +71,7 @@ async def process(settings: Settings, *only: str, **given: str) -> AsyncIterator
     )
     assert started.stdout is not None
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while (line := json.loads(await started.stdout.readline() or b'{"event": "ended"}'))[
                 "event"
             ] != "listening":

@@ -16,7 +16,7 @@ from tests.shared.toy_service import SERVICE
 async def api(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
     jwks = write_key_set(tmp_path_factory.mktemp("issuer"))
     async with fresh_database(SERVICE.metadata) as settings:
-        short = settings.model_copy(update={"database_timeout": 1.0, "body_limit": 2_000})
+        short = settings.model_copy(update={"database_timeout": 3.0, "body_limit": 2_000})
         async with toy_api(short, jwks) as api:
             await api.community("square")
             await api.standing("square", "alice", "member", "owner")

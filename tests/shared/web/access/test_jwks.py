@@ -66,7 +66,7 @@ class _Issuer:
 
 
 @pytest.fixture
-async def issuer() -> AsyncIterator[tuple[_Issuer, str]]:
+async def issuer(servers: None) -> AsyncIterator[tuple[_Issuer, str]]:
     issuer = _Issuer()
     server = await asyncio.start_server(issuer.serve, "127.0.0.1", 0)
     async with server:
