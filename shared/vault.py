@@ -28,6 +28,7 @@ update vault set content = null, subject = null, superseded_at = null
 where community = $1 and ref = any($2::uuid[]) and superseded_at is not null
 """
 _LOOK = "select ref, content from vault where community = $1 and ref = any($2::uuid[])"
+_STANDING = f"{_LOOK} and superseded_at is null"
 _STOOD = "select ref, content, fingerprint from vault where community = $1 and ref = any($2::uuid[])"
 DUE = """
 select community, ref, content from vault where superseded_at <= statement_timestamp() - $1::interval
@@ -68,6 +69,9 @@ class Vault(Protocol):
         never any.
         """
 
+    async def standing(self, community: UUID, refs: Iterable[UUID]) -> dict[UUID, Any]:
+        """As `look`, of what no event has left behind; what was is left out, though it may be kept for some time."""
+
     async def read(self, community: UUID, refs: Iterable[UUID]) -> dict[UUID, Any]:
         """The contents behind those references, decoded; what was forgotten or never written is left out."""
         found = await self.look(community, refs)
@@ -88,11 +92,16 @@ class PostgresVault(Vault):
         self._key = key
 
     async def look(self, community: UUID, refs: Iterable[UUID]) -> dict[UUID, Any]:
-        wanted = list(refs)
+        return await self._fetch(_LOOK, community, list(refs))
+
+    async def standing(self, community: UUID, refs: Iterable[UUID]) -> dict[UUID, Any]:
+        return await self._fetch(_STANDING, community, list(refs))
+
+    async def _fetch(self, query: str, community: UUID, wanted: list[UUID]) -> dict[UUID, Any]:
         if not wanted:
             return {}
         async with driver(self._engine) as connection:
-            rows = await connection.fetch(_LOOK, community, wanted)
+            rows = await connection.fetch(query, community, wanted)
         return {row["ref"]: _decoded(row["content"]) for row in rows}
 
     async def stood(self, community: UUID, refs: Collection[UUID], content: Mapping[str, Any]) -> bool:
@@ -135,11 +144,13 @@ def _decoded(content: bytes | None) -> Any:
 class OwnWords(Vault):
     """A request's `Vault`: what the request itself has written is at hand, everything else is read.
 
-    `seen` are the contents that it has read and written, those last, by community and reference.
+    `seen` are the contents that it has read and written, those last, by community and reference. With `standing` it
+    reads only what no event has left behind.
     """
 
-    def __init__(self, vault: Vault) -> None:
+    def __init__(self, vault: Vault, *, standing: bool = False) -> None:
         self._vault = vault
+        self._look = vault.standing if standing else vault.look
         self._read: dict[tuple[UUID, UUID], Any] = {}
         self._written: dict[tuple[UUID, UUID], bytes] = {}
 
@@ -154,9 +165,12 @@ class OwnWords(Vault):
     async def look(self, community: UUID, refs: Iterable[UUID]) -> dict[UUID, Any]:
         wanted = set(refs)
         own = {ref: msgspec.json.decode(row) for ref in wanted if (row := self._written.get((community, ref)))}
-        found = await self._vault.look(community, wanted - own.keys())
+        found = await self._look(community, wanted - own.keys())
         self._read |= {(community, ref): content for ref, content in found.items()}
         return own | found
+
+    async def standing(self, community: UUID, refs: Iterable[UUID]) -> dict[UUID, Any]:
+        return await self._vault.standing(community, refs)
 
     async def stood(self, community: UUID, refs: Collection[UUID], content: Mapping[str, Any]) -> bool:
         return await self._vault.stood(community, refs, content)

@@ -13,7 +13,8 @@ from typing import Final, NoReturn
 from pydantic_core import PydanticCustomError
 
 from services.content.scripts import LIVING, MIXED
-from shared.web.characters import CONJUNCT, CURSIVE, INVISIBLE, MONGOLIAN, WORD_BREAK, compiled, named, trimmed
+from shared.unseen import INVISIBLE
+from shared.web.characters import CONJUNCT, CURSIVE, MONGOLIAN, WORD_BREAK, compiled, named, trimmed
 from shared.web.fields import WIDEST
 
 MOST: Final = 10

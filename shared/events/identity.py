@@ -14,6 +14,10 @@ from uuid import UUID, uuid5
 NAMESPACE = UUID("6e0f7a52-9a2b-5c36-8f0e-2d4b1c9a7e11")
 """The root of every derived id (RFC 9562, version 5) of this system."""
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_UUID_FORMS = re.compile(
+    r"(?<=/)(?:urn:uuid:)?(\{)?([0-9a-f]{8})(-?)([0-9a-f]{4})\3([0-9a-f]{4})\3([0-9a-f]{4})\3([0-9a-f]{12})(?(1)\})(?=/|$)",
+    re.IGNORECASE,
+)
 _UUID_SHAPE = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -30,6 +34,11 @@ def community_id(name: str) -> UUID | None:
     if _UUID_SHAPE.fullmatch(name):
         return UUID(name)
     return derived_id("community", name) if SLUG.fullmatch(name) else None
+
+
+def one_writing(path: str) -> str:
+    """The path in small letters, with each id in it in the one form that answers have, of those that routes read."""
+    return _UUID_FORMS.sub(r"\2-\4-\5-\6-\7", path).lower()
 
 
 @lru_cache(maxsize=50_000)

@@ -50,9 +50,13 @@ left join (select * from directory_community where community = $1 and version > 
 left join directory_member m on m.community = $1 and m.member = $2 and not m.gone
 left join lateral (select array_agg(role) as roles from directory_role
                    where community = $1 and member = $2 and granted) r on true
-left join lateral (select array_agg(at order by at, turn) as times, array_agg(joined order by at, turn) as joined
-                   from directory_turn where community = $1 and member = $2) t on true
+left join lateral (select array_agg(began order by began, turn) as times,
+                          array_agg(joined order by began, turn) as joined
+                   from (select turn, joined, case when joined then least(at, min(at) filter (where not joined) over (
+                           order by turn rows between current row and unbounded following)) else at end as began
+                         from directory_turn where community = $1 and member = $2) turns) t on true
 """
+"""A leaving is of the moment it was decided in, so it ends every joining before it, whatever time that was given."""
 
 
 class Directory:

@@ -11,13 +11,12 @@ from typing import Final
 
 import regex
 
+from shared.unseen import BLANK, BOUND, INVISIBLE
+
 SPACES: Final = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a" + (
     "\u2028\u2029\u202f\u205f\u3000"
 )
 """Unicode's White_Space."""
-INVISIBLE: Final = r"\p{Default_Ignorable_Code_Point}\p{Bidi_Control}\uFFF9-\uFFFB"
-_EMPTY = r"\u2800\uFFFC\U0001D159\U00013441\U00013442"
-"""Symbols and letters of which nothing is to be seen: an empty Braille cell, a note without a head …"""
 _PICTOGRAPHS = r"\U0001F000-\U0001FAFF"
 """Unicode's room for pictographs: next year's are here before our tables know them."""
 _DIRECTION = r"\u061C\u200E\u200F"
@@ -39,7 +38,13 @@ _EMOJI = (
     r"|(?<=[\p{Emoji}\p{S}\p{Han}\p{Myanmar}])[\uFE00-\uFE0F\U000E0100-\U000E01EF]"
 )
 """Families, flags of regions, and the variant of a sign, of a Chinese character, of a Burmese letter."""
-_SPELLED = "|".join([CONJUNCT, CURSIVE, _LOOSE_CURSIVE, MONGOLIAN, WORD_BREAK, _EMOJI])
+_OWN_SCRIPT = (
+    r"(?<=[\u2801-\u28FF]\u2800{0,8})\u2800(?=\u2800{0,8}[\u2801-\u28FF])|\u070F(?=\p{Syriac})|(?<=\p{Tifinagh})\u2D7F"
+    r"|(?<=\p{Brahmi})\U0001107F|(?<=[\U00013000-\U0001345F])[\U00013430-\U00013442]|\U00013437(?=[\U00013000-\U0001345F])"
+    r"|(?<=\p{Khitan_Small_Script})\U00016FE4|(?<=\p{Duployan})\U0001BC9D"
+)
+"""What is blank or bound among the letters it belongs to; between words of Braille the empty cell is the space."""
+_SPELLED = "|".join([CONJUNCT, CURSIVE, _LOOSE_CURSIVE, MONGOLIAN, WORD_BREAK, _EMOJI, _OWN_SCRIPT])
 
 
 def compiled(pattern: str) -> regex.Pattern[str]:
@@ -47,16 +52,17 @@ def compiled(pattern: str) -> regex.Pattern[str]:
     return regex.compile(pattern, regex.VERSION1)
 
 
-SHOWING: Final = compiled(rf"[[\p{{L}}\p{{N}}\p{{P}}\p{{S}}{_PICTOGRAPHS}]--[{INVISIBLE}{_EMPTY}]]")
+SHOWING: Final = compiled(rf"[[\p{{L}}\p{{N}}\p{{P}}\p{{S}}{_PICTOGRAPHS}]--[{INVISIBLE}{BLANK}]]")
 """A character of which something is to be seen, also alone: marks need a letter."""
 
 _NEVER = r"\p{Cc}\p{Zl}\p{Zp}\p{Co}\p{Cs}[\p{Cn}--[" + _PICTOGRAPHS + "]]"
-_FOREIGN_LEFT_TO_RIGHT = compiled(rf"(?!{_SPELLED})[{_NEVER}{INVISIBLE}]")
-_FOREIGN_RIGHT_TO_LEFT = compiled(rf"(?!{_SPELLED})[{_NEVER}[[{INVISIBLE}]--[{_DIRECTION}]]]")
+_FOREIGN_LEFT_TO_RIGHT = compiled(rf"(?!{_SPELLED})[{_NEVER}{INVISIBLE}{BLANK}{BOUND}]")
+_FOREIGN_RIGHT_TO_LEFT = compiled(rf"(?!{_SPELLED})[{_NEVER}{BLANK}{BOUND}[[{INVISIBLE}]--[{_DIRECTION}]]]")
 _RIGHT_TO_LEFT = compiled(r"[\p{bc=R}\p{bc=AL}--[\u200F\u061C]]")
-_NOTHING = rf"(?:(?!{_SPELLED})[\p{{White_Space}}{INVISIBLE}{_EMPTY}])*+"
+_NOTHING = rf"(?:(?!{_SPELLED})[\p{{White_Space}}{INVISIBLE}{BLANK}{BOUND}])*+"
 _BEGINNING, _END = compiled(_NOTHING), compiled(rf"(?r){_NOTHING}")
-_BREAKS = compiled(r"[\t\n\x0b\x0c\r\x85\u2028\u2029]+")
+_GAPS = compiled(rf"(?:[\t\n\x0b\x0c\r\x85\u2028\u2029]|(?!{_SPELLED})[{BLANK}])+")
+"""What is written as a space where a name is brought in."""
 
 
 def foreign(text: str) -> regex.Pattern[str]:
@@ -73,7 +79,7 @@ def trimmed(text: str) -> str:
 
 def cleaned(text: str) -> str | None:
     """A name that is brought in, without what may not stand in one; None where nothing shows then."""
-    line = _BREAKS.sub(" ", text.strip(SPACES))
+    line = _GAPS.sub(" ", text.strip(SPACES))
     line = unicodedata.normalize("NFC", trimmed(foreign(line).sub("", line)))
     return line if SHOWING.search(line) else None
 
@@ -91,6 +97,6 @@ def why_not(character: str) -> str:
         return "a name is one line, without control characters"
     if regex.match(r"[\u202A-\u202E\u2066-\u2069]", character):
         return "a name does not turn the direction in which it is read"
-    if regex.match(rf"[{INVISIBLE}]", character):
+    if regex.match(rf"[{INVISIBLE}{BLANK}{BOUND}]", character):
         return "it does not show, and no word is spelled with it here"
     return "Unicode gives it no meaning that all share"

@@ -47,6 +47,8 @@ class RequestContext:
     """What the request is known by when it comes again, until its change is written with it."""
     came_to: Mapping[UUID, int] = field(default_factory=dict)
     """Where the streams stood that the request changed when it came before, where it was not answered then."""
+    founded: UUID | None = None
+    """The community that it acts in, where its path names none."""
     words: OwnWords | None = None
     """What the request has seen of the vault."""
     caller: Caller | None = None

@@ -14,6 +14,7 @@ from shared.commands.preconditions import Precondition
 from shared.events import positions
 from shared.events.errors import BadRequest, PreconditionFailed
 from shared.events.event import Event
+from shared.events.identity import one_writing
 from shared.projections.freshness import Freshness
 from shared.projections.read_model import ReadModel
 from shared.vault import OwnWords
@@ -38,11 +39,12 @@ async def request_commands(request: Request) -> RequestCommands:
         )
     # The same key for another operation is another key; slug or id of the community make no difference, nor how an id
     # is written.
-    operation = f"{request.method} {_IN_COMMUNITY.sub('', request.url.path).lower()}"
+    operation = f"{request.method} {one_writing(_IN_COMMUNITY.sub('', request.scope['path']))}"
     key = f"{operation}\x1f{keys[0]}" if keys else None
     known = context.of(request)
     implied = None if known.condition is None else _implied(request, known.condition)
-    known.words = OwnWords(runtime.vault)
+    # Carried out before, it shows what was so then, of words only those that stand now.
+    known.words = OwnWords(runtime.vault, standing=bool(known.came_to))
     return RequestCommands(runtime.commands, known.words, known, key, runtime.clock(), implied=implied)
 
 

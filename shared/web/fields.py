@@ -8,10 +8,11 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,  # noqa: TID251 - this is where it is made one
     BaseModel,
     BeforeValidator,
@@ -113,8 +114,16 @@ def _written_as_text(value: object) -> object:
     return value
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_written_as_text)]
-"""A time in a body: a text with an offset, such as `2026-03-01T12:00:00Z`, never a number."""
+def _in_utc(moment: datetime) -> datetime:
+    """The same moment in UTC. On its first and last day a time with an offset may lie before or after all of them."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("time_range", "The time lies outside the years 1 to 9999 of UTC.") from None
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_as_text), AfterValidator(_in_utc)]
+"""A time in a body: a text with an offset, such as `2026-03-01T12:00:00Z`, never a number; it is kept in UTC."""
 
 
 class _Shown(BaseModel):

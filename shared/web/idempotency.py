@@ -1,9 +1,8 @@
 """A change with an `Idempotency-Key` is made once and answered once: the same request is told again what it was told.
 
 The key is its caller's and its operation's. What it came to is looked up before anybody asks whether the caller may:
-it was answered to them already, so it is shown also to who may not do it any more. A refusal came to nothing and is not
-kept, and what changed nothing only up to a number a day. No words lie in what is kept, only where they are in the
-vault; words that were forgotten are null in an answer.
+that it was done is told also to who may not do it any more, without a text that they may not read now
+(`kept_answers.py`). A refusal came to nothing and is not kept, and what changed nothing only up to a number a day.
 
 Where a change was written and its answer never kept, as after a crash, the route runs again on its streams as they came
 to be by it (`RequestCommands`) and writes nothing. Where that is refused by now, the answer says that it took effect.
@@ -13,12 +12,10 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from functools import reduce
 from http import HTTPStatus
-from operator import getitem
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -27,51 +24,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.commands.idempotency import IdempotencyKeys
 from shared.events.errors import KeyReused, NotShown, Problem
-from shared.events.identity import Caller, community_id
+from shared.events.identity import Caller, community_id, one_writing
 from shared.log.keys import IdempotencyKey
-from shared.log.port import Position
-from shared.vault import Vault
 from shared.web import context, problems
 from shared.web.bodies import WRITES, replay
 from shared.web.context import RequestContext
+from shared.web.kept_answers import ANSWERS, NONE, encoded, kept_answer, may_read, show
 from shared.web.quota import IDLE_KEYS, Quota
 from shared.web.runtime import Runtime, machine_clock
 
 KEY = re.compile(r"[\x20-\x7e]{1,255}")
-REPLAYED = (b"idempotent-replayed", b"true")
-NONE = b"null"
-
-NO_WORDS = frozenset({"status", "state", "roles", "tags", "kind", "medium", "visibility", "admission", "edited_by"})
-"""Fields that hold no words of the vault, though somebody may have written just that; nothing in them is taken out."""
-
 _IN_COMMUNITY = re.compile(r"^/v1/communities/([^/]+)")
 _HOUR = timedelta(hours=1)
-
-Path: TypeAlias = "tuple[str | int, ...]"
-"""Names and numbers that lead into a value of JSON."""
-
-
-class Place(msgspec.Struct, frozen=True, array_like=True):
-    """Where an answer has words of the vault: the `path` to them in its body, and what is `inside` the vault's row."""
-
-    path: Path
-    community: UUID
-    ref: UUID
-    inside: Path
-
-
-class KeptAnswer(msgspec.Struct, frozen=True):
-    """An answer as it is kept, without words; its body is null where it has none. `positions` are by partition."""
-
-    status: int
-    body: msgspec.Raw
-    places: tuple[Place, ...]
-    headers: tuple[tuple[str, str], ...]
-    tag: str | None
-    positions: dict[int, int]
-
-
-_ANSWERS = msgspec.json.Decoder(KeptAnswer)
 
 
 class Idempotency:
@@ -122,7 +86,13 @@ class Idempotency:
         if kept.answer == mine:
             await response.send(send)
         else:
-            await _show(_ANSWERS.decode(kept.answer), request, runtime.vault, send)
+            answer = ANSWERS.decode(kept.answer)
+            try:
+                reads = await may_read(answer, request, caller, runtime)
+            except Problem as problem:  # nobody can tell now
+                await problems.answer(problem, request.id)(scope, receive, send)
+                return
+            await show(answer, request, runtime.vault if reads else None, send)
 
     async def _may_keep(self, caller: Caller, runtime: Runtime) -> bool:
         """Whether one more answer is kept of a caller who changed nothing. What is written has bounds of its own."""
@@ -143,7 +113,9 @@ class Idempotency:
             return None
         path = scope["path"]
         within = _IN_COMMUNITY.match(path)
-        where = [community_id(within[1]) or within[1], path[within.end() :].lower()] if within else [path.lower()]
+        where = (
+            [community_id(within[1]) or within[1], one_writing(path[within.end() :])] if within else [one_writing(path)]
+        )
         said = [scope["query_string"].decode("latin-1"), msgspec.json.decode(request.body or NONE)]
         key = IdempotencyKey(
             UUID(bytes=_digest(caller, "key", caller.issuer, caller.subject, scope["method"], *where, value)),
@@ -156,7 +128,7 @@ class Idempotency:
 
 def _digest(caller: Caller, *parts: Any) -> bytes:
     """Nobody without the installation's secret can compute it, or tell from it what the parts are."""
-    return hmac.digest(caller.secret, b"idempotency" + _encoded(parts), "sha256")[:16]
+    return hmac.digest(caller.secret, b"idempotency" + encoded(parts), "sha256")[:16]
 
 
 class _Response:
@@ -185,83 +157,5 @@ class _Response:
     def kept(self, request: RequestContext) -> bytes:
         """The answer as it is kept."""
         body = b"".join(message.get("body", b"") for message in self._messages[1:])
-        places: list[Place] = []
-        if body and (words := _words(request)):
-            without = _taken_out(msgspec.json.decode(body), words, (), places)
-            body = msgspec.json.encode(without) if places else body
         own = [(name, value) for name, value in self._messages[0].get("headers", ()) if name != b"content-length"]
-        return msgspec.json.encode(
-            KeptAnswer(
-                self.status,
-                msgspec.Raw(body or NONE),
-                tuple(places),
-                tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in (*own, *request.headers)),
-                request.tag,
-                {where.partition: where.position for where in request.positions.values()},
-            )
-        )
-
-
-def _words(request: RequestContext) -> dict[bytes, tuple[UUID, UUID, Path]]:
-    """Where in the vault is what the request has looked at or written of it, by that and each of its parts."""
-    found: dict[bytes, tuple[UUID, UUID, Path]] = {}
-    for (community, ref), content in (request.words.seen if request.words else {}).items():
-        found |= {part: (community, ref, inside) for part, inside in _parts(content, ())}
-    return found
-
-
-def _parts(value: Any, path: Path) -> Iterator[tuple[bytes, Path]]:
-    if value and isinstance(value, str | list):
-        yield _encoded(value), path
-    if isinstance(value, dict | list):
-        for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _parts(inner, (*path, name))
-
-
-def _encoded(value: Any) -> bytes:
-    return msgspec.json.encode(value, order="sorted")
-
-
-def _taken_out(value: Any, words: Mapping[bytes, tuple[UUID, UUID, Path]], path: Path, places: list[Place]) -> Any:
-    """The body without what is in the vault; where it was is noted in `places`."""
-    if isinstance(value, str | list) and (found := words.get(_encoded(value))) is not None:
-        places.append(Place(path, *found))
-        return None
-    if isinstance(value, dict):
-        return {
-            name: inner if name in NO_WORDS else _taken_out(inner, words, (*path, name), places)
-            for name, inner in value.items()
-        }
-    if isinstance(value, list):
-        return [_taken_out(inner, words, (*path, number), places) for number, inner in enumerate(value)]
-    return value
-
-
-async def _show(answer: KeptAnswer, request: RequestContext, vault: Vault, send: Send) -> None:
-    """Answer as the first time, with the words as far as they are still there."""
-    body = bytes(answer.body)
-    if answer.places:
-        body = msgspec.json.encode(await _filled_in(msgspec.json.decode(body), answer.places, vault))
-    request.tag, request.headers[:] = answer.tag, [REPLAYED]
-    request.positions = {partition: Position(partition, position) for partition, position in answer.positions.items()}
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-    if body != NONE:
-        headers.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if body == NONE else body})
-
-
-async def _filled_in(body: Any, places: Sequence[Place], vault: Vault) -> Any:
-    """What was forgotten is null, or missing in a list."""
-    refs: dict[UUID, set[UUID]] = {}
-    for place in places:
-        refs.setdefault(place.community, set()).add(place.ref)
-    kept = {community: await vault.look(community, wanted) for community, wanted in refs.items()}
-    for place in reversed(places):  # so that what is missing in a list moves nothing that is still to come
-        *above, last = place.path
-        holder, content = reduce(getitem, above, body), kept[place.community].get(place.ref)
-        if content is not None:
-            holder[last] = reduce(getitem, place.inside, content)
-        elif isinstance(last, int):
-            del holder[last]
-    return body
+        return kept_answer(self.status, own, body, request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
@@ -106,6 +106,20 @@ async def page(
     following = _seal(list(rows[-1])[-len(keys) :], bound, page.secret)
     link_next(page.request, following)
     return rows, following
+
+
+def page_of(ids: Iterable[UUID], page: PageRequest) -> tuple[Sequence[UUID], str | None]:
+    """As `page`, of ids that are at hand, in their order."""
+    order: SortOrder = [(sa.column("id", sa.Uuid), "asc")]
+    bound = _context(page.request, order)
+    after = None if page.cursor is None else _open(page.cursor, bound, page.secret, order)[0]
+    left = sorted(known for known in ids if after is None or known > after)
+    if len(left) <= page.limit:
+        return left, None
+    shown = left[: page.limit]
+    following = _seal(shown[-1:], bound, page.secret)
+    link_next(page.request, following)
+    return shown, following
 
 
 def _size(column: sa.ColumnElement[Any]) -> sa.ColumnElement[int]:

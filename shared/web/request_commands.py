@@ -55,6 +55,7 @@ class RequestCommands:
 
     def within(self, community: UUID) -> RequestCommands:
         """The same, acting in another community than the path's; what founding one needs."""
+        self.request.founded = community
         return replace(self, community=community)
 
     def anonymously(self) -> RequestCommands:

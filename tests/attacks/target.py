@@ -98,6 +98,7 @@ class Target:
                 "language": "en",
                 "time_zone": "UTC",
                 "visibility": visibility,
+                "admission": "open",
             },
         )
         place.id = made["id"]

@@ -263,3 +263,17 @@ async def _influence(place: Place) -> Json:
     await influence(place, "bob")  # once all has been heard of
     found: Json = await place.must("alice", "GET", f"/metrics/influence/{place.ids['bob']}")
     return found
+
+
+async def test_who_has_left_is_written_for_by_no_joining_of_the_future(target: Target) -> None:
+    """The second test, 5: a joining that lies a moment ahead, then a line of just after it, when they have left."""
+    place = await target.found(dora="administrator")
+    joins = datetime.now(UTC) + timedelta(seconds=55)
+    (joined,) = await place.bring_in("dora", "member", line("join", "j", place.subject("fred"), occurred_at=str(joins)))
+    assert joined["status"] == "applied", joined
+    await place.must("fred", "DELETE", "/members/me")
+    await asyncio.sleep(BELIEVED)
+    after = str(joins + timedelta(milliseconds=1))
+    written = line("submit-suggestion", "s", place.subject("fred"), title="T", body="B", occurred_at=after)
+    (answer,) = await place.bring_in("dora", "feedback", written)
+    assert (answer["status"], answer["problem"]["status"]) == ("rejected", 403), answer

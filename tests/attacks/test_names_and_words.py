@@ -33,6 +33,12 @@ UNSEEN = {
     "a hidden space within": "A\u200bda",
     "a word joiner within": "A\u2060da",
     "an invisible operator": "A\u2063da",
+    "an empty Braille cell within": "Ada\u2800Lovelace",
+    "a note without a head within": "Ada\U0001d159Lovelace",
+    "a blank hieroglyph within": "Ada\U00013441Lovelace",
+    "what stands for an object within": "Ada\ufffcLovelace",
+    "a filler of another script": "Ada Lovelace\U00016fe4x",
+    "a mark of another script": "Ada Lovelace\u070fx",
 }
 FIELDS: dict[str, tuple[str, str, Any]] = {
     "a display name": ("PUT", "/members/me/profile", lambda name: {"display_name": name}),

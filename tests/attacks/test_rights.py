@@ -239,11 +239,14 @@ async def test_who_has_left_a_private_community_is_shown_nothing_by_repeating_wh
     await asyncio.sleep(BELIEVED)
 
     for number, (method, path, body) in enumerate(done):
-        # With its key it is told what it was told then, word for word, and nothing newer; without, nothing at all.
+        # With its key it is told that it was done, and no text that it may not read now; without, nothing at all.
         if number in first:
             again = await repeated(method, path, body, number)
             assert again.headers["idempotent-replayed"] == "true", (method, path, again.text)
-            assert (again.status_code, again.content) == (first[number].status_code, first[number].content), path
+            assert again.status_code == first[number].status_code, path
+            assert not again.content or again.json().get("id") == first[number].json().get("id"), path
+            written = [value for value in (body or {}).values() if 4 < len(value) < 36]
+            assert not any(text in again.text for text in (place.slug, place.canary, *written)), (path, again.text)
         answer = await place.by("mallory", method, path, body)
         if path == "/members":
             assert (await place.must("mallory", "DELETE", "/members/me")) is None  # applied, and taken back

@@ -26,6 +26,9 @@ class MemoryVault(Vault):
             if row is not None
         }
 
+    async def standing(self, community: UUID, refs: Iterable[UUID]) -> dict[UUID, Any]:
+        return await self.look(community, refs)  # nothing is superseded here: it is forgotten at once
+
     async def stood(self, community: UUID, refs: Collection[UUID], content: Mapping[str, Any]) -> bool:
         return any(kept == content for kept in (await self.look(community, refs)).values())
 

@@ -20,6 +20,7 @@ def founding(**changes: Any) -> Json:
         "purpose": "Growing things together",
         "language": "en",
         "time_zone": "Europe/Paris",
+        "admission": "open",
         **changes,
     }
 

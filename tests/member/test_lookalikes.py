@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from services.member.profiles.domain import told_apart
@@ -24,6 +26,8 @@ from shared.events.errors import Invalid
         ("Ada Lovelace", "𝐀𝐝𝐚 𝓛ovelace"),
         ("Ada Lovelace", "ᴀᴅᴀ ʟᴏᴠᴇʟᴀᴄᴇ"),
         ("Ada Lovelace", "Aᴅᴀ Loᴠᴇʟᴀᴄᴇ"),
+        *(("Ada Lovelace", f"Ada{blank}Lovelace") for blank in "\u2800\u303f\ufffc\U0001d159\U00013441"),
+        *(("Ada Lovelace", f"Ada Lovelace{bound}") for bound in "\u070f\u2d7f\U00016fe4\U0001107f\U00013430"),
         ("Ada", "ꭺꭰꭺ"),  # Cherokee
         ("Ada", "ꓮꓓꓮ"),  # Lisu
         ("Ada", "ᵃᵈᵃ"),
@@ -69,6 +73,13 @@ def test_one_is_taken_for_the_other(name: str, other: str) -> None:
 def test_names_that_can_be_told_apart_are_free(name: str, other: str) -> None:
     assert not look_alike(name, other)
     told_apart(other, [name])
+
+
+def test_a_name_that_grows_by_normalisation_is_compared_as_fast_as_others() -> None:
+    long = "\ufdfa" * 78
+    began = time.process_time()
+    told_apart(long + "\ufdfa\ufdfa", ["Ada", *(f"{number}{long}" for number in range(9))] * 100)
+    assert time.process_time() - began < 0.1
 
 
 def test_a_skeleton_is_its_own_skeleton() -> None:

@@ -150,7 +150,7 @@ POLICY: dict[str, Rule] = {
 
 GRANTERS = {"moderator": ("administrator", "owner"), "administrator": ("owner",), "owner": ("owner",)}
 """Beyond the table: who grants and revokes each role. A role one has oneself may be laid down."""
-ABOVE = ("remove_member", "empty_profile", "mark_robot", "unmark_robot")
+ABOVE = ("remove_member", "empty_profile", "mark_robot", "unmark_robot", "withdraw_import", "restore_import")
 """Done to those who stand below."""
 TO_ONESELF = {("owner", operation) for operation in ABOVE if operation != "remove_member"}
 BACKFILLS = {f"backfill_{service}" for service in ("member", "content", "engagement", "feedback")}

@@ -29,7 +29,9 @@ WORDS = {
     *("title", "body", "text", "reason", "answer", "answers", "question"),
     *("display_name", "bio", "needs", "interests", "skills"),
 }
-"""The fields of bodies in which members write."""
+"""The fields of bodies in which members write what the vault keeps."""
+TEXTS = WORDS | {"name", "purpose", "slug", "language", "time_zone", "tags"}
+"""All fields with a text of somebody's."""
 
 
 @dataclass
@@ -43,6 +45,8 @@ class Told:
     reply: str = ""
     request: Request = field(default_factory=lambda: Request("", "", ""))
     answer: Answer = field(default_factory=lambda: Answer(0, (), b""))
+    undone: bool = False
+    """Whether some of the words may be gone."""
 
     async def begin(self) -> Told:
         """Make what it is done to, and do what comes before it."""
@@ -75,6 +79,7 @@ class Told:
         return await self.village.must(who, service, method, *filled)
 
     async def undo(self) -> None:
+        self.undone = True
         for step in self.story.undo:
             await self.step(step)
 
@@ -90,20 +95,25 @@ class Told:
     def differs(self, answer: Answer) -> str | None:
         """How an answer differs from the first one; None where it does not."""
         first, again = (
-            [a.status, self._shown(a), *map(a.header, (b"etag", b"location"))] for a in (self.answer, answer)
+            [a.status, without_words(shown(a)), *map(a.header, (b"etag", b"location"))] for a in (self.answer, answer)
         )
         replayed = answer.header(b"idempotent-replayed") == b"true"
         if (
             first == again
             and replayed
+            and (self._told(answer) <= self._told(self.answer) if self.undone else shown(answer) == shown(self.answer))
             and bool(self.answer.header(b"guildhall-position")) == bool(answer.header(b"guildhall-position"))
         ):
             return None
-        return f"{self.operation.id}: {again}, not {first}, replayed: {replayed}"
+        return f"{self.operation.id}: {again} {shown(answer)}, not {first}, replayed: {replayed}"
 
-    def _shown(self, answer: Answer) -> Any:
-        shown = answer.json() if answer.body else None
-        return without_words(shown) if self.story.forgets else shown
+    def tells(self, answer: Answer) -> str | None:
+        """The words that an answer still tells; None where it tells none."""
+        told = self._told(answer)
+        return f"{self.operation.id}: {told}" if told else None
+
+    def _told(self, answer: Answer) -> set[str]:
+        return {value for name, value in _fields(shown(answer)) if name in TEXTS}
 
     def _filled(self, value: Any) -> Any:
         known = {"{thing}": self.thing, "{reply}": self.reply, "{made}": self._made}
@@ -156,6 +166,8 @@ async def test_a_repetition_is_answered_as_the_first_time_whatever_happened_sinc
     assert {"put_reaction", "join_community", "describe_community", "edit_thread"} <= {e.operation.id for e in idle}
     assert len(idle) >= 25, Counter(each.operation.id for each in idle)
 
+    for each in [*told, *idle]:
+        each.undone = True
     for each in told:
         await each.undo()
     assert await wrong(town, [*told, *idle]) == [], "undone, or edited by another"
@@ -172,6 +184,9 @@ async def test_a_repetition_is_answered_as_the_first_time_whatever_happened_sinc
         await village.must(who, "member", "DELETE", "/members/me")
     await asyncio.sleep(BELIEVED + 0.5)  # a look-up that permitted is believed for that long
     assert await wrong(town, [*told, *idle]) == [], "members no more"
+    gone = [each for each in [*told, *idle] if each.story.who in ("author", "owner")]
+    told_still = [each.tells(await town.ask(each.request)) for each in gone]
+    assert list(filter(None, told_still)) == [], "they read no more"
 
     archiving.story = replace(archiving.story, who="administrator")
     await archiving.begin()
@@ -218,9 +233,13 @@ async def wrong(city: City, told: list[Told]) -> list[str]:
     return [problem for problem in found if problem] + ([f"{events} events"] if events else [])
 
 
+def shown(answer: Answer) -> Any:
+    return answer.json() if answer.body else None
+
+
 def without_words(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: without_words(inner) for name, inner in value.items() if name not in WORDS}
+        return {name: without_words(inner) for name, inner in value.items() if name not in TEXTS}
     return value
 
 

@@ -65,7 +65,11 @@ class Founding(Body, example=EXAMPLE):
     language: Language = Field(description="A language tag (RFC 5646).")
     time_zone: TimeZone = Field(description="An IANA time zone; its days are the days of all metrics.")
     visibility: Visibility = Field("public", description="Who may read: everybody with a token, or members.")
-    admission: Admission = Field("open", description="Whether one joins, or applies and is accepted.")
+    admission: Admission | None = Field(
+        None,
+        description="Whether one joins, or applies and is accepted. Without it, `open` where everybody reads, and "
+        "`application` where members do: else who knows the slug lets themselves in.",
+    )
 
 
 class Changes(Body, example={"admission": "application"}):
@@ -116,7 +120,8 @@ async def found_community(body: Founding, caller: Founder, commands: Commanding,
     community = community_id(body.slug)
     assert community is not None, "a slug that was checked has an id"
     founder = caller.member_in(community)
-    description = Description(**body.model_dump(exclude={"slug"}))
+    admission = body.admission or ("open" if body.visibility == "public" else "application")
+    description = Description(**body.model_dump(exclude={"slug", "admission"}), admission=admission)
     there, own = commands.within(community), membership_id(community, founder)
 
     def founded_by(state: Community | None, membership: Membership | None) -> list[CommunityEvent]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -10,13 +11,16 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import Field
 
 from services.member.communities.domain import COMMUNITY, Community, CommunityEvent
-from services.member.imports.domain import restore, withdraw
+from services.member.imports.domain import must_judge, restore, withdraw
+from services.member.membership.domain import Membership
 from services.member.membership.member import MEMBER_EXAMPLE
-from services.member.rights import bases, permitted
+from services.member.rights import bases, confirmed
+from services.member.roles.domain import holder
 from shared.web.access.permissions import CallerInCommunity, Reader, requires
-from shared.web.access.policy import Permission
+from shared.web.access.policy import OPERATE_SCOPE, Permission
 from shared.web.dependencies import Commanding, IfMatch
 from shared.web.fields import Answer, Body, Moment
+from shared.web.paging import Listing, Page, page_of
 
 router = APIRouter(prefix="/imports", tags=["imports"])
 
@@ -34,25 +38,20 @@ class Withdrawal(Body, example={"until": EXAMPLE}):
     )
 
 
-class WithdrawnImport(Answer):
+class WithdrawnImport(Answer, example={"importer_id": MEMBER_EXAMPLE["id"], "until": EXAMPLE}):
+    """An import that counts in no number."""
+
     importer_id: UUID
     until: datetime
 
 
-class WithdrawnImports(Answer, example={"items": [{"importer_id": MEMBER_EXAMPLE["id"], "until": EXAMPLE}]}):
-    """The imports that count in no number, in the order of their importers' ids."""
-
-    items: list[WithdrawnImport]
-
-
 @router.get("/withdrawals", operation_id="list_withdrawn_imports", summary="List the withdrawn imports")
-async def list_withdrawn_imports(me: Reader, commands: Commanding) -> WithdrawnImports:
+async def list_withdrawn_imports(me: Reader, commands: Commanding, paging: Page) -> Listing[WithdrawnImport]:
+    """In the order of their importers' ids."""
     state = (await commands.get(COMMUNITY, me.community.id)).state
-    return WithdrawnImports(
-        items=[
-            WithdrawnImport(importer_id=importer, until=until) for importer, until in sorted(state.withdrawn.items())
-        ]
-    )
+    importers, following = page_of(state.withdrawn, paging)
+    items = [WithdrawnImport(importer_id=importer, until=state.withdrawn[importer]) for importer in importers]
+    return Listing(items=items, next=following)
 
 
 @router.put("/{importer}/withdrawal", status_code=204, operation_id="withdraw_import", summary="Withdraw an import")
@@ -62,21 +61,34 @@ async def withdraw_import(
     """What this member brought in by a moment counts no more, in activity and influence, also on the days before.
 
     It can still be read. What the member brings in later counts. Withdrawn already, it stays so, unless `until` is
-    another moment.
+    another moment. Owners and operators withdraw any import, administrators those of who stands below them.
     """
-    until = body.until.astimezone(UTC) if body and body.until else None
-
-    def withdrawn(state: Community) -> list[CommunityEvent]:
-        return withdraw(state, importer, until, commands.now)
-
-    await commands.change(COMMUNITY, me.community.id, permitted(me, withdrawn), on=bases(me), expect=expect)
+    until = body.until if body else None
+    withdrawn = _judged(me, importer, lambda state: withdraw(state, importer, until, commands.now))
+    await commands.change(COMMUNITY, me.community.id, withdrawn, on=bases(me, importer), expect=expect)
 
 
 @router.delete("/{importer}/withdrawal", status_code=204, operation_id="restore_import", summary="Restore an import")
 async def restore_import(importer: ImporterPath, me: Overseer, commands: Commanding, expect: IfMatch) -> None:
-    """It counts as if it had never been withdrawn. Where nothing is withdrawn, nothing happens."""
+    """It counts as if it had never been withdrawn. Where nothing is withdrawn, nothing happens.
 
-    def restored(state: Community) -> list[CommunityEvent]:
-        return restore(state, importer)
+    Done by who might withdraw it; so nobody but owners and operators restores their own.
+    """
+    restored = _judged(me, importer, lambda state: restore(state, importer))
+    await commands.change(COMMUNITY, me.community.id, restored, on=bases(me, importer), expect=expect)
 
-    await commands.change(COMMUNITY, me.community.id, permitted(me, restored), on=bases(me), expect=expect)
+
+def _judged(
+    me: CallerInCommunity, importer: UUID, decide: Callable[[Community], list[CommunityEvent]]
+) -> Callable[..., list[CommunityEvent]]:
+    """The decision of who may judge that import; rests on `bases(me, importer)`."""
+
+    def decided(
+        state: Community, community: Community, own: Membership | None, their: Membership | None
+    ) -> list[CommunityEvent]:
+        by = confirmed(me, community, own)
+        if OPERATE_SCOPE not in me.caller.scopes:
+            must_judge(by, holder(importer, community, their))
+        return decide(state)
+
+    return decided

@@ -109,8 +109,9 @@ async def show(
     me: CallerInCommunity,
     commands: RequestCommands,
 ) -> MemberAnswer:
-    """A member by their stream, its version as the ETag. Raises `NotFound` for whoever never came, and for who is not
-    here, by whatever way, except to moderators and to themselves.
+    """A member by their stream, its version as the ETag: to others than moderators and themselves a tag of what is
+    shown alone, since versions tell what else happened. Raises `NotFound` for whoever never came, and for who is not
+    here, by whatever way, except to those.
     """
     at = me.community.id
     state, insider = found.state, knows(member, me)
@@ -120,8 +121,7 @@ async def show(
     profile = await commands.load(PROFILE, profile_id(at, member))
     name = (await read(commands.vault, at, words_in(profile.state)) or {}).get("display_name")
     roles = ranked(holder(member, community.state, state).roles, state.status)
-    commands.tag(found.version, insider, name, *roles)
-    return MemberAnswer(
+    answer = MemberAnswer(
         id=member,
         status=state.status,
         status_since=state.since,
@@ -133,6 +133,11 @@ async def show(
         application=await _application(state, me, commands) if insider else None,
         removal=await _removal(state, me, commands) if insider else None,
     )
+    if insider:
+        commands.tag(found.version, insider, name, *roles)
+    else:
+        commands.tag(0, answer.model_dump_json())
+    return answer
 
 
 def knows(member: UUID, me: CallerInCommunity) -> bool:

@@ -23,11 +23,12 @@ from services.member.membership.domain import (
     membership_id,
 )
 from services.member.membership.member import MemberAnswer, MemberPath, look_up, show, whom
+from services.member.profiles.names import Renaming, without_a_taken_name
 from services.member.rights import bases, confirmed, permitted
 from shared.commands.decisions import StreamDecision, change
 from shared.events.errors import Conflict
 from shared.web.access.permissions import Acquainted, Moderator, Newcomer, Reader
-from shared.web.dependencies import Commanding, IfMatch
+from shared.web.dependencies import Commanding, Db, IfMatch
 from shared.web.fields import Body, name, words
 from shared.web.vault_text import refer
 
@@ -50,9 +51,9 @@ class Declining(Body, example={"reason": "Please tell us a little more."}):
 
 
 @router.post("", status_code=201, operation_id="join_community", summary="Join a community, or apply to it")
-async def join_community(me: Newcomer, commands: Commanding, body: Joining | None = None) -> MemberAnswer:
+async def join_community(me: Newcomer, commands: Commanding, db: Db, body: Joining | None = None) -> MemberAnswer:
     """Where admission is open, the caller is a member at once; otherwise the application waits for a moderator, as does
-    that of one who was removed.
+    that of one who was removed. Who comes back under a name that looks like that of a role holder by now has none.
 
     Who knows the name of a community for members only may ask to be let in, too.
     """
@@ -66,7 +67,15 @@ async def join_community(me: Newcomer, commands: Commanding, body: Joining | Non
             confirmed(me, at, own)
             return come(state, at, me.id)
 
-        found = await commands.execute(MEMBERSHIP, stream, joined, on=bases(me), secrets=[coming])
+        returns = before is not None and before.times_joined > 0 and not is_member(before)
+        renaming = await without_a_taken_name(me.id, me, commands, db) if returns else Renaming()
+        found, *renamed = await commands.execute_together(
+            [StreamDecision(MEMBERSHIP, stream, joined), *renaming.steps],
+            on=bases(me),
+            secrets=[coming, *renaming.secrets],
+        )
+        for each in renamed:
+            await commands.vault.forget(at, each.superseded)
     else:
         given = [answer.model_dump() for answer in body.answers] if body and body.answers else None
         text, secrets = await refer(
@@ -129,11 +138,20 @@ async def get_member(member: MemberPath, me: Reader, commands: Commanding) -> Me
 
 
 @router.post("/{member}/acceptance", operation_id="accept_member", summary="Accept an application")
-async def accept_member(member: UUID, me: Moderator, commands: Commanding, expect: IfMatch) -> MemberAnswer:
+async def accept_member(member: UUID, me: Moderator, commands: Commanding, db: Db, expect: IfMatch) -> MemberAnswer:
+    """Who comes back under a name that looks like that of a role holder by now has none."""
     stream = membership_id(me.community.id, member)
+    before = (await commands.load(MEMBERSHIP, stream)).state
+    returns = before is not None and before.times_joined > 0 and before.status == "applicant"
+    renaming = await without_a_taken_name(member, me, commands, db) if returns else Renaming()
     accepted = permitted(me, change(MEMBERSHIP, lambda state: accept(state, member)))
-    found = await commands.execute(MEMBERSHIP, stream, accepted, on=bases(me), expect=expect)
-    await commands.vault.forget(me.community.id, found.superseded)
+    found, *renamed = await commands.execute_together(
+        [StreamDecision(MEMBERSHIP, stream, accepted, expect), *renaming.steps],
+        on=bases(me),
+        secrets=renaming.secrets,
+    )
+    for each in (found, *renamed):
+        await commands.vault.forget(me.community.id, each.superseded)
     return await show(member, found, me, commands)
 
 

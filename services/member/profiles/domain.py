@@ -56,12 +56,17 @@ def update(
     return [ProfileUpdated(member_id, words, sorted(fields))]
 
 
+def is_taken(name: str, holders: Iterable[str]) -> bool:
+    """Whether it looks like one of those names."""
+    return any(look_alike(name, holder) for holder in holders)
+
+
 def told_apart(name: str, holders: Iterable[str]) -> None:
     """Whoever takes a new name takes none that looks like that of another who holds a role here.
 
     Names that stood before the role was granted stay: it is the next who takes one that has to look.
     """
-    if any(look_alike(name, holder) for holder in holders):
+    if is_taken(name, holders):
         raise Invalid(
             "Somebody who holds a role here has a name that looks like this one. Take one that can be told apart.",
             pointer="/display_name",

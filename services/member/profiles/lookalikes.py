@@ -4,29 +4,40 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Final
 
 import regex
 
-_UNSEEN: Final = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Bidi_Control}]")
+from shared.unseen import BLANK, BOUND, INVISIBLE
+
+LONGEST: Final = 320
+"""Characters of a name that are compared, after normalisation: one may become eighteen, and a name has 80."""
+
+_UNSEEN: Final = regex.compile(rf"[{INVISIBLE}{BOUND}]")
 _DRAWN: Final = regex.compile(
     r"(?:(?P<script>LATIN|GREEK|CYRILLIC) LETTER SMALL CAPITAL"
     r"|(?:CROSSED )?NEGATIVE (?:CIRCLED|SQUARED) LATIN CAPITAL LETTER"
     r"|REGIONAL INDICATOR SYMBOL LETTER) (?P<letter>.+)"
 )
-_SPACE: Final = regex.compile(r"\s+")
+_SPACE: Final = regex.compile(rf"[\s{BLANK}]+")
 
 
 def look_alike(one: str, other: str) -> bool:
     """Whether a reader takes one name for the other: Ada, Аdа, ADA, A\u200bda, Ada with two spaces for one."""
-    return skeleton(one) == skeleton(other) or _folded(one) == _folded(other)
+    return any(mine == theirs for mine, theirs in zip(_both(one), _both(other), strict=True))
+
+
+@lru_cache(maxsize=10_000)
+def _both(name: str) -> tuple[str, str]:
+    """Its skeleton, as it is written and folded; kept, since one name is compared with those of all role holders."""
+    return skeleton(name), _folded(name)
 
 
 def skeleton(name: str) -> str:
     """What is left of a name when all that look alike are one; for comparing, never for showing."""
-    seen = _UNSEEN.sub("", unicodedata.normalize("NFD", name))
+    seen = _UNSEEN.sub("", _SPACE.sub(" ", unicodedata.normalize("NFD", name[:LONGEST])))
     prototypes = _prototypes()
     alike = unicodedata.normalize("NFD", "".join(prototypes.get(sign, sign) for sign in seen))
     return _SPACE.sub(" ", alike).strip()
@@ -34,7 +45,7 @@ def skeleton(name: str) -> str:
 
 def _folded(name: str) -> str:
     """The skeleton in one case; folded once more, because a nought's prototype is a capital O."""
-    plain = "".join(map(_letter, unicodedata.normalize("NFKC", name)))
+    plain = "".join(map(_letter, unicodedata.normalize("NFKC", name)[:LONGEST]))
     return skeleton(plain.casefold()).casefold()
 
 

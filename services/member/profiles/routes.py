@@ -5,7 +5,7 @@ A profile ends with its member's leaving: from then on only they and moderators 
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -15,9 +15,9 @@ from pydantic.config import JsonDict
 from services.member.communities.domain import Community
 from services.member.events import ProfileUpdated
 from services.member.membership.domain import MEMBERSHIP, Membership, membership_id
-from services.member.membership.listing import display_names, holders_of
 from services.member.membership.member import MemberPath, knows, whom
 from services.member.profiles.domain import PROFILE, Profile, empty, profile_id, told_apart, update, words_in
+from services.member.profiles.names import Holders, holders_but, length
 from services.member.rights import bases, confirmed
 from services.member.roles.domain import holder, must_stand_above
 from shared.events.errors import Conflict, Forbidden, NotFound
@@ -79,8 +79,12 @@ async def get_profile(member: MemberPath, me: Reader, commands: Commanding) -> P
     about = whom(member, me)
     await _refuse_unknown(about, me, commands)
     profile = await commands.load(PROFILE, profile_id(me.community.id, about))
-    commands.tag(profile.version)
-    return ProfileAnswer(**(await read(commands.vault, me.community.id, words_in(profile.state)) or {}))
+    answer = ProfileAnswer(**(await read(commands.vault, me.community.id, words_in(profile.state)) or {}))
+    if knows(about, me):
+        commands.tag(profile.version)
+    else:  # how often it was changed or emptied is not for everybody
+        commands.tag(0, answer.model_dump_json())
+    return answer
 
 
 @router.put(
@@ -111,27 +115,24 @@ async def replace_profile(
     if content:
         await CONTRIBUTING(request, me.caller, str(at))
     before = await commands.load(PROFILE, stream)
-    holders: list[UUID] = []
-    theirs: list[Profile | None] = []
+    named = Holders()
     if body.display_name and body.display_name != await _called(commands, at, before.state):
-        holders = await holders_of(db, at, but=me.id)
-        theirs = [(await commands.load(PROFILE, profile_id(at, other))).state for other in holders]
-        names = await display_names(commands.vault, at, [profile.words.ref for profile in theirs if profile])
-        told_apart(body.display_name, names.values())
+        named = await holders_but(me.id, me, commands, db)
+        told_apart(body.display_name, named.names)
     # Emptying a profile is a change; leaving one empty that never had words is none.
     words_now = content if content or before.state else None
-    text, secrets = await refer(commands.vault, at, me.id, words_now, _length(content), words_in(before.state))
+    text, secrets = await refer(commands.vault, at, me.id, words_now, length(content), words_in(before.state))
 
     def replaced(
-        state: Profile | None, community: Community, own: Membership | None, *named: Profile | None
+        state: Profile | None, community: Community, own: Membership | None, *theirs: Profile | None
     ) -> list[ProfileUpdated]:
         confirmed(me, community, own, CONTRIBUTING.requirement if content else None)
         events = update(state, me.id, text, list(content), before.state)
-        if list(named) != theirs:  # the name was compared with others than these
+        if list(theirs) != named.profiles:  # the name was compared with others than these
             raise Conflict("Somebody who holds a role here changed their name at the same moment.", retry_after=1)
         return events
 
-    on = [*bases(me), *((PROFILE, profile_id(at, other)) for other in holders)]
+    on = [*bases(me), *((PROFILE, profile_id(at, other)) for other in named.ids)]
     changed = await commands.execute(PROFILE, stream, replaced, on=on, secrets=secrets, expect=expect)
     await commands.vault.forget(at, changed.superseded)
     return ProfileAnswer(**(await read(commands.vault, at, words_in(changed.state)) or {}))
@@ -174,8 +175,3 @@ def _no_such_member() -> NotFound:
 
 async def _called(commands: RequestCommands, community: UUID, profile: Profile | None) -> str | None:
     return (await read(commands.vault, community, words_in(profile)) or {}).get("display_name")
-
-
-def _length(content: dict[str, Any]) -> int:
-    """The characters of all fields together."""
-    return sum(len(value) if isinstance(value, str) else sum(map(len, value)) for value in content.values())

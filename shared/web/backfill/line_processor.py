@@ -20,7 +20,7 @@ from shared.events.errors import BadRequest, Conflict, Forbidden, Invalid, NotFo
 from shared.events.identity import member_id
 from shared.replicas.standing import Standing
 from shared.web.access.permissions import CallerInCommunity
-from shared.web.backfill.command import BackfillCommand, DatedLine, Line, LineContext
+from shared.web.backfill.command import BackfillCommand, DatedLine, L, Line, LineContext
 from shared.web.backfill.instants import Instants
 from shared.web.backfill.optional_parts import LeftOut
 from shared.web.bodies import check_json
@@ -109,7 +109,7 @@ class LineProcessor:
             raise Invalid(f"`command` is one of {', '.join(sorted(self.commands))}.", pointer="/command")
         left_out = LeftOut()
         line = _read(command.model, given, left_out)
-        _must_be_possible(line, self.runtime.clock() + LEEWAY)
+        line = _of_the_past(line, self.runtime.clock())
         at = line.occurred_at
         if command.listed is not None:
             at = self._order.after_those_before((command.name, command.listed(line)), at)
@@ -214,10 +214,15 @@ def _read(model: type[Line], given: dict[str, Any], left_out: LeftOut) -> Line:
         raise Violations([{**each, "loc": ("body", *each["loc"])} for each in error.errors()]) from error
 
 
-def _must_be_possible(line: Line, latest: datetime) -> None:
-    """The line's times are none after `latest`, and edits are later than what they edit."""
+def _of_the_past(line: L, now: datetime) -> L:
+    """The line, if its times can be: in the past, and edits later than what they edit.
+
+    A time that our clock has not come to yet is recorded as now. Else who leaves in that minute would have joined after
+    it, and could be written for.
+    """
     if line.occurred_at < EARLIEST:
         raise Invalid("`occurred_at` lies before 1970-01-01, where days begin to be counted.", pointer="/occurred_at")
+    latest = now + LEEWAY
     if line.occurred_at > latest:
         raise Invalid("`occurred_at` lies in the future.", pointer="/occurred_at")
     if isinstance(line, DatedLine) and line.edited_at is not None:
@@ -225,3 +230,7 @@ def _must_be_possible(line: Line, latest: datetime) -> None:
             raise Invalid("`edited_at` lies in the future.", pointer="/edited_at")
         if line.edited_at < line.occurred_at:
             raise Invalid("`edited_at` lies before `occurred_at`.", pointer="/edited_at")
+        return line.model_copy(
+            update={"occurred_at": min(line.occurred_at, now), "edited_at": min(line.edited_at, now)}
+        )
+    return line.model_copy(update={"occurred_at": min(line.occurred_at, now)})

@@ -222,6 +222,24 @@ async def test_joinings_and_leavings_come_in_the_order_of_time_however_they_were
     assert standing.turns == ((day(1), True), (day(5), False), (day(9), True))
 
 
+async def test_a_leaving_ends_the_joinings_before_it_whatever_their_time(desk: Desk) -> None:
+    await desk.found()
+    await desk.join()
+    turns = [(1, day(9), True), (2, day(5), False)]
+    await desk.execute(
+        sa.insert(TABLES["directory_turn"]),
+        [
+            {"community": COMMUNITY, "member": ALICE, "version": n, "turn": n, "at": at, "joined": joined}
+            for n, at, joined in turns
+        ],
+    )
+
+    _, standing, _ = await desk.ask()
+    assert standing is not None
+    assert standing.turns == ((day(5), True), (day(5), False))
+    assert not standing.might_act_at(day(10))
+
+
 async def test_a_directory_that_is_too_far_behind_permits_nothing(desk: Desk) -> None:
     await desk.found()
     await desk.join()

@@ -16,7 +16,8 @@ from shared.db import driver
 from shared.log.keys import IdempotencyKey
 from shared.vault import OwnWords
 from shared.web.context import RequestContext
-from shared.web.idempotency import KeptAnswer, _Response, _show
+from shared.web.idempotency import _Response
+from shared.web.kept_answers import KeptAnswer, show
 from tests.doubles.vault import MemoryVault
 from tests.positions import positions_of
 from tests.shared.toy import ALICE, COMMUNITY, stream
@@ -147,7 +148,7 @@ async def test_words_are_kept_by_reference_and_are_null_once_they_are_forgotten(
         async def look(self, community: Any, refs: Any) -> dict[Any, Any]:
             return dict.fromkeys(refs, known or None)
 
-    await _show(msgspec.json.decode(kept, type=KeptAnswer), request, Looking({}), send)
+    await show(msgspec.json.decode(kept, type=KeptAnswer), request, Looking({}), send)
     answered = msgspec.json.decode(shown[1]["body"])
     without = {"title": None, "answers": None, "skills": None, "inner": {"name": None, "list": ["other"]}}
     assert answered == ({**body, **without} if forgotten else body)
