@@ -21,7 +21,7 @@ SLOW = frozenset({"stack", "servers", "seconds"})
 PROCESSES = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn"})
 """Python's own names for what makes a process."""
 
-MEASURED = ("shared", "security", "content", "member", "engagement", "feedback")
+MEASURED = ("shared", "security", "content", "feedback")
 """Folders whose tests reach the kernel. They come first, and they alone are measured (`measure_what_counts`)."""
 
 FIRST = (*MEASURED, "simulation", "e2e", "attacks", "faults", "races", "deploy", "fuzz")

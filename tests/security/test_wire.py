@@ -35,7 +35,7 @@ async def _send(port: int, raw: bytes) -> list[tuple[int, bytes, bytes]]:
     writer.write(raw)
     received = b""
     with suppress(TimeoutError, ConnectionError):  # a connection that is kept open has said all it says
-        while piece := await asyncio.wait_for(reader.read(65_536), timeout=0.5):
+        while piece := await asyncio.wait_for(reader.read(65_536), timeout=0.5 if received else 30.0):
             received += piece
     writer.close()
     answers = []
