@@ -261,7 +261,6 @@ def test_a_services_own_lists_are_what_its_folder_is_held_to() -> None:
 
     assert [line.partition(" is ")[0] for line in found] == [
         "SUGGESTION_BOARD in services/feedback/read_models/suggestion_board.py",
-        "router in services/feedback/suggestions/listing.py",
         "router in services/feedback/suggestions/routes.py",
         "router in services/feedback/votes/routes.py",
     ]

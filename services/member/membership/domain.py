@@ -162,7 +162,7 @@ def bring_in(state: Membership | None, member_id: UUID, *, robot: bool) -> list[
     """Join as a backfill tells it. It brings nobody back who is not here by their own or a moderator's decision, and
     marks nobody who is not here.
     """
-    if state and state.status in GONE:
+    if state and (state.status in GONE or state.barred):
         return []
     marked = [RobotMarked(member_id)] if robot and not (state and state.robot) else []
     return [*join(state, member_id), *marked]
