@@ -88,7 +88,7 @@ class Idempotency:
         else:
             answer = ANSWERS.decode(kept.answer)
             try:
-                reads = await may_read(answer, request, caller, runtime)
+                reads = await may_read(answer, caller, runtime)
             except Problem as problem:  # nobody can tell now
                 await problems.answer(problem, request.id)(scope, receive, send)
                 return

@@ -30,7 +30,7 @@ NONE = b"null"
 NO_WORDS = frozenset({"status", "state", "roles", "tags", "kind", "medium", "visibility", "admission", "edited_by"})
 """Fields that hold no words of the vault, though somebody may have written just that; nothing in them is taken out."""
 
-_NO_TEXT: Final = NO_WORDS - {"tags"} | {"posting"}
+_NO_TEXT: Final = NO_WORDS - {"tags"} | {"posting", "target_kind"}
 """Fields that hold nothing that anybody wrote."""
 _SAYS_NOTHING: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-][\d:]+))?")
 """An id, a day, a time."""
@@ -96,7 +96,7 @@ def kept_answer(status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes
     )
 
 
-async def may_read(answer: KeptAnswer, request: RequestContext, caller: Caller, runtime: Runtime) -> bool:
+async def may_read(answer: KeptAnswer, caller: Caller, runtime: Runtime) -> bool:
     """Whether the caller may read now what the answer showed. Raises `Unavailable` where that cannot be known."""
     if answer.where is None or answer.body == NONE:
         return answer.body == NONE
@@ -106,9 +106,8 @@ async def may_read(answer: KeptAnswer, request: RequestContext, caller: Caller, 
     def may(community: Community, standing: Standing) -> bool:
         return refusal(asked, caller.scopes, community, standing) is None
 
-    found = await runtime.directory.look_up(
-        answer.where, caller.member_in(answer.where), may, caller=caller, arrived=request.arrived
-    )
+    # As of now, not of the request's arrival: what it repeats may have let its caller in a moment after that.
+    found = await runtime.directory.look_up(answer.where, caller.member_in(answer.where), may, caller=caller)
     return found is not None and may(*found)
 
 
