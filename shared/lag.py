@@ -1,7 +1,7 @@
 """How far everything is that a service's database knows of: its log, its relay, its views. Asked here and nowhere else.
 
 Ask for readers first and for `heads` last: what is behind may then be told a moment too large, and never too small.
-(What an answer of a view says of itself is one snapshot, in `views/freshness.py`.)
+(What an answer of a view says of itself is one snapshot, in `projections/freshness.py`.)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The engagement service's database: the kernel's tables, and one module of `views` for each list of its own."""
+"""The engagement service's database: the kernel's tables, and one module of `read_models` for each list of its own."""
 
 from __future__ import annotations
 

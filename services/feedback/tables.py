@@ -1,4 +1,4 @@
-"""The feedback service's database: the kernel's tables, and one module of `views` for each table of its own."""
+"""The feedback service's database: the kernel's tables, and one module of `read_models` for each table of its own."""
 
 from __future__ import annotations
 

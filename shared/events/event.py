@@ -1,4 +1,4 @@
-"""An event is a fact with a written wire name; what the log adds to it is in `Recorded`."""
+"""An event is what happened, as a class with a written wire name; what the log adds to it is in `Recorded`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fact is an event together with when, by whom, and as the how manieth of its stream it happened.
+"""A fact is an event together with when, by whom, and at which version of its stream it happened.
 
 It is what `evolve` is given, so a state holds the times and the people that answers and decisions need. One that was
 just decided is the same as the one that is read from the log later.

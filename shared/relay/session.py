@@ -85,7 +85,7 @@ class Session:
                 async with self._room:
                     if not records:
                         records = await self._log.follow(partition, self._positions[partition], SLICE)
-                    assert records[0].position == self._positions[partition] + 1, "the log has a hole"
+                    assert records[0].position == self._positions[partition] + 1, "a position is missing in the log"
                     began = time.time_ns()
                     sent = await self._producer.send(partition, records)
                 carried("relay", islice(records, sent), began)

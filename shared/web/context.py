@@ -54,9 +54,9 @@ class RequestContext:
     caller: Caller | None = None
     me: CallerInCommunity | None = None
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    """Headers for the answer, whoever renders it."""
     location: str | None = None
     """Where what was made is found; sent where the request succeeds."""
-    """Headers for the answer, whoever renders it."""
     tag: str | None = None
     """The entity tag of what the answer shows, without its quotes."""
     condition: Precondition | None = None
