@@ -1,4 +1,4 @@
-"""What a request came to that may come again, by its `Idempotency-Key` (`shared/log/port.py`).
+"""What a request came to that may come again, by its `Idempotency-Key` (`shared/log/keys.py`).
 
 Where something was written, a row was written with it, in one transaction (`Append.key`), and tells the versions to
 which the streams came. The answer follows, and is the only one: whoever answers second is told what the first said.
