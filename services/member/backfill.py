@@ -15,6 +15,7 @@ from services.member.membership.domain import (
     Membership,
     MembershipEvent,
     bring_in,
+    decided_here,
     mark_robot,
     membership_id,
 )
@@ -47,7 +48,7 @@ async def _join(context: LineContext, line: JoinLine) -> Outcome[Membership | No
     def decide(state: Membership | None) -> list[MembershipEvent]:
         if state and state.brought_in_at == context.act.occurred_at:  # known, even who has left since
             return mark_robot(state, member) if line.robot else []
-        if state and (state.status != "applicant" or state.barred):
+        if decided_here(state):
             # The same of all who are known, or it would tell of every subject who is here.
             context.left_out.add("", "They are known here; who comes and goes is decided here.")
         return bring_in(state, member, robot=line.robot)

@@ -62,6 +62,7 @@ class KeptAnswer(msgspec.Struct, frozen=True):
     asked: Permission = Permission.READ
     """What its route asks there."""
     or_operator: bool = False
+    location: str | None = None
 
 
 ANSWERS: Final = msgspec.json.Decoder(KeptAnswer)
@@ -69,9 +70,12 @@ ANSWERS: Final = msgspec.json.Decoder(KeptAnswer)
 _TO_READ: Final[Mapping[Permission, Permission]] = {
     Permission.FOUND: Permission.READ,
     Permission.CONTRIBUTE: Permission.READ,
+    Permission.ADMINISTER: Permission.READ,
+    Permission.OWN: Permission.READ,
     Permission.JOIN: Permission.ACQUAINTED,
 }
-"""What reading an answer asks, where that is not what making the change asks: who contributes is shown what all are."""
+"""What reading an answer asks, where that is not what making the change asks: who contributes or
+administers is shown what all are; a moderator sees what others do not."""
 
 
 def kept_answer(status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes, request: RequestContext) -> bytes:
@@ -92,14 +96,17 @@ def kept_answer(status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes
             request.founded if me is None else me.community.id,
             Permission.READ if me is None else me.asked.permission,
             me is not None and me.asked.or_operator,
+            request.location,
         )
     )
 
 
 async def may_read(answer: KeptAnswer, caller: Caller, runtime: Runtime) -> bool:
     """Whether the caller may read now what the answer showed. Raises `Unavailable` where that cannot be known."""
-    if answer.where is None or answer.body == NONE:
-        return answer.body == NONE
+    if bytes(answer.body) == NONE:  # nothing is shown
+        return True
+    if answer.where is None:
+        return False
     permission = _TO_READ.get(answer.asked, answer.asked)
     asked = Requirement(permission, even_archived=True, or_operator=answer.or_operator)
 
@@ -153,7 +160,7 @@ async def show(answer: KeptAnswer, request: RequestContext, vault: Vault | None,
         body = msgspec.json.encode(_without_texts(msgspec.json.decode(body)))
     elif answer.places:
         body = msgspec.json.encode(await _filled_in(msgspec.json.decode(body), answer.places, vault))
-    request.tag, request.headers[:] = answer.tag, [REPLAYED]
+    request.tag, request.location, request.headers[:] = answer.tag, answer.location, [REPLAYED]
     request.positions = {partition: Position(partition, position) for partition, position in answer.positions.items()}
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
     if body != NONE:

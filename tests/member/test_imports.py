@@ -25,19 +25,19 @@ OPERATES = "guildhall:operate"
 
 def test_an_import_is_withdrawn_until_now_or_a_moment_before() -> None:
     state = folded(COMMUNITY, [FOUNDED])
-    assert withdraw(state, BOB, None, NOON) == [WITHDRAWN]
-    assert withdraw(state, BOB, BEFORE, NOON) == [ImportWithdrawn(BOB, BEFORE)]
+    assert withdraw(state, BOB, None, NOON, MOST) == [WITHDRAWN]
+    assert withdraw(state, BOB, BEFORE, NOON, MOST) == [ImportWithdrawn(BOB, BEFORE)]
     with pytest.raises(Invalid) as refused:
-        withdraw(state, BOB, NOON + timedelta(microseconds=1), NOON)
+        withdraw(state, BOB, NOON + timedelta(microseconds=1), NOON, MOST)
     assert refused.value.pointer == "/until"
 
 
 def test_withdrawn_again_it_stays_as_it_is_unless_another_moment_is_named() -> None:
     state, later = folded(COMMUNITY, [FOUNDED, WITHDRAWN]), NOON + timedelta(days=1)
-    assert withdraw(state, BOB, None, later) == withdraw(state, BOB, NOON, later) == []
-    assert withdraw(state, BOB, later, later) == [ImportWithdrawn(BOB, later)]
-    assert withdraw(state, BOB, BEFORE, later) == [ImportWithdrawn(BOB, BEFORE)]
-    assert withdraw(state, ALICE, None, later) == [ImportWithdrawn(ALICE, later)]
+    assert withdraw(state, BOB, None, later, MOST) == withdraw(state, BOB, NOON, later, MOST) == []
+    assert withdraw(state, BOB, later, later, MOST) == [ImportWithdrawn(BOB, later)]
+    assert withdraw(state, BOB, BEFORE, later, MOST) == [ImportWithdrawn(BOB, BEFORE)]
+    assert withdraw(state, ALICE, None, later, MOST) == [ImportWithdrawn(ALICE, later)]
 
 
 def test_what_is_not_withdrawn_is_not_restored() -> None:
@@ -47,14 +47,16 @@ def test_what_is_not_withdrawn_is_not_restored() -> None:
 
 
 def test_an_archived_communitys_numbers_are_still_read_so_its_imports_can_be_withdrawn() -> None:
-    assert withdraw(folded(COMMUNITY, [FOUNDED, CommunityArchived()]), BOB, None, NOON) == [WITHDRAWN]
+    assert withdraw(folded(COMMUNITY, [FOUNDED, CommunityArchived()]), BOB, None, NOON, MOST) == [WITHDRAWN]
 
 
 def test_so_many_imports_are_withdrawn_at_once_and_no_more() -> None:
     full = folded(COMMUNITY, [FOUNDED, *(ImportWithdrawn(UUID(int=n), NOON) for n in range(MOST))])
     with pytest.raises(Conflict):
-        withdraw(full, BOB, None, NOON)
-    assert withdraw(full, UUID(int=1), BEFORE, NOON) == [ImportWithdrawn(UUID(int=1), BEFORE)]
+        withdraw(full, BOB, None, NOON, MOST)
+    with pytest.raises(Conflict):
+        withdraw(folded(COMMUNITY, [FOUNDED, WITHDRAWN]), ALICE, None, NOON, 1)
+    assert withdraw(full, UUID(int=1), BEFORE, NOON, MOST) == [ImportWithdrawn(UUID(int=1), BEFORE)]
 
 
 @pytest.mark.parametrize(

@@ -217,8 +217,9 @@ def test_a_backfill_lets_in_who_never_came_or_has_applied_and_marks_who_is_there
         [APPLIED, DECLINED],
         [APPLIED, WITHDRAWN],
         [BOB_JOINED, REMOVED, APPLIED],
+        [BOB_JOINED, LEFT, APPLIED],
     ],
-    ids=["left", "removed", "declined", "withdrawn", "removed and applying"],
+    ids=["left", "removed", "declined", "withdrawn", "removed and applying", "left and applying"],
 )
 def test_a_backfill_brings_nobody_back(before: list[MembershipEvent]) -> None:
     assert bring_in(folded(MEMBERSHIP, before), BOB, robot=True) == []

@@ -107,3 +107,20 @@ async def test_one_for_members_admits_by_application_unless_it_is_said(
     await asyncio.sleep(BELIEVED if given.get("visibility") == "members" else 0)
     read = await api.by("mallory").get(f"{path}/members")
     assert read.status_code == (404 if given == {"visibility": "members"} else 200)
+
+
+async def test_what_becomes_for_members_is_entered_by_application_unless_it_is_said(api: Api) -> None:
+    alice = api.by("alice")
+    for said, admission in (({}, "application"), ({"admission": "open"}, "open")):
+        path = await found(api)
+        described = (await alice.patch(path, json={"visibility": "members", **said})).json()
+        assert (described["visibility"], described["admission"]) == ("members", admission)
+    again = (await alice.patch(path, json={"visibility": "members", "name": "Meadow"})).json()
+    assert again["admission"] == "open"  # it was for members already
+
+
+async def test_what_is_told_again_says_where_it_is_and_needs_no_right_where_nothing_is_shown(api: Api) -> None:
+    path, bob, key = await found(api), api.by("bob"), {"idempotency-key": "once"}
+    first, again = [await bob.post(f"{path}/members", headers=key) for _ in range(2)]
+    assert (again.status_code, again.headers["location"]) == (201, first.headers["location"])
+    assert [(await bob.delete(f"{path}/members/me", headers=key)).status_code for _ in range(2)] == [204, 204]

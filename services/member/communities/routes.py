@@ -80,7 +80,9 @@ class Changes(Body, example={"admission": "application"}):
     language: Language | None = None
     time_zone: TimeZone | None = None
     visibility: Visibility | None = None
-    admission: Admission | None = None
+    admission: Admission | None = Field(
+        None, description="Without it, what was for everybody and becomes for members is entered by application."
+    )
 
 
 class CommunityAnswer(Answer, example=ANSWERED):
@@ -161,7 +163,8 @@ async def describe_community(
     changes = body.model_dump(exclude_none=True)
 
     def changed(state: Community) -> list[CommunityEvent]:
-        return describe(state, replace(state.description, **changes))
+        closes = body.visibility == "members" != state.description.visibility
+        return describe(state, replace(state.description, **({"admission": "application"} if closes else {}) | changes))
 
     described = await commands.change(COMMUNITY, me.community.id, permitted(me, changed), on=bases(me), expect=expect)
     return show(me.community.id, described, commands)

@@ -31,15 +31,17 @@ def must_judge(by: Holder, importer: Holder) -> None:
     must_stand_above(by, importer)
 
 
-def withdraw(state: Community, importer_id: UUID, until: datetime | None, now: datetime) -> list[CommunityEvent]:
+def withdraw(
+    state: Community, importer_id: UUID, until: datetime | None, now: datetime, most: int
+) -> list[CommunityEvent]:
     """Withdraw what was brought in by a moment; without one, by now, unless some of it is withdrawn already."""
     if until is not None and until > now:
         raise Invalid("`until` lies in the future.", pointer="/until")
     before = state.withdrawn.get(importer_id)
     if before is not None and until in (None, before):
         return []
-    if before is None and len(state.withdrawn) >= MOST:
-        raise Conflict(f"The imports of {MOST:,} members are withdrawn here, as many as can be. Restore one first.")
+    if before is None and len(state.withdrawn) >= most:
+        raise Conflict(f"The imports of {most:,} members are withdrawn here, as many as can be. Restore one first.")
     return [ImportWithdrawn(importer_id, until or now)]
 
 

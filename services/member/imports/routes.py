@@ -10,8 +10,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path
 from pydantic import Field
 
-from services.member.communities.domain import COMMUNITY, Community, CommunityEvent
-from services.member.imports.domain import must_judge, restore, withdraw
+from services.member.communities.domain import COMMUNITY, OWNER, Community, CommunityEvent
+from services.member.imports.domain import MOST, must_judge, restore, withdraw
 from services.member.membership.domain import Membership
 from services.member.membership.member import MEMBER_EXAMPLE
 from services.member.rights import bases, confirmed
@@ -64,7 +64,7 @@ async def withdraw_import(
     another moment. Owners and operators withdraw any import, administrators those of who stands below them.
     """
     until = body.until if body else None
-    withdrawn = _judged(me, importer, lambda state: withdraw(state, importer, until, commands.now))
+    withdrawn = _judged(me, importer, lambda state, most: withdraw(state, importer, until, commands.now, most))
     await commands.change(COMMUNITY, me.community.id, withdrawn, on=bases(me, importer), expect=expect)
 
 
@@ -74,21 +74,24 @@ async def restore_import(importer: ImporterPath, me: Overseer, commands: Command
 
     Done by who might withdraw it; so nobody but owners and operators restores their own.
     """
-    restored = _judged(me, importer, lambda state: restore(state, importer))
+    restored = _judged(me, importer, lambda state, _: restore(state, importer))
     await commands.change(COMMUNITY, me.community.id, restored, on=bases(me, importer), expect=expect)
 
 
 def _judged(
-    me: CallerInCommunity, importer: UUID, decide: Callable[[Community], list[CommunityEvent]]
+    me: CallerInCommunity, importer: UUID, decide: Callable[[Community, int], list[CommunityEvent]]
 ) -> Callable[..., list[CommunityEvent]]:
-    """The decision of who may judge that import; rests on `bases(me, importer)`."""
+    """The decision of who may judge that import; rests on `bases(me, importer)`. It is given how many imports may be
+    withdrawn: administrators leave owners room, whomever they name.
+    """
 
     def decided(
         state: Community, community: Community, own: Membership | None, their: Membership | None
     ) -> list[CommunityEvent]:
         by = confirmed(me, community, own)
-        if OPERATE_SCOPE not in me.caller.scopes:
-            must_judge(by, holder(importer, community, their))
-        return decide(state)
+        if OPERATE_SCOPE in me.caller.scopes:
+            return decide(state, MOST)
+        must_judge(by, holder(importer, community, their))
+        return decide(state, MOST if OWNER in by.roles else MOST // 2)
 
     return decided

@@ -155,14 +155,16 @@ def join(state: Membership | None, member_id: UUID) -> list[MembershipEvent]:
     return [MemberJoined(member_id, "rejoining" if times else "open", times + 1)]
 
 
-GONE = ("left", "removed", "declined", "withdrawn")
+def decided_here(state: Membership | None) -> bool:
+    """Whether it was decided here that somebody is here or is not: all but a first application that waits."""
+    return state is not None and (state.status != "applicant" or state.barred or state.times_joined > 0)
 
 
 def bring_in(state: Membership | None, member_id: UUID, *, robot: bool) -> list[MembershipEvent]:
     """Join as a backfill tells it. It brings nobody back who is not here by their own or a moderator's decision, and
     marks nobody who is not here.
     """
-    if state and (state.status in GONE or state.barred):
+    if decided_here(state) and not is_member(state):
         return []
     marked = [RobotMarked(member_id)] if robot and not (state and state.robot) else []
     return [*join(state, member_id), *marked]

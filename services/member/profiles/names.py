@@ -12,6 +12,7 @@ from services.member.events import ProfileUpdated
 from services.member.membership.listing import display_names, holders_of
 from services.member.profiles.domain import PROFILE, Profile, is_taken, profile_id, update, words_in
 from shared.commands.decisions import StreamDecision
+from shared.events.errors import Conflict
 from shared.log.port import VaultRow
 from shared.web.access.permissions import CallerInCommunity
 from shared.web.queries import Queries
@@ -60,6 +61,8 @@ async def without_a_taken_name(member: UUID, me: CallerInCommunity, commands: Re
     text, secrets = await refer(commands.vault, at, member, content, length(content), words_in(before))
 
     def renamed(state: Profile | None, *_: Any) -> list[ProfileUpdated]:
+        if state != before:  # else what was emptied meanwhile would come back
+            raise Conflict("The profile was changed at the same moment. Try again.", retry_after=1)
         return update(state, member, text, list(content), before)
 
     return Renaming([StreamDecision(PROFILE, stream, renamed)], secrets)
