@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import driver
+from shared.events.identity import Caller
 from shared.log.port import VaultRow
 
 BATCH: Final = 500
@@ -28,7 +29,7 @@ update vault set content = null, subject = null, superseded_at = null
 where community = $1 and ref = any($2::uuid[]) and superseded_at is not null
 """
 _LOOK = "select ref, content from vault where community = $1 and ref = any($2::uuid[])"
-_STANDING = f"{_LOOK} and superseded_at is null"
+_STANDING = f"{_LOOK} and (superseded_at is null or subject = $3)"
 _STOOD = "select ref, content, fingerprint from vault where community = $1 and ref = any($2::uuid[])"
 DUE = """
 select community, ref, content from vault where superseded_at <= statement_timestamp() - $1::interval
@@ -69,8 +70,10 @@ class Vault(Protocol):
         never any.
         """
 
-    async def standing(self, community: UUID, refs: Iterable[UUID]) -> dict[UUID, Any]:
-        """As `look`, of what no event has left behind; what was is left out, though it may be kept for some time."""
+    async def standing(self, community: UUID, refs: Iterable[UUID], own: UUID | None = None) -> dict[UUID, Any]:
+        """As `look`, of what no event has left behind; what was is left out, though it may be kept for some time,
+        but for what the subject `own` wrote themselves.
+        """
 
     async def read(self, community: UUID, refs: Iterable[UUID]) -> dict[UUID, Any]:
         """The contents behind those references, decoded; what was forgotten or never written is left out."""
@@ -94,14 +97,14 @@ class PostgresVault(Vault):
     async def look(self, community: UUID, refs: Iterable[UUID]) -> dict[UUID, Any]:
         return await self._fetch(_LOOK, community, list(refs))
 
-    async def standing(self, community: UUID, refs: Iterable[UUID]) -> dict[UUID, Any]:
-        return await self._fetch(_STANDING, community, list(refs))
+    async def standing(self, community: UUID, refs: Iterable[UUID], own: UUID | None = None) -> dict[UUID, Any]:
+        return await self._fetch(_STANDING, community, list(refs), own)
 
-    async def _fetch(self, query: str, community: UUID, wanted: list[UUID]) -> dict[UUID, Any]:
+    async def _fetch(self, query: str, community: UUID, wanted: list[UUID], *more: UUID | None) -> dict[UUID, Any]:
         if not wanted:
             return {}
         async with driver(self._engine) as connection:
-            rows = await connection.fetch(query, community, wanted)
+            rows = await connection.fetch(query, community, wanted, *more)
         return {row["ref"]: _decoded(row["content"]) for row in rows}
 
     async def stood(self, community: UUID, refs: Collection[UUID], content: Mapping[str, Any]) -> bool:
@@ -144,13 +147,13 @@ def _decoded(content: bytes | None) -> Any:
 class OwnWords(Vault):
     """A request's `Vault`: what the request itself has written is at hand, everything else is read.
 
-    `seen` are the contents that it has read and written, those last, by community and reference. With `standing` it
-    reads only what no event has left behind.
+    `seen` are the contents that it has read and written, those last, by community and reference. Where what was so
+    before is shown again, `again_to` says to whom: it reads then what stands, and what they wrote themselves.
     """
 
-    def __init__(self, vault: Vault, *, standing: bool = False) -> None:
+    def __init__(self, vault: Vault, *, again_to: Caller | None = None) -> None:
         self._vault = vault
-        self._look = vault.standing if standing else vault.look
+        self._again_to = again_to
         self._read: dict[tuple[UUID, UUID], Any] = {}
         self._written: dict[tuple[UUID, UUID], bytes] = {}
 
@@ -165,12 +168,16 @@ class OwnWords(Vault):
     async def look(self, community: UUID, refs: Iterable[UUID]) -> dict[UUID, Any]:
         wanted = set(refs)
         own = {ref: msgspec.json.decode(row) for ref in wanted if (row := self._written.get((community, ref)))}
-        found = await self._look(community, wanted - own.keys())
+        others = wanted - own.keys()
+        if self._again_to is None:
+            found = await self._vault.look(community, others)
+        else:
+            found = await self._vault.standing(community, others, self._again_to.member_in(community))
         self._read |= {(community, ref): content for ref, content in found.items()}
         return own | found
 
-    async def standing(self, community: UUID, refs: Iterable[UUID]) -> dict[UUID, Any]:
-        return await self._vault.standing(community, refs)
+    async def standing(self, community: UUID, refs: Iterable[UUID], own: UUID | None = None) -> dict[UUID, Any]:
+        return await self._vault.standing(community, refs, own)
 
     async def stood(self, community: UUID, refs: Collection[UUID], content: Mapping[str, Any]) -> bool:
         return await self._vault.stood(community, refs, content)

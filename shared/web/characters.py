@@ -79,8 +79,9 @@ def trimmed(text: str) -> str:
 
 def cleaned(text: str) -> str | None:
     """A name that is brought in, without what may not stand in one; None where nothing shows then."""
-    line = _GAPS.sub(" ", text.strip(SPACES))
-    line = unicodedata.normalize("NFC", trimmed(foreign(line).sub("", line)))
+    line, before = _GAPS.sub(" ", text.strip(SPACES)), ""
+    while line != before:  # a mark of direction may stand only while the letter does that it stands beside
+        line, before = unicodedata.normalize("NFC", trimmed(foreign(line).sub("", line))), line
     return line if SHOWING.search(line) else None
 
 

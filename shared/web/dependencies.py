@@ -43,8 +43,8 @@ async def request_commands(request: Request) -> RequestCommands:
     key = f"{operation}\x1f{keys[0]}" if keys else None
     known = context.of(request)
     implied = None if known.condition is None else _implied(request, known.condition)
-    # Carried out before, it shows what was so then, of words only those that stand now.
-    known.words = OwnWords(runtime.vault, standing=bool(known.came_to))
+    # Carried out before, it shows what was so then, of others' words only those that stand now.
+    known.words = OwnWords(runtime.vault, again_to=known.caller if known.came_to else None)
     return RequestCommands(runtime.commands, known.words, known, key, runtime.clock(), implied=implied)
 
 

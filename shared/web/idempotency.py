@@ -92,7 +92,7 @@ class Idempotency:
             except Problem as problem:  # nobody can tell now
                 await problems.answer(problem, request.id)(scope, receive, send)
                 return
-            await show(answer, request, runtime.vault if reads else None, send)
+            await show(answer, request, caller, runtime.vault if reads else None, send)
 
     async def _may_keep(self, caller: Caller, runtime: Runtime) -> bool:
         """Whether one more answer is kept of a caller who changed nothing. What is written has bounds of its own."""

@@ -1,6 +1,7 @@
 """What an answer comes to when it is kept, and what is shown of it when its request comes again.
 
-No words lie in what is kept, only where they are in the vault, and it is shown with those that stand. Who may not read
+No words lie in what is kept, only where they are in the vault, and it is shown with those that stand, and with those
+that its caller wrote themselves, until they are forgotten. Who may not read
 now what it showed then is told its status, its headers, and of its body what is no text.
 """
 
@@ -153,13 +154,13 @@ def _taken_out(value: Any, words: Mapping[bytes, tuple[UUID, UUID, Path]], path:
     return value
 
 
-async def show(answer: KeptAnswer, request: RequestContext, vault: Vault | None, send: Send) -> None:
-    """Answer as the first time, with the words as far as they still stand; without a vault, without any text."""
+async def show(answer: KeptAnswer, request: RequestContext, caller: Caller, vault: Vault | None, send: Send) -> None:
+    """Answer as the first time: of others' words with those that still stand; without a vault, without any text."""
     body = bytes(answer.body)
     if vault is None:
         body = msgspec.json.encode(_without_texts(msgspec.json.decode(body)))
     elif answer.places:
-        body = msgspec.json.encode(await _filled_in(msgspec.json.decode(body), answer.places, vault))
+        body = msgspec.json.encode(await _filled_in(msgspec.json.decode(body), answer.places, caller, vault))
     request.tag, request.location, request.headers[:] = answer.tag, answer.location, [REPLAYED]
     request.positions = {partition: Position(partition, position) for partition, position in answer.positions.items()}
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
@@ -180,12 +181,15 @@ def _without_texts(value: Any) -> Any:
     return value
 
 
-async def _filled_in(body: Any, places: Sequence[Place], vault: Vault) -> Any:
-    """What stands no more is null, or missing in a list."""
+async def _filled_in(body: Any, places: Sequence[Place], caller: Caller, vault: Vault) -> Any:
+    """What somebody else wrote and stands no more is null, or missing in a list; so is what was forgotten."""
     refs: dict[UUID, set[UUID]] = {}
     for place in places:
         refs.setdefault(place.community, set()).add(place.ref)
-    kept = {community: await vault.standing(community, wanted) for community, wanted in refs.items()}
+    kept = {
+        community: await vault.standing(community, wanted, caller.member_in(community))
+        for community, wanted in refs.items()
+    }
     for place in reversed(places):  # so that what is missing in a list moves nothing that is still to come
         *above, last = place.path
         holder, content = reduce(getitem, above, body), kept[place.community].get(place.ref)

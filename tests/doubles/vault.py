@@ -26,7 +26,7 @@ class MemoryVault(Vault):
             if row is not None
         }
 
-    async def standing(self, community: UUID, refs: Iterable[UUID]) -> dict[UUID, Any]:
+    async def standing(self, community: UUID, refs: Iterable[UUID], own: UUID | None = None) -> dict[UUID, Any]:
         return await self.look(community, refs)  # nothing is superseded here: it is forgotten at once
 
     async def stood(self, community: UUID, refs: Collection[UUID], content: Mapping[str, Any]) -> bool:

@@ -13,6 +13,7 @@ import pytest
 
 from shared.commands.idempotency import PRUNE, IdempotencyKeys, Kept
 from shared.db import driver
+from shared.events.identity import Caller
 from shared.log.keys import IdempotencyKey
 from shared.vault import OwnWords
 from shared.web.context import RequestContext
@@ -143,12 +144,13 @@ async def test_words_are_kept_by_reference_and_are_null_once_they_are_forgotten(
         shown.append(message)
 
     known = {} if forgotten else content
+    caller = Caller("issuer", "alice", frozenset(), b"secret")
 
     class Looking(MemoryVault):
         async def look(self, community: Any, refs: Any) -> dict[Any, Any]:
             return dict.fromkeys(refs, known or None)
 
-    await show(msgspec.json.decode(kept, type=KeptAnswer), request, Looking({}), send)
+    await show(msgspec.json.decode(kept, type=KeptAnswer), request, caller, Looking({}), send)
     answered = msgspec.json.decode(shown[1]["body"])
     without = {"title": None, "answers": None, "skills": None, "inner": {"name": None, "list": ["other"]}}
     assert answered == ({**body, **without} if forgotten else body)
