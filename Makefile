@@ -39,6 +39,7 @@ check: .venv/.dev ## Format, lint, types, import boundaries, what was forgotten,
 	@echo "mypy --strict";     $(BIN)/mypy --no-error-summary
 	@echo "import boundaries"; $(BIN)/lint-imports --no-cache > .import-linter.log 2>&1 || { cat .import-linter.log; exit 1; }
 	@echo "nothing forgotten"; $(BIN)/python -m tests.check_forgotten
+	@echo "planted bugs";      git apply --unidiff-zero --check tests/simulation/bugs/*.patch
 	@echo "migrations";        $(BIN)/python -m tests.check_migrations
 	@echo "contracts";         $(BIN)/python -m deploy.contracts check
 	@echo "observability";     $(BIN)/python -m deploy.observability check
