@@ -115,7 +115,7 @@ class Town:
         self.facts.append(Fact(-1, "share", "first", UUID(made["id"]), target=target))
 
     async def _make(self, client: Client, path: str, body: object) -> dict[str, str]:
-        until, key = time.monotonic() + 30, f"made {path}"
+        until, key = time.monotonic() + 30, f"made {path} in {self.path}"
         while (answer := await client.request("POST", path, body, key=key)).status != 201:
             assert time.monotonic() < until, answer
             await asyncio.sleep(0.1)
