@@ -163,6 +163,9 @@ def _to(upstream: Route, *, streaming: bool) -> list[Route]:
     if "upstreams" in upstream:  # Caddy asks none whose addresses it has to look up
         health = {"uri": "/readyz", "interval": ASKED_EVERY, "timeout": ANSWERS_IN, "fails": FAILS, "passes": 1}
         proxy["health_checks"] = {"active": health}
+        if len(upstream["upstreams"]) > 1:
+            # A replica that has ended has the fewest requests open, and would be tried again and again.
+            proxy["health_checks"]["passive"] = {"fail_duration": "1s", "max_fails": 1}
     # What is answered before it was read to its end ends the connection, or the rest would be taken for a request.
     early = {"status_code": [4, 5] if streaming else EARLY}
     proxy["headers"] = {"response": {"set": {"Connection": ["close"]}, "require": early}}

@@ -46,7 +46,10 @@ HALF_FOUNDED = """
 select count(*) from (
     select community from log group by community
     having count(*) filter (where type = 'guildhall.member.community-founded.v1')
-        <> count(*) filter (where type = 'guildhall.member.member-joined.v1')
+        <> count(*) filter (
+            where type = 'guildhall.member.member-joined.v1'
+            and convert_from(data, 'UTF8')::jsonb ->> 'via' = 'founding'
+        )
 ) as half
 """
 
