@@ -76,13 +76,20 @@ async def test_a_service_that_ends_the_connection_is_not_the_callers_fault(
 
 
 @pytest.mark.parametrize(
-    ("headers", "body"),
+    "body",
     [
-        (["transfer-encoding: chunked"], b"zz\r\n{}\r\n0\r\n\r\n"),
-        (["transfer-encoding: chunked"], b"\r\n{}\r\n0\r\n\r\n"),
-        (["transfer-encoding: chunked"], b"2\r\n{}\r\n0\r\nno trailer\r\n\r\n"),
-        (["transfer-encoding: chunked"], b"20000\r\n" + b" " * 0x20000 + b"zz\r\n"),
+        b"zz\r\n{}\r\n0\r\n\r\n",
+        b"\r\n{}\r\n0\r\n\r\n",
+        b"2\r\n{}\r\n0\r\nno trailer\r\n\r\n",
     ],
 )
-async def test_a_body_that_cannot_be_read_is(gateway: int, headers: list[str], body: bytes) -> None:
-    assert {await post(gateway, *headers, body=body) for _ in range(10)} == {400}
+async def test_a_body_that_cannot_be_read_is(gateway: int, body: bytes) -> None:
+    assert {await post(gateway, "transfer-encoding: chunked", body=body) for _ in range(10)} == {400}
+
+
+async def test_a_body_that_breaks_while_it_is_passed_on_is_mostly(gateway: int) -> None:
+    """What is beyond the part that is read first is on its way already: the service may end before it is told."""
+    body = b"20000\r\n" + b" " * 0x20000 + b"zz\r\n"
+    seen = Counter([await post(gateway, "transfer-encoding: chunked", body=body) for _ in range(30)])
+    assert set(seen) <= {400, 503}, seen
+    assert seen[400], seen
