@@ -48,7 +48,8 @@ async def gateway(servers: None, answer: list[bytes], tmp_path: Path) -> AsyncIt
                 break
         writer.close()
 
-    behind = await asyncio.start_server(serve, "127.0.0.1", 0)
+    # Room for the longest body: a reader that overruns would end the connection before the gateway has judged it.
+    behind = await asyncio.start_server(serve, "127.0.0.1", 0, limit=2**20)
     async with gateway_to(behind.sockets[0].getsockname()[1], {"/v1/things": []}, tmp_path) as own:
         yield own
     behind.close()
@@ -76,20 +77,13 @@ async def test_a_service_that_ends_the_connection_is_not_the_callers_fault(
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("headers", "body"),
     [
-        b"zz\r\n{}\r\n0\r\n\r\n",
-        b"\r\n{}\r\n0\r\n\r\n",
-        b"2\r\n{}\r\n0\r\nno trailer\r\n\r\n",
+        (["transfer-encoding: chunked"], b"zz\r\n{}\r\n0\r\n\r\n"),
+        (["transfer-encoding: chunked"], b"\r\n{}\r\n0\r\n\r\n"),
+        (["transfer-encoding: chunked"], b"2\r\n{}\r\n0\r\nno trailer\r\n\r\n"),
+        (["transfer-encoding: chunked"], b"20000\r\n" + b" " * 0x20000 + b"zz\r\n"),
     ],
 )
-async def test_a_body_that_cannot_be_read_is(gateway: int, body: bytes) -> None:
-    assert {await post(gateway, "transfer-encoding: chunked", body=body) for _ in range(10)} == {400}
-
-
-async def test_a_body_that_breaks_while_it_is_passed_on_is_mostly(gateway: int) -> None:
-    """What is beyond the part that is read first is on its way already: the service may end before it is told."""
-    body = b"20000\r\n" + b" " * 0x20000 + b"zz\r\n"
-    seen = Counter([await post(gateway, "transfer-encoding: chunked", body=body) for _ in range(30)])
-    assert set(seen) <= {400, 503}, seen
-    assert seen[400], seen
+async def test_a_body_that_cannot_be_read_is(gateway: int, headers: list[str], body: bytes) -> None:
+    assert {await post(gateway, *headers, body=body) for _ in range(10)} == {400}
