@@ -5,6 +5,7 @@ Arguments go to pytest; a narrowed run shows its coverage and is not held to it.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import subprocess
@@ -12,12 +13,18 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
 from coverage import Coverage, CoverageData
 from coverage.exceptions import CoverageException, NoDataError
 
 from tests import lanes
 
 ROOT = Path(__file__).parents[1]
+BY_CHANCE = 3
+"""At most so many failures of a whole run are looked at again; more are no chance."""
+FAILED = int(pytest.ExitCode.TESTS_FAILED)
+LOOKS = 3
+"""How often each of them must pass by itself."""
 KERNEL_COVERAGE = 95.0
 """Per cent of the lines and branches of shared/ that the tests reach which are measured (tests/lanes.py)."""
 
@@ -27,8 +34,20 @@ def main(arguments: list[str]) -> int:
     # in the order of tests/lanes.py: xdist's own, by their number of tests, goes from folder to folder and back, and
     # each time starts anew what a folder has for all of its files.
     workers = os.environ.get("GUILDHALL_TEST_WORKERS", "2")
-    pytest = ["pytest", "-n", workers, "--dist", "loadscope", "--no-loadscope-reorder", "-q", *arguments]
-    failed = subprocess.run([sys.executable, "-m", "coverage", "run", "-m", *pytest], cwd=ROOT, check=False).returncode
+    command = [
+        "pytest",
+        "-n",
+        workers,
+        "--dist",
+        "loadscope",
+        "--no-loadscope-reorder",
+        "-q",
+        "--cache-clear",
+        *arguments,
+    ]
+    failed = subprocess.run([sys.executable, "-m", "coverage", "run", "-m", *command], cwd=ROOT, check=False).returncode
+    if failed == FAILED and not arguments and holds_by_itself(failures(ROOT), ROOT):
+        failed = 0
     try:
         covered = gathered(ROOT.glob(".coverage.*"), ROOT / ".coverage")
         if lanes.EVERYTHING in os.environ:
@@ -43,6 +62,29 @@ def main(arguments: list[str]) -> int:
         return failed
     print(f"The tests reach {kernel:.1f} % of the kernel, and {KERNEL_COVERAGE:g} % are asked for.")
     return failed or 1
+
+
+def failures(root: Path) -> list[str]:
+    """The ids of the tests that failed in the last run there; parts of a file that could not be read among them."""
+    kept = root / ".pytest_cache" / "v" / "cache" / "lastfailed"
+    return sorted(json.loads(kept.read_text())) if kept.exists() else []
+
+
+def holds_by_itself(failed: list[str], root: Path) -> bool:
+    """Whether these few tests pass, each time of `LOOKS`, with nothing beside them; says by name what failed by chance.
+
+    A run of thousands of tests on a machine that others use meets a moment now and then that no bound foresaw
+    (docs/adr/0068). What is broken fails here again.
+    """
+    if not 0 < len(failed) <= BY_CHANCE:
+        return False
+    print(f"\nWhat failed is run {LOOKS} times by itself:", *failed, sep="\n  ", flush=True)
+    again = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *failed]
+    for _ in range(LOOKS):
+        if subprocess.run(again, cwd=root, check=False).returncode:
+            return False
+    print("\nFAILED BY CHANCE, to be looked into:", *failed, sep="\n  ", flush=True)
+    return True
 
 
 def gathered(parts: Iterable[Path], total: Path) -> Coverage:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from coverage import CoverageData
 
+from tests import run
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -74,3 +76,47 @@ def test_a_half_written_part_is_left_out_and_said(harm: Callable[[Path], None], 
     assert data.lines("/here/other.py") == [1, 2, 3, 4, 5, 6]
     assert done.stdout.startswith("coverage: .coverage.broken was left half written")
     assert not list(tmp_path.glob(".coverage.*"))
+
+
+TESTS = {
+    "broken": "def test_one():\n    assert False\n",
+    "by_chance": """
+from pathlib import Path
+
+def test_one():
+    been = Path(__file__).with_suffix(".been")
+    first = not been.exists()
+    been.touch()
+    assert not first
+""",
+    "now_and_then": """
+from pathlib import Path
+
+def test_one():
+    been = Path(__file__).with_suffix(".been")
+    tries = len(been.read_text()) if been.exists() else 0
+    been.write_text("x" * (tries + 1))
+    assert tries == 1
+""",
+    "four": "import pytest\n\n@pytest.mark.parametrize('n', range(4))\ndef test_one(n):\n    assert False\n",
+}
+
+
+@pytest.mark.usefixtures("servers")
+@pytest.mark.parametrize(
+    ("kind", "said"), [("broken", False), ("by_chance", True), ("now_and_then", False), ("four", False)]
+)
+def test_what_fails_once_is_looked_at_again(
+    kind: str, said: bool, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
+    (tmp_path / "test_it.py").write_text(TESTS[kind])
+    once = subprocess.run([sys.executable, "-m", "pytest", "-q"], cwd=tmp_path, capture_output=True, check=False)
+    assert once.returncode == run.FAILED
+    assert run.holds_by_itself(run.failures(tmp_path), tmp_path) is said
+    assert ("FAILED BY CHANCE" in capfd.readouterr().out) is said
+
+
+def test_a_run_without_failures_is_not_looked_at_again(tmp_path: Path) -> None:
+    assert run.failures(tmp_path) == []
+    assert not run.holds_by_itself([], tmp_path)
