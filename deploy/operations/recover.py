@@ -16,6 +16,7 @@ from uuid import UUID
 
 import msgspec
 
+from deploy.operations.take_back import take_back
 from deploy.operations.topics import Topics
 from shared.db import Driver
 from shared.events.envelope import from_wire
@@ -24,6 +25,7 @@ from shared.lag import heads as heads_of
 from shared.log.agreement import DISAGREE
 from shared.log.guards import HOLD
 from shared.log.sql import COLUMNS
+from shared.projections.read_model import ReadModel
 
 NEWEST = 10_000
 """Records of each partition that are looked at first; ten times as many each time they do not reach back far enough."""
@@ -63,12 +65,13 @@ class CannotRecover(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """`words` counts references to texts that are in no vault."""
+    """`words` counts references to texts that are in no vault; `views` fill themselves again from the beginning."""
 
     events: int
     first: datetime
     last: datetime
     words: int
+    views: Sequence[str]
 
 
 async def missing(topics: Topics, service: str, log: Driver) -> list[Missing]:
@@ -120,11 +123,18 @@ async def _missing(log: Driver, partition: int, head: int, seen: dict[int, bytes
     return Missing(partition, common, events, tuple(others))
 
 
-async def put_back(log: Driver, lacking: Sequence[Missing], set_aside: Callable[[Recorded], None] | None) -> Recovered:
+async def put_back(
+    log: Driver,
+    service: str,
+    lacking: Sequence[Missing],
+    views: Sequence[ReadModel],
+    set_aside: Callable[[Recorded], None] | None,
+) -> Recovered:
     """Write it into the log, all of it or nothing; what the log has there instead goes to `set_aside` first.
 
-    The relay finds then that log and topic agree, and appends are taken again. Raises `CannotRecover` where there is
-    something to set aside and nowhere to put it, or where the log has changed since it was looked at.
+    `views` read this log, and lose what they made of that. The relay finds then that log and topic agree, and appends
+    are taken again. Raises `CannotRecover` where there is something to set aside and nowhere to put it, or where the
+    log has changed since it was looked at.
     """
     if set_aside is None and any(each.others for each in lacking):
         raise CannotRecover(
@@ -147,11 +157,13 @@ async def put_back(log: Driver, lacking: Sequence[Missing], set_aside: Callable[
             for first in range(0, len(rows), 1000):
                 await log.execute(PUT_BACK, *zip(*rows[first : first + 1000], strict=True))
             await log.execute(HEAD, each.partition, each.events[-1].position)
+        common = {each.partition: each.common for each in lacking if each.others}
+        emptied = await take_back(log, views, service, common) if common else []
     events = [event for each in lacking for event in each.events]
     times = [event.recorded_at for event in events]
     references = [(e.community, ref) for e in events for ref in _references(msgspec.json.decode(e.data))]
     communities, refs = zip(*references, strict=True) if references else ((), ())
-    return Recovered(len(events), min(times), max(times), await log.fetchval(WORDS, communities, refs))
+    return Recovered(len(events), min(times), max(times), await log.fetchval(WORDS, communities, refs), emptied)
 
 
 def _row(event: Recorded) -> tuple[object, ...]:

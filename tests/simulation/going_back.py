@@ -17,7 +17,7 @@ from deploy.operations.topics import topics
 from shared.db import FAILED
 from shared.events.event import Recorded
 from shared.kafka.topics import BROKER_AWAY, TopicProblem
-from tests.simulation.domain import CATALOGUE, SERVICE, LedgerEvent
+from tests.simulation.domain import BOOKS, CATALOGUE, SERVICE, LedgerEvent
 from tests.simulation.rows import Row
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ async def _recover(world: World, engine: Any) -> None:
         async with topics(world.settings, [SERVICE]) as broker:
             lacking = await missing(broker, SERVICE, log)
         if lacking:
-            done = await put_back(log, lacking, world.oracle.past.set_aside)
+            done = await put_back(log, SERVICE, lacking, [BOOKS], world.oracle.past.set_aside)
             world.trace("recovered", done.events, "events, set aside", sum(len(each.others) for each in lacking))
     finally:
         log.terminate()

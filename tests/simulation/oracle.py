@@ -114,6 +114,8 @@ class Oracle:
                 continue
             view, _, partition = key
             before = self._marks.get((database.name, *key), 0)
+            if row[0] == 0 and ("agreed", None) in transaction.writes:  # `recover` has emptied the view
+                before = 0
             if row[0] < before:
                 raise Violation(f"mark went back: {database.name}/{key} from {before} to {row[0]}")
             for position in range(before + 1, row[0] + 1):

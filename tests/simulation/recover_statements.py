@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from deploy.operations import recover
+from deploy.operations import recover, take_back
 from tests.simulation.postgres import Locks, Statement, Transaction, Work
 from tests.simulation.rows import Row, columns, reads, row_type
 from tests.simulation.statements import LOG_ROW, LogIndex, _known, _violated, row_locks
@@ -13,6 +13,8 @@ from tests.simulation.statements import LOG_ROW, LogIndex, _known, _violated, ro
 WRITABLE = "set default_transaction_read_only = off"
 ID_AT = row_type("position", "id")
 COUNT = row_type("count")
+THERE = row_type("there")
+MARK = row_type("view", "partition", "position")
 _ALL = 1 << 62
 
 
@@ -61,6 +63,26 @@ def recover_statements(index: LogIndex) -> dict[str, Statement]:
     def words(transaction: Transaction, given: Sequence[Any]) -> list[Row]:
         return [COUNT((sum(transaction.get("vault", key) is None for key in columns(given)),))]
 
+    def marks(transaction: Transaction, given: Sequence[Any]) -> Work:
+        found = sorted((key[0], key[2], row[0]) for key, row in transaction.rows("watermark") if key[1] == given[0])
+        yield Locks(row_locks("watermark", [(view, given[0], partition) for view, partition, _ in found]))
+        again = [
+            (view, partition, transaction.get("watermark", (view, given[0], partition))) for view, partition, _ in found
+        ]
+        return [MARK((view, partition, row[0])) for view, partition, row in again]
+
+    def begin_anew(transaction: Transaction, given: Sequence[Any]) -> str:
+        keys = [key for key, _ in transaction.rows("watermark") if key[0] == given[0]]
+        for key in keys:
+            transaction.put("watermark", key, (0, None, transaction.now, None))
+        return f"UPDATE {len(keys)}"
+
+    def unpark(transaction: Transaction, given: Sequence[Any]) -> str:
+        keys = [key for key, _ in transaction.rows("parked") if key[0] == given[0]]
+        for key in keys:
+            transaction.put("parked", key, None)
+        return f"DELETE {len(keys)}"
+
     return {
         WRITABLE: reads(lambda *_: "SET"),
         **_known(
@@ -70,5 +92,9 @@ def recover_statements(index: LogIndex) -> dict[str, Statement]:
             (recover, "PUT_BACK", put_back),
             (recover, "HEAD", head),
             (recover, "WORDS", words),
+            (take_back, "MARKS", marks),
+            (take_back, "BEGIN_ANEW", begin_anew),
+            (take_back, "UNPARK", unpark),
+            (take_back, "THERE", reads(lambda *_: [THERE((True,))])),
         ),
     }

@@ -23,6 +23,7 @@ _INSERT = re.compile(r"insert into (\S+) as t \(([^)]*)\) select .* on conflict 
 _READ = re.compile(r"select u\.n, t\.(\S+) from (\S+) t join unnest\((.*)\) as u\(([^)]*)\) on ", re.S)
 _WRITE = re.compile(r"update (\S+) t set (\S+) = u\.value from unnest\((.*)\) as u\(([^)]*)\) where ", re.S)
 _ALL = re.compile(r"select \* from (\S+) order by ")
+_EMPTY = re.compile(r"truncate (\S+)$")
 
 
 class Tables:
@@ -34,7 +35,14 @@ class Tables:
 
     def __call__(self, sql: str) -> Statement | None:
         """The meaning of one of the statements that `shared/projections/sql.py` makes."""
-        for shape, make in ((_INSERT, self._insert), (_READ, self._read), (_WRITE, self._write), (_ALL, self._all)):
+        shapes = (
+            (_INSERT, self._insert),
+            (_READ, self._read),
+            (_WRITE, self._write),
+            (_ALL, self._all),
+            (_EMPTY, self._empty),
+        )
+        for shape, make in shapes:
             found = shape.match(sql)
             if found is not None:
                 return make(*(part.replace('"', "") for part in found.groups()))
@@ -106,6 +114,14 @@ class Tables:
             return f"UPDATE {len(rows)}"
 
         return write
+
+    def _empty(self, name: str) -> Statement:
+        def empty(transaction: Transaction, _: Sequence[Any]) -> str:
+            for key in [key for key, _ in transaction.rows(name)]:
+                transaction.put(name, key, None)
+            return "TRUNCATE TABLE"
+
+        return empty
 
     def _all(self, name: str) -> Statement:
         return lambda transaction, _: [row for _, row in sorted(transaction.rows(name))]

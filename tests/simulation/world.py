@@ -269,17 +269,11 @@ class World:
             return f"log and topic: {different}"
         for database, views in ((self.ledger, (BOOKS, THANK)), (self.projection, (BOOKS, COUNT))):
             for view in views:
-                if view is BOOKS and self._is_to_be_rebuilt(database):
-                    continue
                 for partition, head in heads.items():
                     mark = database.table("watermark").get((view.name, SERVICE, partition))
                     if head and (mark is None or mark[0] != head):
                         return f"{view.name} in {database.name} has read {mark and mark[0]} of {head} in {partition}"
         return None
-
-    def _is_to_be_rebuilt(self, database: Database) -> bool:
-        """Whether a database's views of its own log may have folded what was set aside, as `recover` says then."""
-        return database is self.ledger and bool(self.oracle.past.aside)
 
     async def _converge_and_check(self, clients: list[asyncio.Task[None]]) -> None:
         """Look at what all came to, once more where a request that was long under way has come meanwhile."""
@@ -293,8 +287,7 @@ class World:
         oracle.check_log()
         oracle.check_topic(topic_of(SERVICE))
         for database in (self.projection, self.ledger):
-            if not self._is_to_be_rebuilt(database):
-                oracle.check_parked(database)
+            oracle.check_parked(database)
         for what, live, rebuilt in compared:
             oracle.check_rows(what, live, rebuilt)
 
@@ -303,8 +296,6 @@ class World:
         rebuilt = (await self._rebuild()).tables
         found = []
         for database, tables in ((self.ledger, (FACT, STREAM)), (self.projection, (FACT, STREAM, TALLY))):
-            if self._is_to_be_rebuilt(database):
-                continue
             store = PostgresReadModelStore(Engine(database))  # type: ignore[arg-type]
             for table in tables:
                 rows = rebuilt.get(table.name, {})

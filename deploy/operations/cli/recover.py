@@ -65,7 +65,7 @@ async def _recover(settings: Settings, declared: Service, *, look: bool, set_asi
                 def keep(event: Recorded) -> None:
                     file.write(to_wire(event) + b"\n")
 
-            done = await put_back(log, lacking, keep)
+            done = await put_back(log, service, lacking, declared.own_read_models, keep)
         except CannotRecover as problem:
             fail(str(problem))
         except FileExistsError:
@@ -74,11 +74,10 @@ async def _recover(settings: Settings, declared: Service, *, look: bool, set_asi
         f"{done.events:,} events are back, recorded from {done.first:%Y-%m-%d %H:%M:%S} to {done.last:%H:%M:%S %Z}. "
         f"The relay compares once more, and {service} writes again."
     )
-    if any(each.others for each in lacking) and declared.own_read_models:
-        views = ", ".join(view.name for view in declared.own_read_models)
+    if done.views:
         console.print(
-            f"Views of {service} that read its own log may hold what was set aside. Rebuild each ({views}): "
-            f"`guildhall rebuild {service} VIEW --accept-difference`."
+            f"Views that had read what was set aside fill themselves again, and say meanwhile that they are behind: "
+            f"{', '.join(done.views)}."
         )
     if done.words:
         console.print(f"{done.words:,} texts that they refer to are in no backup and no topic: these stay empty.")

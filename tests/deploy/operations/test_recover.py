@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
@@ -9,18 +10,26 @@ from uuid import uuid4
 import asyncpg
 import msgspec
 import pytest
+import sqlalchemy as sa
 
 from deploy.operations.recover import CannotRecover, Missing, missing, put_back
 from deploy.operations.topics import topics
+from shared.cancellation import end
 from shared.db import Driver
 from shared.events.event import Recorded
+from shared.projections.read_model import Change, ReadModel, add
+from shared.projections.read_model_table import read_model_table
+from shared.projections.runner import ProjectionRunner
+from shared.projections.store_postgres import PostgresReadModelStore
 from shared.relay.producer import Producer
 from shared.settings import Settings
+from shared.subscription.log_source import LogSource
 from shared.tables import service_metadata
 from tests.conftest import FreshDatabase
 from tests.shared.log.log_conformance import one
 from tests.shared.relay.system import PARTITIONS, System, caught_up, every, made, until
 from tests.shared.relay.test_gone_back import go_on, gone_back
+from tests.shared.toy import Deposited
 
 LOG = "select * from log order by partition, position"
 
@@ -66,7 +75,7 @@ async def test_what_was_lost_is_back_as_it_was_and_writing_goes_on(system: Syste
         assert [(each.partition, each.common, len(each.events), len(each.others)) for each in found] == [
             (partition, position, 50 - position, 0) for partition in range(PARTITIONS)
         ]
-        done = await put_back(log, found, None)
+        done = await put_back(log, system.service, found, (), None)
         assert await lacking(system, log) == []
 
     assert done.events == (50 - position) * PARTITIONS
@@ -101,11 +110,11 @@ async def test_what_stands_there_instead_is_set_aside_and_never_thrown_away(syst
     async with opened(system) as log:
         found = await lacking(system, log)
         with pytest.raises(CannotRecover, match="--set-aside"):
-            await put_back(log, found, None)
+            await put_back(log, system.service, found, (), None)
         assert await system.sql(LOG) == forked
 
         kept: list[Recorded] = []
-        await put_back(log, found, kept.append)
+        await put_back(log, system.service, found, (), kept.append)
 
     assert [event.id for event in kept] == [row["id"] for row in others]
     assert await system.sql(LOG) == before
@@ -117,7 +126,7 @@ async def test_it_is_all_or_nothing(system: System) -> None:
         found = await lacking(system, log)
         await go_on(system, 41)
         with pytest.raises(CannotRecover, match="has changed"):
-            await put_back(log, found, None)
+            await put_back(log, system.service, found, (), None)
     assert await system.log.heads() == [41] * PARTITIONS
 
 
@@ -130,7 +139,7 @@ async def test_repeats_on_the_topic_are_read_as_readers_read_them(system: System
     await gone_back(system, 20)
 
     async with opened(system) as log:
-        await put_back(log, await lacking(system, log), None)
+        await put_back(log, system.service, await lacking(system, log), (), None)
     assert await system.sql(LOG) == before
 
 
@@ -145,7 +154,7 @@ async def test_of_two_events_at_a_position_the_first_is_put_back_which_readers_h
     await gone_back(system, 40)
 
     async with opened(system) as log:
-        await put_back(log, await lacking(system, log), None)
+        await put_back(log, system.service, await lacking(system, log), (), None)
     assert await system.sql(LOG) == before
 
 
@@ -160,5 +169,56 @@ async def test_words_that_are_in_no_vault_are_counted(settings: Settings) -> Non
             await until(caught_up(relay, 1))
         await gone_back(system, 0)
         async with opened(system) as log:
-            done = await put_back(log, await lacking(system, log), None)
+            done = await put_back(log, system.service, await lacking(system, log), (), None)
     assert (done.events, done.words) == (12, 1)
+
+
+DEPOSITS = "select community, event as id, times from deposits order by community, id"
+EVENTS = "select community, id, 1::bigint as times from log order by community, id"
+
+
+async def read_to_the_end(system: System, view: ReadModel) -> None:
+    heads = await system.log.heads()
+
+    async def read() -> bool:
+        rows = await system.sql("select partition, position from watermark where view = $1 order by 1", view.name)
+        return [row["position"] for row in rows] == heads
+
+    store = PostgresReadModelStore(system.engine)
+    reading = asyncio.create_task(ProjectionRunner([view], [LogSource(system.log)], store).run(), name="reading")
+    try:
+        await until(read)
+    finally:
+        await end(reading)
+        await store.close()
+
+
+async def test_views_of_the_log_fill_themselves_again_where_they_had_read_what_is_set_aside(settings: Settings) -> None:
+    metadata = service_metadata(facts=True)
+    deposits = read_model_table("deposits", metadata, key={"community": sa.Uuid, "event": sa.Uuid}, add=("times",))
+    untouched = read_model_table("untouched", metadata, key={"community": sa.Uuid}, add=("times",))
+
+    def fold(event: Deposited, record: Recorded) -> list[Change]:
+        return [add(deposits, (record.community, record.id), times=1)]
+
+    view, other = ReadModel("deposits", (deposits,), fold), ReadModel("untouched", (untouched,), fold)
+    async with made(settings) as system:
+        for each in (view, other):  # each system has a name of its own, and its events are the toy's
+            object.__setattr__(each, "sources", (system.service,))
+        await system.fill(600)
+        async with system.engine.begin() as connection:
+            await connection.run_sync(metadata.create_all)
+        async with system.relay() as relay:
+            await until(caught_up(relay, 50))
+        await gone_back(system, 40)
+        await go_on(system, 45)
+        await read_to_the_end(system, view)
+        assert await system.sql(DEPOSITS) == await system.sql(EVENTS)
+
+        kept: list[Recorded] = []
+        async with opened(system) as log:
+            done = await put_back(log, system.service, await lacking(system, log), [view, other], kept.append)
+        assert (len(kept), done.views) == (5 * PARTITIONS, ["deposits"])
+        assert await system.sql(DEPOSITS) == [], "nothing of what was set aside stands in it, and it says it is behind"
+        await read_to_the_end(system, view)
+        assert await system.sql(DEPOSITS) == await system.sql(EVENTS)
