@@ -38,8 +38,8 @@ MOST_AT_ONCE, MOST_OF_ONE = 32, 8
 """Backfills under way in one process, and of one caller."""
 OVERHEAD = 16 * 1024
 """What a line under way takes at most besides its bytes: its values, its task and its answer."""
-MOST_BLANK = 1_000
-"""Blank lines in a row; more of them are no backfill, and end it."""
+MOST_USELESS = 1_000
+"""Lines in a row that are blank, or rejected as they stand; more of them are no backfill, and end it."""
 
 _BLANK = re.compile(rb"(?:[ \t\r\v\f]*+\n)++")
 _encode = msgspec.json.Encoder().encode
@@ -139,6 +139,8 @@ class Exchange(Response):
         self._slots = slots
         self._complete = False
         self._rejected = self._taken = 0
+        self._useless = 0
+        """Lines in a row that were rejected as they stand."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = context.in_scope(scope)
@@ -186,7 +188,9 @@ class Exchange(Response):
                 for number, raw in lines.feed(message.get("body", b"")):
                     await self._take(number, raw)
                     heard = loop.time()
-                if lines.blank > MOST_BLANK:
+                    if self._useless > MOST_USELESS:
+                        return
+                if lines.blank > MOST_USELESS:
                     self._rejected += lines.blank
                     return
                 await asyncio.sleep(0)  # a chunk that holds no line would be followed by the next without a pause
@@ -207,7 +211,9 @@ class Exchange(Response):
                 break
             self._answered.clear()
             await self._answered.wait()
-        self._jobs.append((self._processor.take(number, raw, within_quota=await self._quota.spend()), size))
+        job = self._processor.take(number, raw, within_quota=await self._quota.spend())
+        self._useless = self._useless + 1 if job.task is None else 0
+        self._jobs.append((job, size))
         self._arrived.set()
 
     async def _answer(self, send: Send) -> None:

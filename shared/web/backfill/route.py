@@ -45,8 +45,8 @@ Answers come line by line, in order, while the request is still being sent: read
 most 1,000 lines at a time. Fewer answers than lines mean that the service had to stop: send the rest again. A line
 rejected with status 503 may be sent again, one with 429 (beyond what a caller may bring in a day, where repeated lines
 do not count) tomorrow; other rejections are final. A line is at most 256 KiB, and the next one is there within 30
-seconds, or the request is taken to have ended, as after a thousand blank lines in a row; eight requests of one caller
-go on at once. Times are not in the future.
+seconds, or the request is taken to have ended, as after a thousand lines in a row that are blank, no command, or beyond
+the day's quota; eight requests of one caller go on at once. Times are not in the future.
 Needs the scope `guildhall:backfill` and the role owner or administrator, or `guildhall:operate`.
 """
 

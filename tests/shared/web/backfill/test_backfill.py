@@ -19,7 +19,7 @@ from shared.db import driver
 from shared.events.identity import derived_id
 from shared.replicas.directory import VIEW as DIRECTORY
 from shared.replicas.directory_lookup import BELIEVED
-from shared.web.backfill.exchange import LONGEST_LINE, MOST_BLANK, WINDOW, Lines
+from shared.web.backfill.exchange import LONGEST_LINE, MOST_USELESS, WINDOW, Lines
 from tests.conftest import FreshDatabase
 from tests.shared.issuer import bearer, write_key_set
 from tests.shared.live import Conversation, conversation, listening
@@ -221,7 +221,7 @@ async def test_blank_lines_are_counted_and_the_last_line_needs_no_end(live: Live
 
 @pytest.mark.parametrize("blank", [b"\n", b"\r\n", b" \t\n", b" \n\r\n\v\n"])
 async def test_blank_lines_without_end_end_the_request_and_fewer_do_not(live: Live, blank: bytes) -> None:
-    many = blank * (MOST_BLANK // blank.count(b"\n"))
+    many = blank * (MOST_USELESS // blank.count(b"\n"))
     answers = await live.bring(many, opening(f"blank:{blank!r}:1"), many, opening(f"blank:{blank!r}:2"))
     assert [answer["status"] for answer in answers] == ["applied"] * 2
 
@@ -229,6 +229,18 @@ async def test_blank_lines_without_end_end_the_request_and_fewer_do_not(live: Li
         await talk.send_raw(many + blank)
         await talk.send_raw(b"\n")
         assert await asyncio.wait_for(talk.answers(), SOON) == []
+
+
+@pytest.mark.parametrize("broken", [b"{}\n", b"[\n", b'{"command": "open-account"}\n'])
+async def test_broken_lines_without_end_end_the_request_and_fewer_do_not(live: Live, broken: bytes) -> None:
+    many = broken * MOST_USELESS
+    answers = await live.bring(many, opening(f"broken:{broken!r}:1"), many, opening(f"broken:{broken!r}:2"))
+    assert [answer["status"] for answer in answers if answer["status"] != "rejected"] == ["applied"] * 2
+    assert len(answers) == 2 * MOST_USELESS + 2
+
+    async with live.talk() as talk:
+        await talk.send_raw(many + 10 * broken)
+        assert len(await asyncio.wait_for(talk.answers(), SOON)) == MOST_USELESS + 1
 
 
 def test_a_chunk_of_blank_lines_takes_no_time() -> None:
@@ -277,11 +289,14 @@ async def test_who_hangs_up_stops_the_work_and_leaves_whole_lines_only(live: Liv
 
 
 async def test_who_does_not_read_answers_is_not_read_from_either(live: Live) -> None:
+    await live.bring(known := opening("poured"))
     began = await _events(live)
     async with live.talk() as talk:
 
         async def pour() -> None:
             for n in range(200_000):
+                if n % (MOST_USELESS // 2) == 0:
+                    await talk.send(known)
                 await talk.send(opening(f"pour:{n}", source=f"pour:{n % 7}", command="unknown-" + "x" * 150))
 
         pouring = asyncio.create_task(pour())
