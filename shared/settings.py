@@ -123,6 +123,9 @@ class Settings(BaseSettings):
         "each service; beyond it they are carried out and not kept. Operators' always are.",
     )
     foundings: int = Field(20, ge=0, description="Communities that a caller may found on a day; operators any number.")
+    joinings: int = Field(
+        200, ge=0, description="Times a caller may join or apply on a day, in all communities; operators any number."
+    )
     proxies: str = Field(
         "127.0.0.1", description="Addresses whose `X-Forwarded-For` is believed, comma-separated; `*` for all."
     )

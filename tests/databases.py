@@ -28,6 +28,7 @@ async def fresh_database(stack: Stack, metadata: sa.MetaData, *, partitions: int
             kafka=stack.kafka,
             partitions=partitions,
             foundings=100_000,
+            joinings=100_000,
             refusal_share=1.0,  # refusals are tested by the hundred, on machines of any speed
         )
         await create_tables(settings, metadata)

@@ -21,6 +21,7 @@ from shared.web.runtime import machine_clock
 
 LINES: Final = "lines"
 FOUNDINGS: Final = "foundings"
+JOININGS: Final = "joinings"
 IDLE_KEYS: Final = "idle keys"
 
 _COUNT = """

@@ -107,7 +107,7 @@ class Oracle:
     def _see_views(self, database: Database, transaction: Transaction) -> None:
         """Whatever a mark has passed is folded once or parked once; nothing is counted twice; marks never go back."""
         for (table, key), row in transaction.writes.items():
-            if table in ("fact", "tally") and row["n"] > 1:
+            if table in ("fact", "tally") and row is not None and row["n"] > 1:
                 raise Violation(f"double effect in a view: fact {key[1]} is counted {row['n']} times in {table}")
         for (table, key), row in transaction.writes.items():
             if table != "watermark" or key[0] not in FACT_TABLES:

@@ -42,7 +42,7 @@ def test_seeds_hold_every_property() -> None:
     assert f"{SEEDS} seeds" in done.stdout
 
 
-@pytest.mark.parametrize("seed", [2152])
+@pytest.mark.parametrize("seed", [2152, 4497])
 @pytest.mark.usefixtures("servers")
 def test_a_seed_that_once_broke_a_property_holds(seed: int) -> None:
     """Those that are too rare for the first seeds to meet."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import Field
 
 from services.member.communities.domain import COMMUNITY, Community, CommunityEvent, without_ownership
@@ -25,11 +25,16 @@ from services.member.membership.domain import (
 from services.member.membership.member import MemberAnswer, MemberPath, look_up, show, whom
 from services.member.profiles.names import Renaming, without_a_taken_name
 from services.member.rights import bases, confirmed, permitted
+from shared.commands.commands import Outcome
 from shared.commands.decisions import StreamDecision, change
 from shared.events.errors import Conflict
-from shared.web.access.permissions import Acquainted, Moderator, Newcomer, Reader
+from shared.web import context
+from shared.web.access.permissions import Acquainted, CallerInCommunity, Moderator, Newcomer, Reader
 from shared.web.dependencies import Commanding, Db, IfMatch
 from shared.web.fields import Body, name, words
+from shared.web.queries import Queries
+from shared.web.quota import JOININGS, Quota, used_up
+from shared.web.request_commands import RequestCommands
 from shared.web.vault_text import refer
 
 router = APIRouter(prefix="/members", tags=["members"])
@@ -51,54 +56,79 @@ class Declining(Body, example={"reason": "Please tell us a little more."}):
 
 
 @router.post("", status_code=201, operation_id="join_community", summary="Join a community, or apply to it")
-async def join_community(me: Newcomer, commands: Commanding, db: Db, body: Joining | None = None) -> MemberAnswer:
+async def join_community(
+    me: Newcomer, commands: Commanding, db: Db, request: Request, body: Joining | None = None
+) -> MemberAnswer:
     """Where admission is open, the caller is a member at once; otherwise the application waits for a moderator, as does
     that of one who was removed. Who comes back under a name that looks like that of a role holder by now has none.
 
-    Who knows the name of a community for members only may ask to be let in, too.
+    Who knows the name of a community for members only may ask to be let in, too. One joins or applies a limited number
+    of times a day, in all communities together (429 beyond it, until the next day of UTC).
     """
+    runtime = context.runtime_of(request)
     at, stream = me.community.id, membership_id(me.community.id, me.id)
     community = await commands.get(COMMUNITY, at)
     before = (await commands.load(MEMBERSHIP, stream)).state
-    coming = came(at, me.id, me.caller)
-    if community.state.description.admission == "open" and not (before and before.barred):
-
-        def joined(state: Membership | None, at: Community, own: Membership | None) -> list[MembershipEvent]:
-            confirmed(me, at, own)
-            return come(state, at, me.id)
-
-        returns = before is not None and before.times_joined > 0 and not is_member(before)
-        renaming = await without_a_taken_name(me.id, me, commands, db) if returns else Renaming()
-        found, *renamed = await commands.execute_together(
-            [StreamDecision(MEMBERSHIP, stream, joined), *renaming.steps],
-            on=bases(me),
-            secrets=[coming, *renaming.secrets],
-        )
-        for each in renamed:
-            await commands.vault.forget(at, each.superseded)
-    else:
-        given = [answer.model_dump() for answer in body.answers] if body and body.answers else None
-        text, secrets = await refer(
-            commands.vault,
-            at,
-            me.id,
-            {"answers": given} if given else None,
-            sum(len(answer["answer"]) for answer in given or ()),
-            before.answers if before and before.status == "applicant" else None,
-        )
-
-        def applied(state: Membership | None, at: Community, own: Membership | None) -> list[MembershipEvent]:
-            confirmed(me, at, own)
-            events = ask(state, at, me.id, text)
-            if events and text is not None and before and text == before.answers:  # taken back meanwhile, and forgotten
-                raise Conflict("The application was taken back at the same moment. Try again.", retry_after=1)
-            return events
-
-        found = await commands.execute(MEMBERSHIP, stream, applied, on=bases(me), secrets=[*secrets, coming])
-    await commands.vault.forget(at, found.superseded)
-    shown = await show(me.id, found, me, commands)
+    async with Quota(runtime.engine, me.caller, JOININGS, most := runtime.settings.joinings) as quota:
+        if not (before and is_member(before)) and not await quota.reserve():
+            raise used_up(f"You have joined or applied {most:,} times today, as often as one may a day.")
+        if community.state.description.admission == "open" and not (before and before.barred):
+            coming: Outcome[Membership | None] = await _join(me, before, commands, db)
+        else:
+            coming = await _apply(me, before, commands, body.answers if body else None)
+        if coming.events:
+            quota.use()
+    shown = await show(me.id, coming, me, commands)
     commands.created("members", me.id)
     return shown
+
+
+async def _join(
+    me: CallerInCommunity, before: Membership | None, commands: RequestCommands, db: Queries
+) -> Outcome[Membership | None]:
+    at, stream = me.community.id, membership_id(me.community.id, me.id)
+
+    def joined(state: Membership | None, at: Community, own: Membership | None) -> list[MembershipEvent]:
+        confirmed(me, at, own)
+        return come(state, at, me.id)
+
+    returns = before is not None and before.times_joined > 0 and not is_member(before)
+    renaming = await without_a_taken_name(me.id, me, commands, db) if returns else Renaming()
+    found, *renamed = await commands.execute_together(
+        [StreamDecision(MEMBERSHIP, stream, joined), *renaming.steps],
+        on=bases(me),
+        secrets=[came(at, me.id, me.caller), *renaming.secrets],
+    )
+    for each in (found, *renamed):
+        await commands.vault.forget(at, each.superseded)
+    return found
+
+
+async def _apply(
+    me: CallerInCommunity, before: Membership | None, commands: RequestCommands, answers: list[QuestionAnswered] | None
+) -> Outcome[Membership | None]:
+    at, stream = me.community.id, membership_id(me.community.id, me.id)
+    given = [answer.model_dump() for answer in answers or ()]
+    text, secrets = await refer(
+        commands.vault,
+        at,
+        me.id,
+        {"answers": given} if given else None,
+        sum(len(answer["answer"]) for answer in given),
+        before.answers if before and before.status == "applicant" else None,
+    )
+
+    def applied(state: Membership | None, at: Community, own: Membership | None) -> list[MembershipEvent]:
+        confirmed(me, at, own)
+        events = ask(state, at, me.id, text)
+        if events and text is not None and before and text == before.answers:  # taken back meanwhile, and forgotten
+            raise Conflict("The application was taken back at the same moment. Try again.", retry_after=1)
+        return events
+
+    secrets = [*secrets, came(at, me.id, me.caller)]
+    found = await commands.execute(MEMBERSHIP, stream, applied, on=bases(me), secrets=secrets)
+    await commands.vault.forget(at, found.superseded)
+    return found
 
 
 @router.get("/me", operation_id="get_own_membership", summary="Show what one is here oneself")
