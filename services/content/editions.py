@@ -6,7 +6,7 @@ author stays who they were.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from services.content.acceptance.domain import accepted_here
 from services.content.authorship import Actor, Revision
 from services.content.bodies import BodyText, read, stood, words_under
 from services.content.channels.domain import CHANNEL, Channel, describe, rename
@@ -26,6 +27,7 @@ from services.content.tags import MOST, normal
 from services.content.threads import domain as threads
 from services.content.threads.domain import THREAD, Thread
 from shared.commands.commands import Outcome
+from shared.commands.decisions import Basis
 from shared.events.decider import Decider
 from shared.events.event import Event
 from shared.web.backfill.command import LineContext
@@ -99,9 +101,16 @@ async def edit_thread(
 async def edit_reply(
     context: LineContext, found: Outcome[Reply], body_text: BodyText, edited_at: datetime | None
 ) -> Outcome[Reply]:
-    """Put the edition's words in the place of those that stand, where it is newer."""
-    what = _Kind(REPLY, ReplyEdited, replies.edit)
-    return await _edit(context, found, what, body_text, edited_at)
+    """Put the edition's words in the place of those that stand, where it is newer, unless a member accepted these."""
+    reply, thread = found.state.id, found.state.thread_id
+
+    def edit(now: Reply, by: Actor, revision: Revision | None, under: Thread) -> list[replies.ReplyEvent]:
+        return [] if accepted_here(under, reply) else replies.edit(now, by, revision)
+
+    if accepted_here((await context.get(THREAD, thread)).state, reply):
+        context.keep()
+        return found
+    return await _edit(context, found, _Kind(REPLY, ReplyEdited, edit), body_text, edited_at, on=[(THREAD, thread)])
 
 
 async def edit_comment(
@@ -118,7 +127,8 @@ class _Kind(Generic[S, E]):
 
     decider: Decider[S, E]
     edited: type[Event]
-    edit: Callable[[S, Actor, Revision | None], list[E]]
+    edit: Callable[..., list[E]]
+    """Of the state, who edits, the revision, and the states that it rests on."""
 
 
 async def _edit(
@@ -129,6 +139,7 @@ async def _edit(
     edited_at: datetime | None,
     *,
     besides: bool = False,
+    on: Sequence[Basis] = (),
 ) -> Outcome[S]:
     """Write the edition down, where it is newer and differs; nothing where somebody changes the same meanwhile.
 
@@ -153,11 +164,11 @@ async def _edit(
     revision = Revision(state.text, new.text) if new.text else None
     actor = Actor(context.member, moderates=True)
 
-    def edit(now: S) -> list[E]:
+    def edit(now: S, *bases: Any) -> list[E]:
         same = (now.text, now.deleted) == (state.text, state.deleted)  # else it was edited here, and that is newer
-        return what.edit(now, actor, revision) if same else []
+        return what.edit(now, actor, revision, *bases) if same else []
 
-    return await context.edit(what.decider, state.id, edit, edited_at, found.begun_by, secrets=new.secrets)
+    return await context.edit(what.decider, state.id, edit, edited_at, found.begun_by, on=on, secrets=new.secrets)
 
 
 def _while(before: Channel, decide: Callable[[Channel], list[E]]) -> Callable[[Channel], list[E]]:

@@ -332,3 +332,20 @@ async def test_the_same_edition_sent_twice_at_once_is_one_edit(town: Town) -> No
     await town.backfill(path, *BASE)
     edition = THREAD | {"body": "Anew.", "edited_at": EDITED}
     assert sorted(statuses(await town.backfill(path, *[edition] * 5))) == ["edited", *["repeated"] * 4]
+
+
+async def test_words_that_a_member_accepted_here_are_not_exchanged(town: Town) -> None:
+    path = await community(town)
+    answers = await town.backfill(path, *BASE)
+    ids = {answer["source"]: answer["id"] for answer in answers}
+    thread = f"{path}/threads/{ids['se:1']}"
+    await town.send("alice", "PUT", f"{thread}/accepted-answer", 204, {"reply_id": ids["se:2"]})
+    before = await shown(town, path, REPLY, answers)
+    edition = REPLY | {"body": "<p>Buy mine.</p>", "edited_at": EDITED}
+
+    (kept,) = await town.backfill(path, edition)
+    assert (kept["status"], [part["pointer"] for part in kept["left_out"]]) == ("repeated", [""])
+    assert await shown(town, path, REPLY, answers) == before
+
+    await town.send("alice", "DELETE", f"{thread}/accepted-answer", 204)
+    assert statuses(await town.backfill(path, edition)) == ["edited"]

@@ -50,3 +50,8 @@ def _withdrawn(state: Thread) -> list[ThreadEvent]:
         return []
     assert state.given_at is not None, "what stands was given"
     return [AcceptanceWithdrawn(was.thread_id, was.reply_id, was.accepted_by_id, was.answer_author_id, state.given_at)]
+
+
+def accepted_here(state: Thread, reply_id: UUID) -> bool:
+    """Whether the reply is the answer that somebody accepted here themselves: it is these words that they accepted."""
+    return state.accepted_reply_id == reply_id and state.settled is not None and state.settled.imported_by is None

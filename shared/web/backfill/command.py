@@ -97,8 +97,12 @@ class LineContext:
         """
         if found.here.isdisjoint(kinds):
             return False
-        self.left_out.add(part, "It was changed here since, and stays as it is.")
+        self.keep(part)
         return True
+
+    def keep(self, part: str = "") -> None:
+        """Say that `part` of it stays as members left it here."""
+        self.left_out.add(part, "It was changed here since, and stays as it is.")
 
     def theirs(self, found: Outcome[Any]) -> bool:
         """Whether what is known was brought in as theirs, so that a line may be told it is repeated, and nothing else.
@@ -152,10 +156,11 @@ class LineContext:
         self,
         decider: Decider[S, E],
         stream: UUID,
-        decide: Callable[[S], list[E]],
+        decide: Callable[..., list[E]],
         at: datetime | None,
         by: UUID | None,
         *,
+        on: Sequence[Basis] = (),
         secrets: Sequence[VaultRow] = (),
     ) -> Outcome[S]:
         """As `execute`, on what is there, at the time of an edit (None: now), as who wrote it, whoever the line names:
@@ -163,7 +168,8 @@ class LineContext:
         """
         act = replace(self.act, actor=by, occurred_at=at or self.runtime.clock())
         permitted = change(decider, _unless(self.read_only, decide))
-        return cast("Outcome[S]", await self.commands.execute(decider, stream, permitted, act=act, secrets=secrets))
+        edited = await self.commands.execute(decider, stream, permitted, act=act, on=on, secrets=secrets)
+        return cast("Outcome[S]", edited)
 
     async def load(self, decider: Decider[S, E], stream: UUID) -> Outcome[S | None]:
         """The stream as it is now."""
