@@ -104,12 +104,19 @@ async def test_nobody_reacts_to_what_was_deleted_or_what_stood_in_it(town: Town)
     reply = await town.around.reply(place, thread)
     comment = await town.around.made("bob", f"{place.path}/replies/{reply['id']}/comments", {"body": "Indeed."})
     await town.send("bob", "PUT", f"{place.path}/reactions/{comment['id']}/like", 204)
+    await town.send("bob", "POST", f"{place.path}/shares", 201, {"target_id": comment["id"], "medium": "link"})
+    await town.send("bob", "PUT", f"{place.path}/views/{comment['id']}", 204)
     await town.around.send("carol", "DELETE", f"{place.path}/replies/{reply['id']}", 204)
     later = await town.around.reply(place, thread, body="Later.")
     await town.send("bob", "PUT", f"{place.path}/reactions/{later['id']}/like", 204)
 
     for target in (reply, comment):
         await town.send("bob", "PUT", f"{place.path}/reactions/{target['id']}/love", 409)
+    about = f"target={comment['id']}"
+    seen = await town.look("carol", f"{place.path}/reactions?{about}")
+    assert (seen["counts"], seen["mine"], seen["items"]) == ({}, [], []), "who reacted to it is nobody's to read"
+    assert (await town.look("carol", f"{place.path}/shares?{about}"))["counts"] == {}
+    assert (await town.look("carol", f"{place.path}/views?{about}"))["views"] == 0
     await town.send("bob", "DELETE", f"{place.path}/reactions/{comment['id']}/like", 204)
     assert (await town.look("bob", f"{place.path}/reactions?target={comment['id']}"))["counts"] == {}
 

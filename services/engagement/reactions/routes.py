@@ -14,6 +14,7 @@ from services.engagement.reactions.reaction import REACTION as EXAMPLE
 from services.engagement.reactions.reaction import ReactionAnswer, ReactionsAnswer
 from services.engagement.read_models.reactions import REACTIONS as REACTIONS_VIEW
 from services.engagement.read_models.reactions import reaction_count, reaction_list
+from services.engagement.read_models.targets import not_deleted
 from services.engagement.target_lookup import TargetLookup, Targets
 from shared.projections.freshness import Freshness
 from shared.projections.read_model_table import present
@@ -46,14 +47,17 @@ async def list_reactions(
     freshness: Annotated[Freshness, fresh(REACTIONS_VIEW)],
     target: Annotated[UUID, Query(description="A thread, reply or comment.", examples=[EXAMPLE["target_id"]])],
 ) -> ReactionsAnswer:
-    """With the counts of each kind, and which kinds the caller has given. What is not there has no reactions."""
+    """With the counts of each kind, and which kinds the caller has given. What is not there, or was deleted, itself or
+    with what it stands in, has no reactions.
+    """
     at = me.community.id
+    there = not_deleted(at, target)
     counting = (
         sa.select(counted.kind, counted.reactions)
-        .where(counted.community == at, counted.target == target, counted.reactions > 0)
+        .where(counted.community == at, counted.target == target, counted.reactions > 0, there)
         .order_by(counted.kind)
     )
-    listed_here = sa.and_(present(reaction_list), listed.community == at, listed.target == target)
+    listed_here = sa.and_(present(reaction_list), listed.community == at, listed.target == target, there)
     own = sa.select(listed.kind).where(listed_here, listed.actor == me.id).order_by(listed.kind)
     select = sa.select(
         listed.reaction.label("id"),

@@ -7,7 +7,7 @@ was deleted is gone with it, which is joined when read.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import assert_never
+from typing import Any, assert_never
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -69,3 +69,20 @@ def _deleted(target: UUID, record: Recorded) -> Change:
 
 
 TARGETS = ReadModel("targets", (targets,), fold)
+
+
+def not_deleted(community: UUID, target: UUID) -> sa.ColumnElement[bool]:
+    """The condition that neither it nor what it stands in was deleted. What nobody has told of yet was not."""
+    one, parent, thread = (targets.alias() for _ in range(3))
+
+    def within(table: sa.FromClause, id_: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+        return sa.and_(table.c.community == community, table.c.target == id_)
+
+    deleted = (
+        sa.select(one.c.target)
+        .outerjoin(parent, within(parent, one.c.parent))
+        .outerjoin(thread, within(thread, one.c.thread))
+        .where(one.c.community == community, one.c.target == target)
+        .where(sa.or_(one.c.gone, sa.func.coalesce(parent.c.gone, False), sa.func.coalesce(thread.c.gone, False)))
+    )
+    return ~deleted.exists()

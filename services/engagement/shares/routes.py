@@ -12,6 +12,7 @@ from pydantic import Field
 from pydantic.config import JsonDict
 
 from services.engagement.read_models.reach import REACH, share_count
+from services.engagement.read_models.targets import not_deleted
 from services.engagement.shares.domain import SHARE, Medium, share, share_id
 from services.engagement.target_lookup import Targets
 from shared.projections.freshness import Freshness
@@ -69,11 +70,11 @@ async def get_shares(
     freshness: Annotated[Freshness, fresh(REACH)],
     target: Annotated[UUID, Query(description="A thread, reply or comment.", examples=[EXAMPLE["target_id"]])],
 ) -> SharesAnswer:
-    """What is not there was not shared."""
-    row = share_count.c
+    """What is not there, or was deleted, was not shared."""
+    at, row = me.community.id, share_count.c
     counts = await db.execute(
         sa.select(row.medium, row.shares)
-        .where(row.community == me.community.id, row.target == target)
+        .where(row.community == at, row.target == target, not_deleted(at, target))
         .order_by(row.medium)
     )
     return SharesAnswer(target_id=target, counts={count.medium: count.shares for count in counts}, freshness=freshness)

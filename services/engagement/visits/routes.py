@@ -11,6 +11,7 @@ from pydantic import Field
 
 from services.engagement.reactions.routes import TargetPath
 from services.engagement.read_models.reach import REACH, view_count
+from services.engagement.read_models.targets import not_deleted
 from services.engagement.target_lookup import Targets
 from services.engagement.visits.domain import VISIT, hour_of, visit, visit_id
 from shared.projections.freshness import Freshness
@@ -47,7 +48,8 @@ async def get_views(
     freshness: Annotated[Freshness, fresh(REACH)],
     target: Annotated[UUID, Query(description="A thread, reply or comment.", examples=[EXAMPLE])],
 ) -> ViewsAnswer:
-    """What is not there was not viewed."""
-    row = view_count.c
-    views = await db.execute(sa.select(row.views).where(row.community == me.community.id, row.target == target))
+    """What is not there, or was deleted, was not viewed."""
+    at, row = me.community.id, view_count.c
+    counted = sa.select(row.views).where(row.community == at, row.target == target, not_deleted(at, target))
+    views = await db.execute(counted)
     return ViewsAnswer(target_id=target, views=views.scalar_one_or_none() or 0, freshness=freshness)
