@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -56,3 +56,13 @@ async def end(*tasks: asyncio.Future[Any]) -> None:
             task.exception()  # heard of it
     if cancelled is not None:
         raise cancelled
+
+
+async def together(*works: Coroutine[Any, Any, None]) -> None:
+    """Run them side by side until one ends, and end the others then. Raises what it raised."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        for ended in (await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED))[0]:
+            ended.result()
+    finally:
+        await end(*tasks)

@@ -80,6 +80,26 @@ def _log(metadata: sa.MetaData) -> None:
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False, index=True),
     )
     sa.Table(
+        "outgoing_command",
+        metadata,
+        sa.Column("id", UUID, primary_key=True),
+        sa.Column("number", sa.BigInteger, sa.Identity(), nullable=False),
+        sa.Column("manager", sa.Text, nullable=False),
+        sa.Column("target", UUID, nullable=False),
+        sa.Column("community", UUID, nullable=False),
+        sa.Column("cause", UUID, nullable=False),
+        _time("occurred_at"),
+        _time("due_at"),
+        _time("issued_at", default=True),
+        sa.Column("command", BYTEA, nullable=False),
+        sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("reason", sa.Text),
+        sa.Column("again_at", sa.DateTime(timezone=True)),
+        sa.Column("dead_at", sa.DateTime(timezone=True)),
+        sa.Index("ix_outgoing_command_due_at", "due_at", "number", postgresql_where=sa.text("dead_at is null")),
+        sa.Index("ix_outgoing_command_target", "target", postgresql_where=sa.text("dead_at is null")),
+    )
+    sa.Table(
         "quota",
         metadata,
         sa.Column("what", sa.Text, primary_key=True),

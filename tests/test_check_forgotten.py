@@ -49,7 +49,7 @@ def fold(event: PollOpened, record: Recorded) -> list[Change]:
     return []
 
 
-def react(event: PollOpened, record: Recorded) -> list[OutgoingCommand[object, PollOpened]]:
+def react(event: PollOpened, record: Recorded) -> list[OutgoingCommand]:
     return []
 
 
@@ -241,7 +241,7 @@ def test_what_a_service_has_in_its_folder_and_does_not_list_is_refused(
     monkeypatch: pytest.MonkeyPatch, part: str, service: str, said: str
 ) -> None:
     table = sa.Table("polls", sa.MetaData())
-    view, manager = ReadModel("polls", (table,), fold), process_manager("polls", react)
+    view, manager = ReadModel("polls", (table,), fold), process_manager("polls", react, [])
     made = {"view": view, "manager": manager, "router": APIRouter()}
     for function in (fold, react):
         monkeypatch.setattr(function, "__module__", "services.feedback.read_models.polls")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from deploy.operations import (
+    check_commands,
     check_database,
     check_leases,
     check_log,
@@ -47,6 +48,7 @@ LOG: Sequence[Callable[[ServiceUnderCheck], Awaitable[Finding]]] = (
     check_log.agreed,
     check_log.relay,
     check_vault.forgetting,
+    check_commands.commands,
 )
 
 

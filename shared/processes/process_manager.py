@@ -1,93 +1,109 @@
-"""What a service does when another one speaks: commands that follow from events, carried out at least once.
+"""What a service does because something happened, here or in another service, or because a time has come.
 
-A process manager is a read model without tables: its fold is pure and answers commands, so positions, gaps and parking
-are those of every view. Commands are carried out before the mark moves, so after a crash in between, or by a worker
-that has not heard of its successor, they are carried out again. What a command makes has ids that derive from the
-event's, so the second time finds it made. A command that cannot be carried out parks its event, to be replayed: one
-that is refused, one whose decision fails, and one that is still told to try again after `TRIES`, also because its
-stream has events that only a newer release knows. Only a log that is away is waited for.
+A process manager is a read model without tables: `react(event, record)` is pure and answers commands, each at once or,
+as a `Timer`, from a time on. They are written in the transaction that moves the checkpoint, so what was read and what
+follows from it are never apart, and the dispatcher (`dispatcher.py`) carries them out. What a process remembers stands
+in streams, like everything else: a command decides on the state of its target, so one that is out of date, or was
+carried out before a crash, decides nothing. A timer that sets itself anew is one whose event leads to the next.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, TypeAlias
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from shared.cancellation import Stray
-from shared.commands.commands import CommandMetadata, Commands
-from shared.db import is_away
-from shared.events.catalogue import UnknownType
+import msgspec
+
+from shared.commands.decisions import Basis
 from shared.events.decider import Decider
-from shared.events.errors import Problem, Unavailable
-from shared.events.event import Event, Recorded
-from shared.polling import BackOff
+from shared.events.event import Recorded
+from shared.events.identity import derived_id
 
-if TYPE_CHECKING:
-    from uuid import UUID
+AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
+"""When a command is due that waits for no time; whatever the clock says, that is past."""
 
-S = TypeVar("S")
-E = TypeVar("E", bound=Event)
+
+class OutgoingCommand(msgspec.Struct, frozen=True, tag_field="command", tag=True):
+    """A command that follows from an event. Its fields are kept as JSON until it is carried out; a subclass is named in
+    it by its class's name, which therefore stays.
+    """
+
+    def target(self, community: UUID) -> tuple[Decider[Any, Any], UUID]:
+        """The stream it changes."""
+        raise NotImplementedError
+
+    def on(self, community: UUID) -> Sequence[Basis]:
+        """Other streams that its decision rests on; it is given their states behind its own."""
+        return ()
+
+    def decide(self, state: Any, at: datetime, *bases: Any) -> list[Any]:
+        """The events of it at that time, on a stream that has begun or (None) not. It must be [] where it was carried
+        out before or is out of date. Raises `Problem` where it cannot be carried out as things are.
+        """
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
-class OutgoingCommand(Generic[S, E]):
-    """A command on one stream that follows from an event.
+class Timer:
+    """A command that is carried out from `due_at` on, and says that it happened then."""
 
-    `decide` must answer [] where it was carried out before: a stream whose id is `derived_id(…, record.id)` can tell.
-    """
-
-    decider: Decider[S, E]
-    stream: UUID
-    decide: Callable[[S | None], list[E]]
-    act: CommandMetadata
+    due_at: datetime
+    command: OutgoingCommand
 
 
-def follow(
-    record: Recorded, decider: Decider[S, E], stream: UUID, decide: Callable[[S | None], list[E]]
-) -> OutgoingCommand[S, E]:
-    """The command that follows from a record: in its community, at its time, by nobody, caused by it."""
-    return OutgoingCommand(
-        decider, stream, decide, CommandMetadata(record.community, None, record.occurred_at, causation=record.id)
+React: TypeAlias = Callable[[Any, Recorded], Iterable[OutgoingCommand | Timer]]
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedCommand:
+    """A command as it waits. Its id follows from what caused it, so issued twice it is one."""
+
+    id: UUID
+    manager: str
+    target: UUID
+    community: UUID
+    cause: UUID
+    occurred_at: datetime
+    due_at: datetime
+    command: bytes
+
+
+def issued(manager: str, record: Recorded, number: int, item: OutgoingCommand | Timer) -> IssuedCommand:
+    """The command that a manager answered to a record, as the `number`th."""
+    command, due_at = (item.command, item.due_at) if isinstance(item, Timer) else (item, AT_ONCE)
+    return IssuedCommand(
+        derived_id("command", record.id, manager, number),
+        manager,
+        command.target(record.community)[1],
+        record.community,
+        record.id,
+        record.occurred_at if due_at is AT_ONCE else due_at,
+        due_at,
+        msgspec.json.encode(command),
     )
 
 
-Dispatch: TypeAlias = Callable[[OutgoingCommand[Any, Any]], Awaitable[None]]
-"""Carries out one command. Raises `CommandRefused` for one that never can be."""
+def next_time(after: datetime, zone: str, at: time) -> datetime:
+    """When a clock in that time zone shows `at` next. On a day that skips it (spring), when it would have been; on one
+    that has it twice (autumn), the first time.
+    """
+    here = ZoneInfo(zone)
+    day = after.astimezone(here).date()
+    return next(due for due in (_on(day + timedelta(days=n), here, at) for n in range(3)) if due > after)
 
 
-class CommandRefused(Exception):
-    """The command cannot be carried out as things are, however often it is tried."""
+def _on(day: date, zone: ZoneInfo, at: time) -> datetime:
+    return datetime.combine(day, at, zone).astimezone(UTC)
 
 
-TRIES = 4
-"""How often a command is given that is told to try again; then it is as good as refused."""
-PAUSES = (0.05, 0.5)
-"""Seconds between them, the first and the longest."""
-
-
-async def dispatch(commands: Commands, command: OutgoingCommand[Any, Any]) -> None:
-    """Execute it. Raises `CommandRefused` for what will not pass, and what it met where the log is away."""
-    back_off = BackOff(*PAUSES)
-    for left in reversed(range(TRIES)):
-        try:
-            await commands.execute(command.decider, command.stream, command.decide, act=command.act)
-            return
-        except Exception as error:  # whatever a decision raises is the same at every try
-            newer = isinstance(error.__cause__, UnknownType)  # the stream's state; it holds up no other stream
-            if not newer and (isinstance(error, (Unavailable, Stray)) or is_away(error)):
-                raise
-            again = isinstance(error, Problem) and error.retry_after is not None
-            if not (again and left):
-                raise CommandRefused(_why(error)) from error
-        await asyncio.sleep(back_off.next())
-
-
-def _why(error: Exception) -> str:
-    return f"{error.title}: {error.detail}" if isinstance(error, Problem) else f"{type(error).__name__}: {error}"
-
-
-async def no_dispatch(command: OutgoingCommand[Any, Any]) -> None:
-    """For a store whose views only write rows."""
-    raise CommandRefused(f"Nobody here carries out commands; this one is for a {command.decider.name}.")
+def decoder_of(commands: Iterable[type[OutgoingCommand]]) -> msgspec.json.Decoder[OutgoingCommand]:
+    """Reads what `issued` wrote of these classes."""
+    kinds = tuple(commands)
+    union: Any = kinds[0]
+    for kind in kinds[1:]:
+        union |= kind
+    return msgspec.json.Decoder(union)

@@ -17,7 +17,7 @@ from shared.events.event import Event, Recorded, Undecodable
 from shared.projections.merge import Merged, merge
 from shared.projections.parked_store import AFTER, parked_event
 from shared.projections.partition_state import PartitionDraft, PartitionState
-from shared.projections.read_model import Change, ReadModel, commands_in
+from shared.projections.read_model import Change, ReadModel, commands_of
 from shared.projections.store import Batch, Unwritable, Watermark, WatermarkMove, reason
 from shared.subscription.source import Message
 
@@ -156,13 +156,14 @@ class BatchBuilder:
                         if event is None:
                             event = first.catalogue.decode(record.type, record.data)
                         changes = list(view.fold(event, record))
+                        issued = [] if view.tables else commands_of(view, record, changes)
                     except Exception as error:  # whatever a fold raises, the event is parked with it
                         why = reason(error)
                     else:
                         if view.tables:
                             merge_changes(changes, folded.batch.changes.setdefault(view.generation, {}))
                         else:
-                            folded.batch.commands += commands_in(changes)
+                            folded.batch.commands += issued
                         continue
                 folded.parked.add((name, record.stream))
                 folded.batch.parked.append(parked_event(name, record, why, message.value))

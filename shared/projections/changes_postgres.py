@@ -5,7 +5,7 @@ So workers do not deadlock often. What the tables refuse, they refuse at every t
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import Driver, Held, ends_with_database
-from shared.processes.process_manager import Dispatch, no_dispatch
 from shared.projections import sql as view_sql
 from shared.projections.member_sets import Member, Ordinals, members_of, write_sets
 from shared.projections.merge import Merged, TableChanges
@@ -43,10 +42,10 @@ class PostgresChanges:
         *,
         connections: int = 4,
         wait_for_disk: bool = True,
-        execute: Dispatch = no_dispatch,
+        issued: Callable[[], None] = lambda: None,
     ) -> None:
         self._held = Held(engine, connections, None if wait_for_disk else QUICKLY)
-        self._execute = execute
+        self._issued = issued
         self._ordinals = Ordinals()
         ends_with_database(engine, self._ordinals.forget)
 

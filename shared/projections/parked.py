@@ -7,18 +7,18 @@ reason, and so does everything behind it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
 from uuid import UUID
 
 import structlog
 
 from shared.events.envelope import from_wire
-from shared.processes.process_manager import OutgoingCommand
+from shared.processes.process_manager import IssuedCommand
 from shared.projections.batches import merge_changes
 from shared.projections.merge import Merged
 from shared.projections.parked_store import AFTER, Parked, Retried
-from shared.projections.read_model import ReadModel, commands_in
+from shared.projections.read_model import ReadModel, commands_of
 from shared.projections.store import ReadModelStore, Unwritable, reason
 
 _logger = structlog.get_logger(__name__)
@@ -68,13 +68,9 @@ def _group(parked: Parked) -> tuple[str, int, UUID | int]:
 
 
 async def _replay_one(store: ReadModelStore, view: ReadModel, parked: Parked) -> Replay:
-    if view.tables:
-        try:
-            return await _try(store, view, parked)
-        except Unwritable:
-            pass
-    # The store cannot hold what one of them comes to: find it, one event to a transaction. The commands of a process
-    # manager are carried out within the transaction, so all of them might take longer than one may.
+    with suppress(Unwritable):
+        return await _try(store, view, parked)
+    # The store cannot hold what one of them comes to: find it, one event to a transaction.
     result = Replay()
     while True:
         try:
@@ -110,7 +106,7 @@ def refold(view: ReadModel, parked: Sequence[Parked], limit: int | None = None) 
     Of those that stay the first has the reason, the others stay because of it.
     """
     changes: Merged = {}
-    commands: list[OutgoingCommand[Any, Any]] = []
+    commands: list[IssuedCommand] = []
     for index, each in enumerate(parked):
         if limit is not None and index >= limit:
             return Retried(changes, parked[:index], parked[index:], commands)
@@ -119,6 +115,7 @@ def refold(view: ReadModel, parked: Sequence[Parked], limit: int | None = None) 
             found = []
             if each.position > 0 and record.type in view.catalogue:
                 found = list(view.fold(view.catalogue.decode(record.type, record.data), record))
+            issued = [] if view.tables else commands_of(view, record, found)
         except Exception as error:  # whatever a fold raises, the event stays parked with it
             first, *later = parked[index:]
             kept = [_because(first, reason(error)), *(_because(p, AFTER) for p in later)]
@@ -126,7 +123,7 @@ def refold(view: ReadModel, parked: Sequence[Parked], limit: int | None = None) 
         if view.tables:
             merge_changes(found, changes)
         else:
-            commands += commands_in(found)
+            commands += issued
     return Retried(changes, parked, [], commands)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
+from shared.processes.dispatcher import issue
 from shared.projections.changes_postgres import PostgresChanges
 from shared.projections.member_sets import DURABLY
-from shared.projections.outgoing import dispatch_all
 from shared.projections.parked_store import Parked, Retried, Retry
 
 TOUCH = "update watermark set moved_at = now() where view = $1 and source = $2 and partition = $3"
@@ -68,8 +68,7 @@ class PostgresParkedEvents(PostgresChanges):
             await connection.execute(TOUCH, *where)
             rows = await connection.fetch(PARKED_WITH, *where, parked.stream, parked.position)
             retried = retry([Parked(*row) for row in rows])
-            # Within the transaction, for only here it is known which events they are of.
-            await dispatch_all(self._execute, retried.commands)
+            await issue(connection, retried.commands)
             ordinals = await self._apply(connection, {generation: retried.changes})
             await connection.execute(UNPARK, *where, [each.position for each in retried.folded])
             kept = [(each.position, each.reason, each.type, each.stream) for each in retried.kept]

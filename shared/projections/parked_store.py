@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from shared.events.envelope import to_wire
 from shared.events.event import Recorded
-from shared.processes.process_manager import OutgoingCommand
+from shared.processes.process_manager import IssuedCommand
 from shared.projections.merge import Merged
 
 AFTER = "an earlier event of its stream is parked"
@@ -58,7 +58,7 @@ class Retried:
     changes: Merged
     folded: Sequence[Parked]
     kept: Sequence[Parked]
-    commands: Sequence[OutgoingCommand[Any, Any]] = ()
+    commands: Sequence[IssuedCommand] = ()
 
 
 Retry = Callable[[Sequence[Parked]], Retried]

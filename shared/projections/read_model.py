@@ -8,7 +8,7 @@ A question that joins two streams is joined when read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from shared.events.catalogue import Catalogue
 from shared.events.event import Event, Recorded, events_of
-from shared.processes.process_manager import OutgoingCommand
+from shared.processes.process_manager import IssuedCommand, OutgoingCommand, React, issued
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -88,13 +88,15 @@ class ReadModel:
     """A read model: `fold(event, record) -> changes` over `tables`, fed by the topics or log of `sources`.
 
     What it subscribes to is read off the type of the fold's parameter `event`; other events pass by unread.
-    `generation` ends the names of the tables that are written: empty for the live ones.
+    `generation` ends the names of the tables that are written: empty for the live ones. One without tables is a process
+    manager, whose fold answers `commands`.
     """
 
     name: str
     tables: tuple[sa.Table, ...]
     fold: Callable[[Any, Recorded], Iterable[Change]]
     generation: str = ""
+    commands: tuple[type[OutgoingCommand], ...] = ()
     events: tuple[type[Event], ...] = field(init=False)
     catalogue: Catalogue = field(init=False)
     sources: tuple[str, ...] = field(init=False)
@@ -107,11 +109,12 @@ class ReadModel:
         object.__setattr__(self, "sources", tuple(sorted({name.split(".")[1] for name in catalogue.events})))
 
 
-def process_manager(name: str, react: Callable[[Any, Recorded], Iterable[OutgoingCommand[Any, Any]]]) -> ReadModel:
-    """A view without tables, whose fold answers commands: what a service does because of these events."""
-    return ReadModel(name, (), cast("Callable[[Any, Recorded], Iterable[Change]]", react))
+def process_manager(name: str, react: React, commands: Sequence[type[OutgoingCommand]]) -> ReadModel:
+    """What a service does because of events: `react(event, record)` answers commands of these classes, or timers."""
+    return ReadModel(name, (), cast("Callable[[Any, Recorded], Iterable[Change]]", react), commands=tuple(commands))
 
 
-def commands_in(changes: Iterable[Change]) -> Iterable[OutgoingCommand[Any, Any]]:
-    """What the fold of a process manager answered, typed as the commands that it is."""
-    return cast("Iterable[OutgoingCommand[Any, Any]]", changes)
+def commands_of(manager: ReadModel, record: Recorded, answered: Iterable[Change]) -> list[IssuedCommand]:
+    """What the fold of a process manager answered to a record, as it is written down."""
+    items = cast("Iterable[OutgoingCommand]", answered)
+    return [issued(manager.name, record, number, item) for number, item in enumerate(items)]

@@ -92,10 +92,10 @@ async def rebuild(
 
     `sources` makes new sources for everything the view subscribes to. With `accept_difference` the new one takes over
     though it differs, which is what a corrected fold needs. Raises `Conflict` while another rebuild of this view is
-    under way or for a reaction, and `Unavailable` when the two cannot be brought to equal positions.
+    under way or for a process manager, and `Unavailable` when the two cannot be brought to equal positions.
     """
     if not view.tables:
-        raise Conflict(f"{view.name} is a reaction: it keeps no rows that could be rebuilt.")
+        raise Conflict(f"{view.name} is a process manager: it keeps no rows that could be rebuilt.")
     began = time.monotonic()
     async with _connection(engine) as guard:
         if not await guard.fetchval("select pg_try_advisory_lock(hashtextextended($1, 0))", f"rebuild:{view.name}"):

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
-from shared.processes.process_manager import OutgoingCommand
+from shared.processes.process_manager import IssuedCommand
 from shared.projections.merge import Merged
 from shared.projections.parked_store import Parked, ParkedStore
 from shared.subscription.source import Mark
@@ -53,13 +53,13 @@ class WatermarkMove:
 class Batch:
     """One transaction's worth. `changes` are by the ending of the table names they are for (`ReadModel.generation`).
 
-    `commands` are carried out before it, at least once, whatever becomes of the transaction.
+    `commands` are what process managers issue: written down with it, and carried out by the dispatcher.
     """
 
     moves: list[WatermarkMove] = field(default_factory=list)
     changes: dict[str, Merged] = field(default_factory=dict)
     parked: list[Parked] = field(default_factory=list)
-    commands: list[OutgoingCommand[Any, Any]] = field(default_factory=list)
+    commands: list[IssuedCommand] = field(default_factory=list)
 
 
 class WatermarkConflict(Exception):
@@ -85,10 +85,10 @@ class ReadModelStore(ParkedStore, Protocol):
         """By view and partition; those that are missing are made, at 0."""
 
     async def write(self, batch: Batch) -> object:
-        """Carry out the commands. Then, in one transaction, take the moves, apply the changes, park.
+        """In one transaction, take the moves, apply the changes, park, and write the commands down.
 
         Gives back the token of the watermarks it moved. Raises `WatermarkConflict` or `Unwritable`, and then no row was
-        written; after an error of the connection that is not known. Commands that were carried out stay so.
+        written; after an error of the connection that is not known.
         """
 
     async def note(self, views: Sequence[str], source: str, positions: Mapping[int, int]) -> None:

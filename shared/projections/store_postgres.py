@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from shared.db import Driver
+from shared.processes.dispatcher import issue
 from shared.projections.member_sets import Member
-from shared.projections.outgoing import dispatch_all
 from shared.projections.parked_postgres import PostgresParkedEvents
 from shared.projections.parked_store import Parked
 from shared.projections.store import Batch, Watermark, WatermarkConflict
@@ -59,10 +59,10 @@ on conflict do nothing
 class PostgresReadModelStore(PostgresParkedEvents):
     """Implements `ReadModelStore`; its constructor is that of `PostgresChanges`. A watermark's token is its `moved_at`.
 
-    It keeps up to `connections` of the engine's for itself until it is closed. `execute` carries out the commands of
-    process managers. With `wait_for_disk=False` batches do not wait for the disk at their commit. If PostgreSQL crashes
-    the last of them are lost whole, rows and watermarks together, and are read again; what an operator was told stays
-    true.
+    It keeps up to `connections` of the engine's for itself until it is closed. `issued` is called where commands of
+    process managers were written down. With `wait_for_disk=False` batches do not wait for the disk at their commit. If
+    PostgreSQL crashes the last of them are lost whole, rows and watermarks together, and are read again; what an
+    operator was told stays true.
     """
 
     async def watermarks(
@@ -84,7 +84,6 @@ class PostgresReadModelStore(PostgresParkedEvents):
             (m.view, m.source, m.partition, m.before.position, m.before.token, m.position, m.offset, m.recorded_at)
             for m in batch.moves
         ]
-        await dispatch_all(self._execute, batch.commands)
         token: object = None
         ordinals: Mapping[Member, int] = {}
         async with self._transaction() as connection:
@@ -95,7 +94,10 @@ class PostgresReadModelStore(PostgresParkedEvents):
                 token = moved[0]["moved_at"]
             ordinals = await self._apply(connection, batch.changes)
             await _park(connection, batch.parked)
+            await issue(connection, batch.commands)
         self._ordinals.learn(ordinals)
+        if batch.commands:
+            self._issued()
         return token
 
     async def note(self, views: Sequence[str], source: str, positions: Mapping[int, int]) -> None:

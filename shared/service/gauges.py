@@ -17,6 +17,7 @@ from sqlalchemy.pool import QueuePool
 
 from shared import lag
 from shared.db import FAILED, OVERFLOW, driver
+from shared.processes.dispatcher import WAITING
 from shared.vault import DUE_WORDS
 from shared.web.runtime import Runtime
 
@@ -51,11 +52,20 @@ OVERDUE = Gauge(
     "How long words that stand no more should have been forgotten; 0 when none are overdue.",
     ["service"],
 )
+DEAD_LETTERS = Gauge(
+    "guildhall_dead_letters", "Commands of process managers that were given up.", ["service", "manager"]
+)
+COMMANDS_OVERDUE = Gauge(
+    "guildhall_commands_overdue_seconds",
+    "How long the oldest command that is due has waited to be carried out; 0 when none waits.",
+    ["service", "manager"],
+)
 DISK_FREE = Gauge("guildhall_disk_free_bytes", "Room on the disk of a folder that the settings name.", ["folder"])
 DISK_SIZE = Gauge("guildhall_disk_size_bytes", "Size of that disk.", ["folder"])
 
 _FROM_DATABASE = (
     HEAD, CHECKPOINT, RELAY_AGE, POSITION, LAG_EVENTS, LAG_SECONDS, LEASE_HELD, LEASE_EPOCH, OVERDUE,
+    DEAD_LETTERS, COMMANDS_OVERDUE,
 )  # fmt: skip
 
 LEASES = "select name, epoch, holder is not null and expires_at > clock_timestamp() as held from lease"
@@ -110,6 +120,9 @@ async def _tables(runtime: Runtime) -> list[Sample]:
             samples.append((RELAY_AGE, (service,), max(await lag.ages(connection, waiting), default=0.0)))
             due = await connection.fetchrow(DUE_WORDS, runtime.settings.retention)
             samples.append((OVERDUE, (service,), (due and due["seconds"]) or 0.0))
+            for row in await connection.fetch(WAITING):
+                labels = (service, row["manager"])
+                samples += [(DEAD_LETTERS, labels, row["dead"]), (COMMANDS_OVERDUE, labels, row["overdue"] or 0.0)]
         for row in await connection.fetch(LEASES):
             labels = (service, row["name"])
             samples += [(LEASE_HELD, labels, row["held"]), (LEASE_EPOCH, labels, row["epoch"])]

@@ -80,7 +80,7 @@ class Service:
         feeds = "own_read_models" if self.name == SOURCE else "topic_read_models"
         object.__setattr__(self, feeds, (*getattr(self, feeds), directory))
         if self.process_managers and self.events is None:
-            raise TypeError(f"{self.name}: reactions need a log to write to")
+            raise TypeError(f"{self.name}: process managers need a log to write to")
         if missing := access.undeclared(self.routers):
             raise TypeError(f"{self.name}: without exactly one declared permission: {', '.join(missing)}")
 

@@ -17,14 +17,14 @@ import structlog
 from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.cancellation import attempt, end
+from shared.cancellation import attempt, end, together
 from shared.commands.idempotency import BATCH as KEYS
 from shared.commands.idempotency import IdempotencyKeys
 from shared.db import FAILED, Held, is_away
 from shared.lease import Lease, lead
 from shared.log.postgres import PostgresLog
 from shared.polling import BackOff
-from shared.processes.process_manager import dispatch
+from shared.processes.dispatcher import Dispatcher
 from shared.projections.heads import QUICKLY, HeadsFollower
 from shared.projections.read_model import ReadModel
 from shared.projections.runners import MakeSource, ProjectionRunners
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 RESTARTS = Counter("guildhall_worker_restarts", "Parts of a worker that were begun again.", ["service", "part"])
 SHORTEST, LONGEST = 0.5, 30.0
 """Seconds before a part is begun again, doubled at each failure that follows soon."""
-ORDERS = 100
-"""Events at most whose orders are carried out before the marks move, and after a crash again."""
 FORGETTING = 5.0
 """Seconds between two looks for words that are to be forgotten, and at least until they are: whoever has just read of
 them, in a stream or a list, still finds them.
@@ -189,8 +187,9 @@ async def _react(service: Service, runtime: Runtime, engine: AsyncEngine) -> Non
     def make(group: str, source: str, marks: Marks) -> Source:
         return KafkaSource(runtime.settings, source)
 
-    store = PostgresReadModelStore(engine, execute=partial(dispatch, runtime.commands))
-    await _read(service.process_managers, make, runtime, store, limit=ORDERS)
+    dispatcher = Dispatcher(engine, runtime.commands, service.process_managers)
+    store = PostgresReadModelStore(engine, issued=dispatcher.wake)
+    await together(_read(service.process_managers, make, runtime, store), dispatcher.run())
 
 
 async def _read(

@@ -14,9 +14,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from shared.kafka.heads import Heads
-from shared.processes.process_manager import Dispatch, no_dispatch
+from shared.processes.process_manager import IssuedCommand
 from shared.projections.merge import Merged, TableChanges
-from shared.projections.outgoing import dispatch_all
 from shared.projections.parked_store import Parked, Retried, Retry
 from shared.projections.read_model import Key, Put
 from shared.projections.read_model_table import NEVER
@@ -29,10 +28,12 @@ Rows: TypeAlias = dict[str, dict[Key, Row]]
 
 @dataclass
 class MemoryReadModelStore:
-    """Implements `ReadModelStore`; `caught_up_at` is by view, source and partition, `heads` by source."""
+    """Implements `ReadModelStore`; `caught_up_at` is by view, source and partition, `heads` by source; `issued` are the
+    commands of process managers.
+    """
 
     clock: Any = lambda: datetime.now(UTC)
-    execute: Dispatch = no_dispatch
+    issued: dict[UUID, IssuedCommand] = field(default_factory=dict)
     tables: Rows = field(default_factory=dict)
     marks: dict[tuple[str, str, int], Watermark] = field(default_factory=dict)
     held: dict[tuple[str, str, int, int], Parked] = field(default_factory=dict)
@@ -53,7 +54,6 @@ class MemoryReadModelStore:
 
     async def write(self, batch: Batch) -> object:
         await asyncio.sleep(0)
-        await dispatch_all(self.execute, batch.commands)
         for move in batch.moves:
             if self.marks[move.view, move.source, move.partition] != move.before:
                 raise WatermarkConflict(move.view)
@@ -65,7 +65,12 @@ class MemoryReadModelStore:
         for parked in batch.parked:
             place = (parked.view, parked.source, parked.partition, parked.position)
             self.held.setdefault(place, replace(parked, parked_at=self.clock()))
+        self._issue(batch.commands)
         return token
+
+    def _issue(self, commands: Iterable[IssuedCommand]) -> None:
+        for command in commands:
+            self.issued.setdefault(command.id, command)
 
     def _take(self, move: WatermarkMove, token: int) -> None:
         place = (move.view, move.source, move.partition)
@@ -121,10 +126,10 @@ class MemoryReadModelStore:
             and (p.position == parked.position or (p.stream is not None and p.stream == parked.stream))
         ]
         retried = retry(together)
-        await dispatch_all(self.execute, retried.commands)
         changed = self._changed({generation: retried.changes})
         self.marks[where] = replace(self.marks[where], token=next(self._tokens))
         self._commit(changed)
+        self._issue(retried.commands)
         for each in retried.folded:
             del self.held[(*where, each.position)]
         for each in retried.kept:

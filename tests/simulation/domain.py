@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import assert_never
 from uuid import UUID, uuid5
 
@@ -20,7 +21,7 @@ from shared.events.errors import Conflict
 from shared.events.event import Event, Recorded
 from shared.events.fact import Fact
 from shared.events.identity import derived_id
-from shared.processes.process_manager import OutgoingCommand, follow
+from shared.processes.process_manager import OutgoingCommand, Timer
 from shared.projections.read_model import Change, ReadModel, add, include, process_manager, put
 from shared.projections.read_model_table import read_model_table
 from shared.tables import service_metadata
@@ -129,15 +130,33 @@ def thankless(fact: UUID) -> bool:
     return fact.int % 8 == 0
 
 
-def thank(event: Noted, record: Recorded) -> Iterator[OutgoingCommand[Once, Thanked]]:
-    """Whoever writes a note is thanked, once."""
+def thanked_later(fact: UUID) -> bool:
+    """Whether thanks for that note wait for their time."""
+    return fact.int % 3 == 0
 
-    def decide(state: Once | None) -> list[Thanked]:
-        if thankless(event.fact):
+
+LATER = timedelta(seconds=3)
+
+
+class Thank(OutgoingCommand, frozen=True):
+    """Thanks for a note, which the log has under the id `note`."""
+
+    fact: UUID
+    note: UUID
+
+    def target(self, community: UUID) -> tuple[Decider[Once, Thanked], UUID]:
+        return THANKS, derived_id("thanks", self.note)
+
+    def decide(self, state: Once | None, at: datetime) -> list[Thanked]:
+        if thankless(self.fact):
             raise Conflict("Nobody takes these thanks.", retry_after=1)
-        return [] if state else [Thanked(thanks_for(event.fact))]
+        return [] if state else [Thanked(thanks_for(self.fact))]
 
-    yield follow(record, THANKS, derived_id("thanks", record.id), decide)
+
+def thank(event: Noted, record: Recorded) -> Iterator[OutgoingCommand | Timer]:
+    """Whoever writes a note is thanked, once, at once or when it is time."""
+    command = Thank(event.fact, record.id)
+    yield Timer(record.recorded_at + LATER, command) if thanked_later(event.fact) else command
 
 
 def thanks_for(fact: UUID) -> UUID:
@@ -184,7 +203,7 @@ def count(event: FormerEvent, record: Recorded) -> Iterator[Change]:
 
 BOOKS = ReadModel("books", (FACT, STREAM), fold)
 COUNT = ReadModel("count", (TALLY,), count)
-THANK = process_manager("thank", thank)
+THANK = process_manager("thank", thank, [Thank])
 
 FACT_TABLES = {"books": "fact", "count": "tally"}
 """By view, the table that counts each fact."""

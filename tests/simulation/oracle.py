@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from tests.simulation.domain import (
     CATALOGUE,
     COMMUNITY,
     FACT_TABLES,
+    LATER,
     PARTITIONS,
     SERVICE,
     UNLUCKY,
@@ -22,6 +24,7 @@ from tests.simulation.domain import (
     LedgerEvent,
     Noted,
     Thanked,
+    thanked_later,
     thankless,
     thanks_for,
 )
@@ -48,13 +51,17 @@ class Oracle:
         self.forged: set[tuple[int, bytes]] = set()
         self.past = Past()
         self._index = index
-        self._projection = projection
+        self._ledger, self._projection = ledger, projection
         self._broker = broker
         self._facts: dict[tuple[int, int], UUID] = {}
         self._sent = [0] * PARTITIONS
         """By partition, the last position that any topic has taken."""
         self._known: set[UUID] = set()
         self._marks: dict[tuple[str, str, str, int], int] = {}
+        self._latest = ledger.clock()
+        """The latest time that its clock has shown."""
+        self._due: dict[UUID, datetime] = {}
+        """When the thanks for a note are due that wait for their time."""
         ledger.before_commit.append(self._see_lease)
         ledger.committed += [self._see_log, self._see_views]
         projection.committed.append(self._see_views)
@@ -79,8 +86,10 @@ class Oracle:
         for table, key in transaction.writes:
             if table == "log" and key in self._facts:
                 self._known.discard(self._facts.pop(key))
+        self._latest = max(self._latest, database.clock())
         for (table, key), row in transaction.writes.items():
             if table == "log" and row is not None:
+                self._see_time(row)
                 versions = [version for version, _ in self._index.streams[row["stream"]]]
                 if versions != list(range(1, len(versions) + 1)):
                     raise Violation(f"stream out of order: {row['stream']} has versions {versions}")
@@ -91,6 +100,14 @@ class Oracle:
                 self._facts[key] = fact
                 if wrong := self.past.written(key, row):
                     raise Violation(wrong)
+
+    def _see_time(self, row: Row) -> None:
+        """No timer is early."""
+        event = CATALOGUE.decode(row["type"], row["data"])
+        if isinstance(event, Noted) and thanked_later(event.fact):
+            self._due[row["id"]] = row["recorded_at"] + LATER
+        if isinstance(event, Thanked) and self._due.get(row["causation"], self._latest) > self._latest:
+            raise Violation(f"timer before its time: thanks for {row['causation']}")
 
     def _see_log_back(self, database: Database) -> None:
         before = set(self._facts.values())
@@ -175,7 +192,8 @@ class Oracle:
         events = [row for rows in self._index.rows for row in rows.values()]
         decoded = [(row, CATALOGUE.decode(row["type"], row["data"])) for row in events]
         notes = [(row, event) for row, event in decoded if isinstance(event, Noted) and not thankless(event.fact)]
-        thanks = {thanks_for(event.fact): row["id"] for row, event in notes}
+        waits = not_due(self._ledger)
+        thanks = {thanks_for(event.fact): row["id"] for row, event in notes if row["id"] not in waits}
         unwanted = facts.keys() - self.attempted - thanks.keys()
         if unwanted:
             raise Violation(f"fact from nowhere: {sorted(unwanted)[:3]}")
@@ -221,13 +239,24 @@ class Oracle:
                     unlucky.add(row["stream"])
                 if row["stream"] in unlucky:
                     expected.add(("books", SERVICE, partition, position))
-                refused = [("count", True), ("thank", thankless(event.fact))] if isinstance(event, Noted) else []
-                for view, is_parked in refused:
-                    if is_parked and (view, SERVICE, partition) in database.table("watermark"):
-                        expected.add((view, SERVICE, partition, position))
+                if isinstance(event, Noted) and ("count", SERVICE, partition) in database.table("watermark"):
+                    expected.add(("count", SERVICE, partition, position))
         found = set(database.table("parked"))
         if found != expected:
             raise Violation(f"parked wrongly in {database.name}: {sorted(found ^ expected)[:3]}")
+
+    def check_commands(self, database: Database) -> None:
+        """Nothing waits any more but what has not come due, and what never passes, with why."""
+        waits = not_due(database)
+        rows_of_log = [row for rows in self._index.rows for row in rows.values()]
+        events = [(row["id"], CATALOGUE.decode(row["type"], row["data"])) for row in rows_of_log]
+        hopeless = {id_ for id_, event in events if isinstance(event, Noted) and thankless(event.fact)}
+        rows = database.table("outgoing_command").values()
+        found = {row["cause"] for row in rows if row["dead_at"] is not None and row["reason"]}
+        if found != hopeless - waits or len(rows) != len(found) + len(waits):
+            raise Violation(
+                f"dead letters: {len(rows)} wait, {len(waits)} for their time, {len(found)} of them are dead"
+            )
 
     def check_rows(self, what: str, live: Any, rebuilt: Any) -> None:
         if live != rebuilt:
@@ -235,6 +264,12 @@ class Oracle:
             raise Violation(
                 f"rebuild differs: {what} has {len(live)} rows live, {len(rebuilt)} rebuilt; first {different}"
             )
+
+
+def not_due(database: Database) -> set[UUID]:
+    """What caused the commands whose time has not come, by the database's clock."""
+    rows = database.table("outgoing_command").values()
+    return {row["cause"] for row in rows if row["dead_at"] is None and row["due_at"] > database.clock()}
 
 
 def _fact(row: Row) -> UUID:

@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from shared.cancellation import only_own_cancellation
+from shared.cancellation import only_own_cancellation, together
 from shared.commands.commands import Commands
 from shared.db import Held, ends_with_database
 from shared.lease import Lease, lead
 from shared.log.postgres import PostgresLog
-from shared.processes.process_manager import dispatch
+from shared.processes.dispatcher import Dispatcher
 from shared.projections.heads import QUICKLY, HeadsFollower
 from shared.projections.movement import Movement
 from shared.projections.runners import ProjectionRunners
@@ -115,10 +115,11 @@ async def run_service(instance: Instance) -> None:
         def make(*_: object) -> Source:
             return KafkaSource(world.settings, SERVICE)
 
-        store = PostgresReadModelStore(engine, execute=partial(dispatch, commands))
+        dispatcher = Dispatcher(engine, commands, [THANK])
+        store = PostgresReadModelStore(engine, issued=dispatcher.wake)
         with world.leads(lease):
             try:
-                await ProjectionRunners([THANK], make, store, PARTITIONS).run()
+                await together(ProjectionRunners([THANK], make, store, PARTITIONS).run(), dispatcher.run())
             finally:
                 await store.close()
 

@@ -30,6 +30,7 @@ from tests.simulation import kafka
 from tests.simulation.broker import Broker
 from tests.simulation.claims import Claims
 from tests.simulation.clients import Client
+from tests.simulation.command_statements import command_statements
 from tests.simulation.domain import BOOKS, COUNT, FACT, PARTITIONS, SERVICE, STREAM, TALLY, THANK
 from tests.simulation.driver import Engine
 from tests.simulation.faults import Faults
@@ -37,7 +38,7 @@ from tests.simulation.forger import Forger
 from tests.simulation.going_back import Backups, operate
 from tests.simulation.harm import Harm
 from tests.simulation.loop import OUTSIDE, Loop, Process
-from tests.simulation.oracle import Oracle, Violation
+from tests.simulation.oracle import Oracle, Violation, not_due
 from tests.simulation.postgres import Database
 from tests.simulation.processes import Instance, current, run_projection, run_service
 from tests.simulation.recover_statements import recover_statements
@@ -93,6 +94,7 @@ class World:
         self.projection = Database("projection", self.faults, self.now, finder(*known, also=tables))
         self.index = LogIndex(self.ledger, PARTITIONS)
         known += [log_statements(self.index), relay_statements(self.index), recover_statements(self.index)]
+        known.append(command_statements())
         find = finder(*known, also=tables)
         self.backups = Backups(self.ledger, self.projection)
         self.broker = kafka.Client.broker = Broker(self.faults, PARTITIONS)
@@ -267,6 +269,9 @@ class World:
             return "no answer says that nothing is missing"
         if (different := self.oracle.differs()) is not None:
             return f"log and topic: {different}"
+        living = [row for row in self.ledger.table("outgoing_command").values() if row["dead_at"] is None]
+        if len(living) != len(not_due(self.ledger)):
+            return f"{len(living)} commands wait"
         for database, views in ((self.ledger, (BOOKS, THANK)), (self.projection, (BOOKS, COUNT))):
             for view in views:
                 for partition, head in heads.items():
@@ -286,6 +291,7 @@ class World:
         oracle = self.oracle
         oracle.check_log()
         oracle.check_topic(topic_of(SERVICE))
+        oracle.check_commands(self.ledger)
         for database in (self.projection, self.ledger):
             oracle.check_parked(database)
         for what, live, rebuilt in compared:

@@ -9,6 +9,7 @@ import typer
 
 from deploy.operations.cli import views as cli_views
 from deploy.operations.cli.console import ServiceName, ServiceNames, configuration, console, load, load_all, run_async
+from deploy.operations.cli.dead_letters import dead_letters
 from deploy.operations.cli.doctor import doctor
 from deploy.operations.cli.lag import lag
 from deploy.operations.cli.recover import recover
@@ -26,6 +27,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(cli_views.parked)
+app.add_typer(dead_letters)
 app.command(name="rebuild")(cli_views.rebuild_view)
 app.command(name="lag")(lag)
 app.command(name="doctor")(doctor)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -15,11 +14,8 @@ from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from deploy.operations.cli.console import ServiceName, configuration, console, fail, load, run_async
-from shared.commands.commands import Commands
 from shared.db import create_engine
-from shared.events.catalogue import Catalogue
-from shared.log.postgres import CONNECTIONS, PostgresLog
-from shared.processes.process_manager import dispatch, no_dispatch
+from shared.log.postgres import PostgresLog
 from shared.projections import parked as parking
 from shared.projections.checksums import Checksum
 from shared.projections.parked_store import Parked
@@ -43,18 +39,11 @@ Where = Annotated[str, typer.Argument(metavar="POSITION", help="As listed: sourc
 
 @asynccontextmanager
 async def view_store(service: Service) -> AsyncIterator[PostgresReadModelStore]:
-    """The store of a service's views, which carries out the commands of its process managers."""
-    settings = configuration()
+    """The store of a service's views; commands of its process managers are carried out by its worker."""
     async with AsyncExitStack() as stack:
-        engine = create_engine(settings, service.name, connections=5 + CONNECTIONS)
+        engine = create_engine(configuration(), service.name, connections=5)
         stack.push_async_callback(engine.dispose)
-        execute = no_dispatch
-        if service.events is not None:
-            log = PostgresLog(engine, service.name, settings.partitions)
-            await log.start()
-            stack.push_async_callback(log.close)
-            execute = partial(dispatch, Commands(log, Catalogue.of(service.events)))
-        store = PostgresReadModelStore(engine, execute=execute)
+        store = PostgresReadModelStore(engine)
         stack.push_async_callback(store.close)
         yield store
 

@@ -107,6 +107,13 @@ CASES: dict[str, Case] = {
     "GuildhallViewFailing": _one(
         "guildhall_view_failing", f'{WHERE},source="content"', "1x30", "0x30", {**CONTENT, "source": "content"}
     ),
+    "GuildhallDeadLetters": _one(
+        "guildhall_dead_letters", f'{WHERE},manager="gifts"', "2x30", "0x30", {**CONTENT, "manager": "gifts"}
+    ),
+    "GuildhallCommandsOverdue": _one(
+        "guildhall_commands_overdue_seconds", f'{WHERE},manager="gifts"', "90x30", "30x30",
+        {**CONTENT, "manager": "gifts"},
+    ),
     "GuildhallParked": _one(
         "guildhall_parked_events", f'{WHERE},view="threads"', "2x30", "0x30", {**CONTENT, "view": "threads"}
     ),

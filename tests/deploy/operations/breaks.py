@@ -153,6 +153,19 @@ BREAKS = {
         "update log set recorded_at = clock_timestamp() - interval '10 seconds'",
         "update watermark set position = position + 1",
     ),
+    "a command was given up": Break(
+        "commands", State.BROKEN, "1 of gifts",
+        "insert into outgoing_command (id, manager, target, community, cause, occurred_at, due_at, command, dead_at) "
+        "select u, 'gifts', u, u, u, now(), now(), '{}', now() from (select gen_random_uuid()) as made(u)",
+        "delete from outgoing_command",
+    ),
+    "a command that is due waits": Break(
+        "commands", State.BROKEN, "gifts for",
+        "insert into outgoing_command (id, manager, target, community, cause, occurred_at, due_at, issued_at, command) "
+        "select u, 'gifts', u, u, u, now(), now() - interval '1 day', now() - interval '2 minutes', '{}' "
+        "from (select gen_random_uuid()) as made(u)",
+        "delete from outgoing_command",
+    ),
     "an event is parked": Break(
         "parked", State.BROKEN, f"1 of tally, first {OWNER}/3/1",
         "insert into parked (view, source, partition, position, reason, value) "

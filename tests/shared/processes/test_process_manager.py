@@ -1,38 +1,28 @@
-"""A reaction carries out its orders at least once and harmless twice, and parks what is refused."""
+"""What follows from an event is written down with the checkpoint, and carried out with one effect."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from functools import partial
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from uuid import UUID
 
-import asyncpg
+import msgspec
 import pytest
 
 from shared.commands.commands import Commands
-from shared.db import create_engine
 from shared.events.catalogue import Catalogue
-from shared.events.errors import Conflict, NotFound, Problem, Unavailable
-from shared.events.event import Recorded, Undecodable
+from shared.events.errors import Conflict
+from shared.events.event import Recorded
 from shared.events.identity import derived_id
 from shared.kafka.topics import ensure_topics
-from shared.log.port import Append, Position
-from shared.log.postgres import PostgresLog
-from shared.processes.process_manager import OutgoingCommand, dispatch, follow
-from shared.projections.outgoing import dispatch_all
+from shared.processes.process_manager import AT_ONCE, OutgoingCommand, Timer, decoder_of, issued, next_time
 from shared.projections.parked import Replay, replay
-from shared.projections.parked_store import Parked, Retried, Retry
-from shared.projections.read_model import ReadModel, process_manager
+from shared.projections.read_model import process_manager
 from shared.projections.rebuild import rebuild
-from shared.projections.reports import PARKED
 from shared.projections.runner import ProjectionRunner
-from shared.projections.store import Batch
 from shared.projections.store_postgres import PostgresReadModelStore
 from shared.service.service import Service, create_app
-from shared.settings import Settings
 from shared.subscription.log_source import LogSource
 from shared.tables import service_metadata
 from tests.conftest import FreshDatabase
@@ -40,274 +30,157 @@ from tests.doubles.log import MemoryLog
 from tests.doubles.view_store import MemoryReadModelStore
 from tests.shared import toy
 from tests.shared.issuer import ISSUER, write_key_set
+from tests.shared.processes.conftest import Shop, until
+from tests.shared.processes.gifts import GIFTS, Give, Match, gift_of
 from tests.shared.sources import read_until
 from tests.shared.subscription.topic_feed import delete_topic
-from tests.shared.toy import ACCOUNT, ACT, ALICE, CATALOGUE, Account, AccountOpened, Deposited, open_account, stream
+from tests.shared.toy import ACCOUNT, ACT, COMMUNITY, NOON, AccountOpened, open_account, stream
+
+LATER = NOON + timedelta(days=3)
 
 
-def gift_of(account: UUID) -> UUID:
-    """The gift that is made because an account was opened."""
-    return derived_id("gift", account)
+def record(number: int = 1) -> Recorded:
+    data = msgspec.json.encode({"owner_id": toy.ALICE})
+    return Recorded(
+        "toy", 0, 1, stream(number), 1, "guildhall.toy.account-opened.v1", UUID(int=number), COMMUNITY, None, NOON,
+        NOON, None, data, None, None,
+    )  # fmt: skip
 
 
-def make_gift(state: Account | None) -> list[toy.AccountEvent]:
-    return [] if state else [AccountOpened(ALICE), Deposited(5)]
+def test_a_command_waits_as_json_under_an_id_that_follows_from_its_cause() -> None:
+    one = issued("gifts", record(), 0, Give(stream(1), 7))
+
+    assert (one.id, one.cause) == (derived_id("command", UUID(int=1), "gifts", 0), UUID(int=1))
+    assert (one.target, one.community, one.occurred_at, one.due_at) == (gift_of(stream(1)), COMMUNITY, NOON, AT_ONCE)
+    assert issued("gifts", record(), 0, Give(stream(1), 7)) == one
+    assert (
+        len(
+            {
+                issued(*each, Give(stream(1))).id
+                for each in (
+                    ("gifts", record(), 0),
+                    ("gifts", record(), 1),
+                    ("others", record(), 0),
+                    ("gifts", record(2), 0),
+                )
+            }
+        )
+        == 4
+    )
+    assert decoder_of([Give, Match]).decode(one.command) == decoder_of([Give]).decode(one.command) == Give(stream(1), 7)
 
 
-def give(event: AccountOpened, record: Recorded) -> Iterator[OutgoingCommand[Account, toy.AccountEvent]]:
-    """Who opens an account is given one; a gift is no account that was opened."""
-    if record.causation is None:
-        yield follow(record, ACCOUNT, gift_of(record.stream), make_gift)
+def test_a_timer_is_due_and_happens_at_its_time() -> None:
+    one = issued("gifts", record(), 0, Timer(LATER, Give(stream(1))))
+    assert (one.occurred_at, one.due_at) == (LATER, LATER)
 
 
-GIFTS = process_manager("gifts", give)
+def test_a_command_of_a_class_that_is_not_the_managers_is_not_read() -> None:
+    with pytest.raises(msgspec.ValidationError):
+        decoder_of([Match]).decode(issued("gifts", record(), 0, Give(stream(1))).command)
 
 
-async def open_accounts(commands: Commands, *numbers: int) -> None:
-    for number in numbers:
-        await commands.execute(ACCOUNT, stream(number), open_account, act=ACT)
+@pytest.mark.parametrize(
+    ("after", "zone", "at", "due"),
+    [
+        ("2026-03-01T04:59:00Z", "Europe/Paris", time(6), "2026-03-01T05:00:00Z"),
+        ("2026-03-01T05:00:00Z", "Europe/Paris", time(6), "2026-03-02T05:00:00Z"),
+        ("2026-03-01T21:59:59Z", "Asia/Shanghai", time(6), "2026-03-01T22:00:00Z"),
+        ("2026-03-28T23:00:00Z", "Europe/Paris", time(2, 30), "2026-03-29T01:30:00Z"),  # 02:30 is skipped that night
+        ("2026-10-25T00:00:00Z", "Europe/Paris", time(2, 30), "2026-10-25T00:30:00Z"),  # the first of two
+        ("2026-10-25T00:30:00Z", "Europe/Paris", time(2, 30), "2026-10-26T01:30:00Z"),
+        ("2011-12-29T23:00:00Z", "Pacific/Apia", time(6), "2011-12-30T16:00:00Z"),  # a day that was left out there
+    ],
+)
+def test_the_next_time_of_a_clock_in_a_time_zone(after: str, zone: str, at: time, due: str) -> None:
+    found = next_time(datetime.fromisoformat(after), zone, at)
+    assert found == datetime.fromisoformat(due)
+    assert found.tzinfo is UTC
 
 
-async def react(
-    store: MemoryReadModelStore | PostgresReadModelStore, log: MemoryLog | PostgresLog, view: ReadModel = GIFTS
-) -> None:
-    """Read until the reaction is at the end of the log, which it makes longer itself."""
-    reader = ProjectionRunner([view], [LogSource(log)], store)
-    task = asyncio.create_task(reader.run())
-    try:
-        async with asyncio.timeout(60):
-            behind = True
-            while behind:
-                await asyncio.sleep(0.01)
-                marks = await store.watermarks([view.name], log.service, range(log.partitions))
-                behind = [marks[view.name, p].position for p in range(log.partitions)] != await log.heads()
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-@pytest.fixture
-def log() -> MemoryLog:
-    return MemoryLog("toy", 3)
-
-
-@pytest.fixture
-def commands(log: MemoryLog) -> Commands:
-    return Commands(log, CATALOGUE)
-
-
-def store_of(commands: Commands) -> MemoryReadModelStore:
-    return MemoryReadModelStore(execute=partial(dispatch, commands))
-
-
-async def test_an_order_is_carried_out_in_its_events_community_at_its_time_caused_by_it(
-    log: MemoryLog, commands: Commands
-) -> None:
-    await open_accounts(commands, 1)
+async def test_what_is_issued_is_written_with_the_checkpoint_or_not_at_all() -> None:
+    log, store = MemoryLog("toy", 3), MemoryReadModelStore()
+    await Commands(log, toy.CATALOGUE).execute(ACCOUNT, stream(1), open_account, act=ACT)
     (cause,) = await log.load(stream(1))
 
-    await react(store_of(commands), log)
+    await read_until(ProjectionRunner([GIFTS], [LogSource(log)], store), lambda: bool(store.issued))
 
-    gift = await log.load(gift_of(stream(1)))
-    assert [record.type for record in gift] == ["guildhall.toy.account-opened.v1", "guildhall.toy.deposited.v1"]
-    assert {(r.community, r.actor, r.occurred_at, r.causation) for r in gift} == {
+    assert [(each.cause, each.target) for each in store.issued.values()] == [(cause.id, gift_of(stream(1)))]
+
+
+async def test_it_is_carried_out_in_its_events_community_at_its_time_caused_by_it(shop: Shop) -> None:
+    await shop.opens(1)
+    (cause,) = await shop.log.load(stream(1))
+    await shop.read()
+    assert [row["cause"] for row in await shop.waiting()] == [cause.id]
+
+    async with shop.carrying_out():
+        await until(shop.all_done)
+
+    gift = await shop.gift(1)
+    assert await shop.waiting() == []
+    assert [each.type for each in gift] == ["guildhall.toy.account-opened.v1", "guildhall.toy.deposited.v1"]
+    assert {(e.community, e.actor, e.occurred_at, e.causation) for e in gift} == {
         (cause.community, None, cause.occurred_at, cause.id)
     }
-    assert [r.id for r in gift] == [derived_id("caused", cause.id, gift_of(stream(1)), version) for version in (1, 2)]
+    assert [e.id for e in gift] == [derived_id("caused", cause.id, gift_of(stream(1)), version) for version in (1, 2)]
 
 
-async def test_an_order_carried_out_twice_has_one_effect(log: MemoryLog, commands: Commands) -> None:
-    class Crashing(MemoryReadModelStore):
-        """Dies once between the orders and the mark."""
+async def test_a_decision_may_rest_on_other_streams(shop: Shop) -> None:
+    def match(event: AccountOpened, record: Recorded) -> list[OutgoingCommand]:
+        return [] if record.causation else [Match(record.stream)]
 
-        crashes = 1
+    manager = process_manager("gifts", match, [Match])
+    await shop.opens(1)
+    await shop.commands.execute(ACCOUNT, stream(1), lambda state: toy.deposit(30, state), act=ACT)
+    await shop.read(manager)
+    async with shop.carrying_out(manager):
+        await until(shop.all_done)
 
-        async def write(self, batch: Batch) -> object:
-            if self.crashes:
-                self.crashes -= 1
-                await dispatch_all(self.execute, batch.commands)
-                raise ConnectionError("killed")
-            return await super().write(batch)
-
-    await open_accounts(commands, 1, 2)
-    store = Crashing(execute=partial(dispatch, commands))
-
-    await react(store, log)
-
-    assert store.crashes == 0
-    assert [len(await log.load(gift_of(stream(number)))) for number in (1, 2)] == [2, 2]
+    (_, deposited) = await shop.log.load(derived_id("match", stream(1)))
+    assert msgspec.json.decode(deposited.data) == {"amount": 30}
 
 
-async def test_a_refused_order_parks_its_event_and_is_carried_out_when_replayed(
-    log: MemoryLog, commands: Commands
+async def test_an_event_of_which_nothing_can_follow_is_parked_and_its_commands_are_issued_when_it_is_replayed(
+    shop: Shop,
 ) -> None:
-    closed = True
+    broken = True
 
-    def unless_closed(state: Account | None) -> list[toy.AccountEvent]:
-        if closed:
-            raise Conflict("The shop is closed.")
-        return make_gift(state)
+    def give(event: AccountOpened, record: Recorded) -> list[OutgoingCommand]:
+        if broken and record.stream == stream(1):
+            raise ValueError("no price")
+        return [] if record.causation else [Give(record.stream)]
 
-    def give_if_open(event: AccountOpened, record: Recorded) -> Iterator[OutgoingCommand[Account, toy.AccountEvent]]:
-        if record.causation is None:
-            yield follow(record, ACCOUNT, gift_of(record.stream), unless_closed if record.stream == one else make_gift)
-
-    one, view, store = stream(1), process_manager("gifts", give_if_open), store_of(commands)
-    await open_accounts(commands, 1, 2)
-
-    await react(store, log, view)
-
-    (parked,) = await store.parked()
-    assert (parked.stream, parked.reason) == (
-        one,
-        "CommandRefused: In conflict with the current state: The shop is closed.",
-    )
-    assert [len(await log.load(gift_of(stream(number)))) for number in (1, 2)] == [0, 2]
-
-    closed = False
-    assert await replay(store, view) == Replay(folded=1, kept=0)
-    assert len(await log.load(gift_of(one))) == 2
-
-
-@pytest.mark.parametrize(
-    ("error", "why"),
-    [
-        (Conflict("Others are first.", retry_after=1), "In conflict with the current state: Others are first."),
-        (NotFound("There is no such shop."), "Not found: There is no such shop."),
-        (Problem("Broken."), "Internal error: Broken."),
-        (ValueError("no price"), "ValueError: no price"),
-        (Undecodable("not what its name says"), "Undecodable: not what its name says"),
-    ],
-)
-async def test_an_order_that_can_never_pass_is_parked_with_why_and_holds_up_no_other(
-    fresh_database: FreshDatabase, error: Exception, why: str
-) -> None:
-    asked: list[int] = []
-
-    def never(_: Account | None) -> list[toy.AccountEvent]:
-        asked.append(len(asked))
-        raise error
-
-    def give_but_one(event: AccountOpened, record: Recorded) -> Iterator[OutgoingCommand[Account, toy.AccountEvent]]:
-        if record.causation is None:
-            yield follow(record, ACCOUNT, gift_of(record.stream), never if record.stream == stream(1) else make_gift)
-
-    view = process_manager("gifts", give_but_one)
-    async with fresh_database(service_metadata(facts=True)) as settings, a_log(settings) as (log, store, commands):
-        await open_accounts(commands, *range(1, 20))
-        await react(store, log, view)
-
-        (parked,) = await store.parked()
-        assert (parked.view, parked.stream, parked.reason) == ("gifts", stream(1), f"CommandRefused: {why}")
-        assert PARKED.labels("gifts")._value.get() == 1  # what the alert looks at
-        assert [len(await log.load(gift_of(stream(n)))) for n in range(1, 20)] == [0] + [2] * 18
-        tried = len(asked)
-        await open_accounts(commands, 20)
-        await react(store, log, view)
-        assert (len(asked), len(await log.load(gift_of(stream(20))))) == (tried, 2)
-
-        assert await replay(store, view) == Replay(folded=0, kept=1)
-        assert await replay(store, GIFTS) == Replay(folded=1, kept=0)
-        assert len(await log.load(gift_of(stream(1)))) == 2
-
-
-async def test_a_target_that_does_not_answer_yet_holds_up_no_other(log: MemoryLog, commands: Commands) -> None:
-    others = asyncio.Event()
-
-    async def execute(order: OutgoingCommand[Account, toy.AccountEvent]) -> None:
-        if order.stream == gift_of(stream(1)):
-            await others.wait()
-        await dispatch(commands, order)
-        if order.stream == gift_of(stream(3)):
-            others.set()
-
-    await open_accounts(commands, 1, 2, 3)
-    await react(MemoryReadModelStore(execute=execute), log)
-
-    assert [len(await log.load(gift_of(stream(n)))) for n in (1, 2, 3)] == [2, 2, 2]
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        Unavailable("The log does not answer."),
-        asyncpg.SerializationError(""),
-        asyncpg.DeadlockDetectedError(""),
-        asyncpg.ReadOnlySQLTransactionError(""),
-        asyncpg.PostgresIOError(""),
-        OSError(),
-    ],
-    ids=repr,
-)
-async def test_a_log_that_is_away_or_gives_up_is_asked_again_and_nothing_is_parked(
-    log: MemoryLog, commands: Commands, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    failures, append = 2, log.append
-
-    async def failing(request: Append) -> list[Position]:
-        nonlocal failures
-        if failures and request.causation is not None:
-            failures -= 1
-            raise error
-        return await append(request)
-
-    monkeypatch.setattr(log, "append", failing)
-    execute = partial(dispatch, commands)
-    await open_accounts(commands, 1)
-    store = MemoryReadModelStore(execute=execute)
-
-    await react(store, log)
-
-    assert (failures, await store.parked()) == (0, [])
-    assert len(await log.load(gift_of(stream(1)))) == 2
-
-
-async def test_a_store_without_a_log_parks_orders(log: MemoryLog, commands: Commands) -> None:
-    await open_accounts(commands, 1)
-    store = MemoryReadModelStore()
-    reader = ProjectionRunner([GIFTS], [LogSource(log)], store)
-
-    await read_until(reader, lambda: bool(store.held))
-
-    assert [parked.reason for parked in await store.parked()] == [
-        "CommandRefused: Nobody here carries out commands; this one is for a account."
-    ]
-
-
-@asynccontextmanager
-async def a_log(settings: Settings) -> AsyncIterator[tuple[PostgresLog, PostgresReadModelStore, Commands]]:
-    engine = create_engine(settings, "toy", connections=20)
-    log = PostgresLog(engine, "toy", settings.partitions)
-    await log.start()
-    commands = Commands(log, CATALOGUE)
-    store = PostgresReadModelStore(engine, execute=partial(dispatch, commands))
+    manager = process_manager("gifts", give, [Give])
+    await shop.opens(1, 2)
+    await shop.read(manager)
+    store = PostgresReadModelStore(shop.engine)
     try:
-        yield log, store, commands
+        assert [each.reason for each in await store.parked()] == ["ValueError: no price"]
+        assert [row["target"] for row in await shop.waiting()] == [gift_of(stream(2))]
+        broken = False
+        assert await replay(store, manager) == Replay(folded=1, kept=0)
     finally:
-        await log.close()
         await store.close()
-        await engine.dispose()
+    assert [row["target"] for row in await shop.waiting()] == [gift_of(stream(2)), gift_of(stream(1))]
 
 
-async def test_two_readers_in_postgresql_carry_out_each_order_once(fresh_database: FreshDatabase) -> None:
-    async with fresh_database(service_metadata(facts=True)) as settings, a_log(settings) as (log, store, commands):
-        await open_accounts(commands, *range(20))
+async def test_two_readers_and_two_dispatchers_carry_out_each_once(shop: Shop) -> None:
+    await shop.opens(*range(20))
+    await asyncio.gather(shop.read(), shop.read())
+    async with shop.carrying_out(), shop.carrying_out():
+        await until(shop.all_done)
 
-        await asyncio.gather(react(store, log), react(store, log))
-
-        assert {len(await log.load(gift_of(stream(number)))) for number in range(20)} == {2}
-        assert sum(await log.heads()) == 20 * 3
-
-
-async def test_a_reaction_cannot_be_rebuilt_since_it_has_no_rows(fresh_database: FreshDatabase) -> None:
-    async with fresh_database(service_metadata(facts=True)) as settings:
-        engine = create_engine(settings, "toy")
-        with pytest.raises(Conflict, match="gifts is a reaction"):
-            await rebuild(GIFTS, engine, list)
-        await engine.dispose()
+    assert set(await shop.gifts(*range(20))) == {2}
+    assert sum(await shop.log.heads()) == 20 * 3
 
 
-async def test_a_service_reacts_to_what_comes_through_kafka(
+async def test_a_process_manager_cannot_be_rebuilt_since_it_has_no_rows(shop: Shop) -> None:
+    with pytest.raises(Conflict, match="gifts is a process manager"):
+        await rebuild(GIFTS, shop.engine, list)
+
+
+async def test_a_service_does_what_follows_from_what_comes_through_kafka(
     fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     metadata = service_metadata(facts=True)
@@ -320,69 +193,21 @@ async def test_a_service_reacts_to_what_comes_through_kafka(
         app = create_app(service, settings)
         async with app.router.lifespan_context(app):
             commands = app.state.runtime.commands
-            await open_accounts(commands, 1, 2, 3)
-            async with asyncio.timeout(20):
-                while sum(await commands.log.heads()) < 9:
-                    await asyncio.sleep(0.05)
+            for number in (1, 2, 3):
+                await commands.execute(ACCOUNT, stream(number), open_account, act=ACT)
 
+            async def given() -> bool:
+                return bool(sum(await commands.log.heads()) == 9)
+
+            await until(given)
             assert {len(await commands.log.load(gift_of(stream(number)))) for number in (1, 2, 3)} == {2}
-            assert [record.causation for record in await commands.log.load(gift_of(stream(1)))] == [
-                (await commands.log.load(stream(1)))[0].id
-            ] * 2
 
 
-def test_a_service_without_a_log_cannot_react() -> None:
-    with pytest.raises(TypeError, match="reactions need a log"):
+def test_a_service_without_a_log_has_no_process_managers() -> None:
+    with pytest.raises(TypeError, match="process managers need a log"):
         Service(name="reader", metadata=service_metadata(facts=False), process_managers=(GIFTS,))
 
 
-def test_the_events_of_a_reaction_are_read_off_its_type() -> None:
+def test_its_events_are_read_off_its_type() -> None:
     assert (GIFTS.events, GIFTS.sources, GIFTS.tables) == ((AccountOpened,), ("toy",), ())
     assert isinstance(GIFTS.catalogue, Catalogue)
-
-
-async def test_a_stream_that_a_newer_release_has_written_parks_what_is_for_it_and_holds_up_no_other(
-    log: MemoryLog, commands: Commands
-) -> None:
-    older = Commands(log, Catalogue([AccountOpened, Deposited]))
-    await commands.execute(ACCOUNT, gift_of(stream(1)), toy.close, act=ACT)
-    await open_accounts(commands, 1, 2)
-    store = store_of(older)
-
-    await react(store, log)
-
-    (parked,) = await store.parked()
-    assert parked.stream == stream(1)
-    assert "account-closed.v1: a newer release has written it" in parked.reason
-    assert [len(await log.load(gift_of(stream(number)))) for number in (1, 2)] == [1, 2]
-
-
-async def test_the_parked_events_of_a_stream_are_replayed_each_in_a_transaction_of_its_own(
-    log: MemoryLog, commands: Commands
-) -> None:
-    """However many there are: commands are carried out within the transaction, which may last only so long."""
-    together: list[int] = []
-
-    class Counting(MemoryReadModelStore):
-        async def replay(self, view: str, parked: Parked, generation: str, retry: Retry) -> Retried:
-            retried = await super().replay(view, parked, generation, retry)
-            together.append(len(retried.commands))
-            return retried
-
-    def thank(event: Deposited, record: Recorded) -> Iterator[OutgoingCommand[Account, toy.AccountEvent]]:
-        if record.causation is None:
-            if closed:
-                raise ValueError("not yet")
-            yield follow(record, ACCOUNT, gift_of(record.id), make_gift)
-
-    closed, view, store = True, process_manager("gifts", thank), Counting(execute=partial(dispatch, commands))
-    await open_accounts(commands, 1)
-    for _ in range(5):
-        await commands.execute(ACCOUNT, stream(1), partial(toy.deposit, 1), act=ACT)
-    await react(store, log, view)
-    closed = False
-
-    assert await replay(store, view) == Replay(folded=5, kept=0)
-    assert together == [1] * 5
-    deposits = (await log.load(stream(1)))[1:]
-    assert [len(await log.load(gift_of(record.id))) for record in deposits] == [2] * 5

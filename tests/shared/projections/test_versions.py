@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import partial
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
@@ -29,7 +29,8 @@ from shared.events.identity import derived_id
 from shared.kafka.topics import ensure_topics
 from shared.log.port import Append, NewEvent, Write
 from shared.log.postgres import PostgresLog
-from shared.processes.process_manager import OutgoingCommand, dispatch, follow
+from shared.processes.dispatcher import Dispatcher
+from shared.processes.process_manager import OutgoingCommand
 from shared.projections.parked import Replay, replay
 from shared.projections.read_model import Change, ReadModel, add, process_manager, put
 from shared.projections.read_model_table import read_model_table
@@ -120,25 +121,35 @@ def thanks_for(thread: UUID) -> UUID:
     return derived_id("thanks", thread)
 
 
-def _thank(state: Thanks | None) -> list[Thanked]:
-    return [] if state else [Thanked()]
+class Thank(OutgoingCommand, frozen=True):
+    thread: UUID
+
+    def target(self, community: UUID) -> tuple[Decider[Thanks, Thanked], UUID]:
+        return THANKS, thanks_for(self.thread)
+
+    def decide(self, state: Thanks | None, at: datetime) -> list[Thanked]:
+        return [] if state else [Thanked()]
 
 
-def thank(event: ThreadOpened, record: Recorded) -> Iterator[OutgoingCommand[Thanks, Thanked]]:
-    yield follow(record, THANKS, thanks_for(record.stream), _thank)
+def thank(event: ThreadOpened, record: Recorded) -> Iterator[OutgoingCommand]:
+    yield Thank(record.stream)
 
 
-def thank_before(event: ThreadOpenedV1, record: Recorded) -> Iterator[OutgoingCommand[Thanks, Thanked]]:
-    yield follow(record, THANKS, thanks_for(record.stream), _thank)
+def thank_before(event: ThreadOpenedV1, record: Recorded) -> Iterator[OutgoingCommand]:
+    yield Thank(record.stream)
 
 
 BEFORE = (
     ReadModel("list", (THREADS,), fold_before),
     ReadModel("replica", (AUTHORS,), know_before),
-    process_manager("thanks", thank_before),
+    process_manager("thanks", thank_before, [Thank]),
 )
 """What the release before the second version deploys."""
-AFTER = (ReadModel("list", (THREADS,), fold), ReadModel("replica", (AUTHORS,), know), process_manager("thanks", thank))
+AFTER = (
+    ReadModel("list", (THREADS,), fold),
+    ReadModel("replica", (AUTHORS,), know),
+    process_manager("thanks", thank, [Thank]),
+)
 
 
 @dataclass
@@ -178,6 +189,10 @@ class Hall:
         return all(marks[view, p].position == head for view in views for p, head in enumerate(heads))
 
     async def thanked(self, threads: Sequence[UUID]) -> list[bool]:
+        """Once nothing waits to be carried out."""
+        async with asyncio.timeout(30), self.engine.connect() as connection:
+            while (await connection.execute(sa.text("select count(*) from outgoing_command"))).scalar():
+                await asyncio.sleep(0.02)
         return [bool(await self.log.load(thanks_for(thread))) for thread in threads]
 
     async def rows(self) -> dict[UUID, tuple[Any, ...]]:
@@ -209,7 +224,9 @@ async def hall(request: pytest.FixtureRequest, fresh_database: FreshDatabase) ->
             log.appended.append(relay.wake)
             stack.push_async_callback(end, asyncio.create_task(relay.run()))
         commands = Commands(log, Catalogue([ThreadOpened, Thanked]))
-        store = PostgresReadModelStore(engine, execute=partial(dispatch, commands))
+        dispatcher = Dispatcher(engine, commands, [AFTER[-1]])
+        stack.push_async_callback(end, asyncio.create_task(dispatcher.run()))
+        store = PostgresReadModelStore(engine, issued=dispatcher.wake)
         stack.push_async_callback(store.close)
         yield Hall(settings, engine, log, store, request.param)
 
