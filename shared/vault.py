@@ -40,6 +40,15 @@ _FORGET_DUE = """
 update vault set content = null, subject = null, superseded_at = null, fingerprint = $3
 where community = $1 and ref = $2
 """
+_ERASE = """
+update vault set content = null, subject = null, superseded_at = null, fingerprint = null
+where community = $1 and subject = $2
+"""
+_MARKED = """
+select community, member from erased
+where not gone and exists (select from vault v where v.subject = erased.member and v.community = erased.community)
+"""
+"""By the index of subjects; a row that was emptied has none."""
 DUE_WORDS = """
 select count(*) as words, extract(epoch from clock_timestamp() - min(superseded_at) - $1::interval)::float8 as seconds
 from vault where superseded_at <= statement_timestamp() - $1::interval
@@ -134,6 +143,21 @@ class PostgresVault(Vault):
             due = [(row["community"], row["ref"], self._fingerprint(row["ref"], row["content"])) for row in rows]
             await connection.executemany(_FORGET_DUE, due)
         return len(due)
+
+    async def erase(self, community: UUID, subject: UUID) -> int:
+        """Empty all rows about a subject, those that stand and those that stand no more; how many there were.
+
+        Nothing is left by which words could be known again. The tombstone that keeps others out is `erased`'s.
+        """
+        async with driver(self._engine) as connection:
+            done: str = await connection.execute(_ERASE, community, subject)
+        return int(done.rpartition(" ")[2])
+
+    async def erase_marked(self) -> int:
+        """Erase everybody who has a tombstone and words nevertheless; how many words there were. May be repeated."""
+        async with driver(self._engine) as connection:
+            marked = await connection.fetch(_MARKED)
+        return sum([await self.erase(row["community"], row["member"]) for row in marked])
 
     def _fingerprint(self, ref: UUID, content: bytes) -> bytes:
         """By which the same words are known again, under this reference and with the installation's key only."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Set
 from datetime import timedelta
 from importlib import import_module
@@ -11,6 +12,7 @@ from shared.db import Driver, driver
 from shared.vault import PostgresVault
 from shared.web.runtime import Runtime
 
+TOMBSTONE = "select exists (select from erased where community = $1 and member = $2)"
 NOTED = "select ref from vault where superseded_at is not null and content is not null"
 
 
@@ -40,3 +42,12 @@ async def noted_and_found(runtime: Runtime) -> tuple[Set[UUID], Set[UUID]]:
 
 async def _noted(connection: Driver) -> Set[UUID]:
     return {row["ref"] for row in await connection.fetch(NOTED)}
+
+
+async def erased(runtime: Runtime, community: UUID, member: UUID) -> int:
+    """Wait until the service has heard that somebody was erased, and erase as the worker does; how many texts."""
+    assert isinstance(runtime.vault, PostgresVault)
+    async with driver(runtime.engine) as connection:
+        while not await connection.fetchval(TOMBSTONE, community, member):  # a test has a time limit
+            await asyncio.sleep(0.02)
+    return await runtime.vault.erase_marked()

@@ -35,6 +35,8 @@ SETTINGS = {
     "log_checkpoints": "off",
     "log_line_prefix": "%m [%p] %d ",
     "jit": "off",
+    # What a segment of the write-ahead log had is gone with it, instead of staying in a file kept for its room.
+    "wal_recycle": "off",
     # A client that vanished, or a frozen one, gives its locks back within seconds.
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "2",

@@ -108,6 +108,15 @@ class RobotUnmarked(Event, frozen=True, tag="guildhall.member.robot-unmarked.v1"
     member_id: UUID
 
 
+class MemberErased(Event, frozen=True, tag="guildhall.member.member-erased.v1"):
+    """Every service erases what this member wrote here and what names them, and keeps no more of it.
+
+    The member stays what they are in every number.
+    """
+
+    member_id: UUID
+
+
 class ProfileUpdated(Event, frozen=True, tag="guildhall.member.profile-updated.v1"):
     """The whole new profile; `fields` names those that have words in it."""
 

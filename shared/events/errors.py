@@ -175,6 +175,18 @@ class NotShown(Conflict):
         )
 
 
+class Erased(Conflict):
+    """Words about somebody whose words were erased."""
+
+    code, title = "erased", "What they wrote was erased"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "These words are by or about somebody whose words were erased at their wish, and no more of them are kept. "
+            "Nothing was written. What is done without words still can be."
+        )
+
+
 class Unavailable(Problem):
     """A part this service stands on does not answer; whether anything was written may not be known.
 

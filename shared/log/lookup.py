@@ -8,7 +8,7 @@ import asyncpg
 import structlog
 
 from shared.db import BROKEN, Driver
-from shared.events.errors import AlreadyMade, Unavailable
+from shared.events.errors import AlreadyMade, Erased, Unavailable
 from shared.log.port import Append, Position, VersionConflict
 from shared.log.queue import Pending
 from shared.log.retry import NotAgreed
@@ -16,6 +16,9 @@ from shared.log.sql import HEADS, NotTaken
 
 VERSIONS, KEYS = "uq_log_stream_version", "pk_idempotency_key"
 """The constraints that decide who was first; any other that is violated means a log that was restored in parts."""
+
+OF_ERASED = "GHE01"
+"""What the vault's trigger says to words about somebody who was erased (`replicas/erasure.py`)."""
 
 LOST = (*BROKEN, asyncpg.OperatorInterventionError, asyncpg.ReadOnlySQLTransactionError)
 """What was under way may or may not have been committed, or another connection may lead to a server that takes it."""
@@ -78,7 +81,13 @@ async def refuse(connection: Driver, pending: Pending, error: NotTaken | asyncpg
     if isinstance(error, NotTaken) and not all(row["agreed"] for row in await connection.fetch(HEADS)):
         raise NotAgreed
     if not isinstance(error, (NotTaken, asyncpg.UniqueViolationError)):
-        pending.fail(error)
+        # An earlier try may have been written before the erasure; it is found then, and its words are gone by now.
+        if getattr(error, "sqlstate", None) != OF_ERASED:
+            pending.fail(error)
+        elif found := await find(connection, pending.request):
+            pending.resolve(found)
+        else:
+            pending.fail(Erased())
     elif found := await find(connection, pending.request):
         pending.resolve(found)
     elif isinstance(error, NotTaken) or error.constraint_name == VERSIONS:

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from shared.events.event import Event, Recorded
 from shared.projections.read_model import Change, ReadModel, put
 from shared.projections.read_model_table import read_model_table
+from shared.replicas.erasure import tombstones
 
 VIEW = "directory"
 SOURCE = "member"
@@ -60,6 +61,10 @@ class MemberRemoved(Event, frozen=True, tag="guildhall.member.member-removed.v1"
     member_id: UUID
 
 
+class MemberErased(Event, frozen=True, tag="guildhall.member.member-erased.v1"):
+    member_id: UUID
+
+
 class RoleGranted(Event, frozen=True, tag="guildhall.member.role-granted.v1"):
     member_id: UUID
     role: str
@@ -80,6 +85,7 @@ DirectoryEvent = (
     | ApplicationDeclined
     | MemberLeft
     | MemberRemoved
+    | MemberErased
     | RoleGranted
     | RoleRevoked
 )
@@ -94,6 +100,7 @@ def directory_view(metadata: sa.MetaData) -> ReadModel:
 
     A community's row is put by its own stream, a membership's by its own, and a role's by the one stream that grants
     that role (the community's for owners, the membership's for others), so stream versions order the puts of each.
+    Where there is a vault, whose words were erased has a tombstone.
     Each joining and leaving is a row of its own, under the version it has in the membership's stream.
     """
     if f"{VIEW}_community" in metadata.tables:
@@ -129,6 +136,8 @@ def directory_view(metadata: sa.MetaData) -> ReadModel:
         put=[sa.Column("granted", sa.Boolean)],
     )
 
+    erased = tombstones(metadata)
+
     def turn(member: UUID, record: Recorded, *, joined: bool) -> Change:
         key = (record.community, member, record.version)
         return put(turns, key, record.version, at=record.occurred_at, joined=joined)
@@ -159,10 +168,15 @@ def directory_view(metadata: sa.MetaData) -> ReadModel:
                     put(members, (community, member), version, status="removed"),
                     turn(member, record, joined=False),
                 ]
+            case MemberErased(member):
+                if erased is None:
+                    return []
+                return [put(erased, (community, member), version, at=record.occurred_at)]
             case RoleGranted(member, role):
                 return [put(roles, (community, member, role), version, granted=True)]
             case RoleRevoked(member, role):
                 return [put(roles, (community, member, role), version, granted=False)]
         raise TypeError(f"The directory does not fold {type(event).__name__}.")
 
-    return ReadModel(VIEW, (communities, members, turns, roles), fold)
+    tables = (communities, members, turns, roles)
+    return ReadModel(VIEW, tables if erased is None else (*tables, erased), fold)

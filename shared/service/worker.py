@@ -168,14 +168,16 @@ async def _read_topics(service: Service, runtime: Runtime, engine: AsyncEngine, 
 
 
 async def _forget(runtime: Runtime, engine: AsyncEngine) -> None:
-    """Forget words that stand no more, and keys of requests, when their time has come. Every worker does; they share
-    the rows.
+    """Erase words of who was erased; forget words that stand no more, and keys of requests, when their time has come.
+
+    Every worker does; they share the rows.
     """
     settings = runtime.settings
     vault = PostgresVault(engine, settings.member_secret.get_secret_value().encode())
     keys = IdempotencyKeys(engine)
     retention = max(settings.retention, timedelta(seconds=FORGETTING))
     while True:
+        await vault.erase_marked()
         while await vault.forget_superseded(retention) == BATCH:
             pass
         while await keys.prune() == KEYS:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
-from shared.events.errors import AlreadyMade
+from shared.events.errors import AlreadyMade, Erased
 from shared.events.event import Recorded
 from shared.log.keys import versions_after
 from shared.log.port import Append, Position, VaultRow, VersionConflict, partition_of
@@ -28,6 +28,8 @@ class MemoryLog:
     superseded: set[tuple[UUID, UUID]] = field(default_factory=set)
     keys: dict[UUID, dict[UUID, int]] = field(default_factory=dict)
     """By the id of an idempotency key the versions to which its append came."""
+    erased: set[tuple[UUID, UUID | None]] = field(default_factory=set)
+    """By community, whose words are refused."""
 
     def __post_init__(self) -> None:
         self.rows = [[] for _ in range(self.partitions)]
@@ -43,6 +45,8 @@ class MemoryLog:
         for guard in request.guards:
             if len(self.streams.get(guard.stream, ())) != guard.version:
                 raise VersionConflict(guard.stream)
+        if not self.erased.isdisjoint((secret.community, secret.subject) for secret in request.secrets):
+            raise Erased
         if request.key is not None:
             if request.key.id in self.keys:
                 raise AlreadyMade

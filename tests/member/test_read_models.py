@@ -100,7 +100,7 @@ def test_the_list_counts_who_is_here() -> None:
 
 
 def test_together_the_views_take_every_event_but_those_that_change_no_list() -> None:
-    """An acceptance is followed by a joining; what becomes of imports is the numbers' business."""
+    """An acceptance is followed by a joining; imports are the numbers' business, and erasure is the directory's."""
     taken = {wire_name(event) for event in {*ROSTER.events, *COMMUNITY_LIST.events}}
-    others = (events.ApplicationAccepted, events.ImportWithdrawn, events.ImportRestored)
+    others = (events.ApplicationAccepted, events.ImportWithdrawn, events.ImportRestored, events.MemberErased)
     assert set(Catalogue.of(events).events) - taken == {wire_name(event) for event in others}

@@ -11,6 +11,7 @@ from deploy.operations.cli import views as cli_views
 from deploy.operations.cli.console import ServiceName, ServiceNames, configuration, console, load, load_all, run_async
 from deploy.operations.cli.dead_letters import dead_letters
 from deploy.operations.cli.doctor import doctor
+from deploy.operations.cli.erase import erase
 from deploy.operations.cli.lag import lag
 from deploy.operations.cli.recover import recover
 from deploy.operations.rights import hand_out
@@ -32,6 +33,7 @@ app.command(name="rebuild")(cli_views.rebuild_view)
 app.command(name="lag")(lag)
 app.command(name="doctor")(doctor)
 app.command(name="recover")(recover)
+app.command(name="erase")(erase)
 
 
 @app.command(name="run")

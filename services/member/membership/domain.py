@@ -18,6 +18,7 @@ from services.member.events import (
     ApplicationDeclined,
     ApplicationSubmitted,
     ApplicationWithdrawn,
+    MemberErased,
     MemberJoined,
     MemberLeft,
     MemberRemoved,
@@ -42,6 +43,7 @@ MembershipEvent = (
     | ApplicationDeclined
     | MemberLeft
     | MemberRemoved
+    | MemberErased
     | RobotMarked
     | RobotUnmarked
     | RoleGranted
@@ -55,7 +57,8 @@ class Membership:
 
     `answers` belong to the last application, `reason` to the last time one was declined or removed. `barred` is who was
     removed, until somebody lets them in again. `since` is when the status began, `brought_in_at` when the last joining
-    that was brought in happened; `imported_by` is who brought in the first that is known of them.
+    that was brought in happened; `imported_by` is who brought in the first that is known of them. `erased` is whose
+    words were erased and are kept no more.
     """
 
     status: Status
@@ -68,6 +71,7 @@ class Membership:
     barred: bool = False
     answers: Text | None = None
     reason: Text | None = None
+    erased: bool = False
 
 
 def evolve(state: Membership | None, fact: Fact[MembershipEvent]) -> Membership:
@@ -89,6 +93,8 @@ def evolve(state: Membership | None, fact: Fact[MembershipEvent]) -> Membership:
             return replace(state, status="left", since=at)
         case MemberRemoved(reason=reason):
             return replace(state, status="removed", since=at, barred=True, reason=reason)
+        case MemberErased():
+            return replace(state, erased=True, answers=None, reason=None)
         case RobotMarked():
             return replace(state, robot=True)
         case RobotUnmarked():
@@ -123,6 +129,11 @@ def membership_id(community: UUID, member_id: UUID) -> UUID:
 def is_member(state: Membership | None) -> bool:
     """Whether they are here."""
     return state is not None and state.status == "member"
+
+
+def erase(state: Membership, member_id: UUID) -> list[MembershipEvent]:
+    """Have every service erase what they wrote; once is for ever."""
+    return [] if state.erased else [MemberErased(member_id)]
 
 
 def join_as_founder(state: Membership | None, member_id: UUID) -> list[MembershipEvent]:
