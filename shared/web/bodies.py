@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -88,6 +89,8 @@ class JsonBodies:
                 headers = Request(scope).headers
                 if headers.get("content-encoding", "identity").lower() != "identity":
                     raise UnsupportedMedia("Send the body without Content-Encoding.")
+                if request.arriving and scope["method"] == "GET":
+                    _check_unread(headers)
                 if request.arriving and (streams := self._streams(scope)) is not None:
                     await self._authenticate(Request(scope))
                     request.streams = streams
@@ -177,6 +180,13 @@ def _check_head(scope: Scope) -> None:
         if b"%00" in part:
             name = part.partition(b"=")[0][: problems.LONGEST_NAME].decode("latin-1")
             raise Invalid("The query holds a NUL character. Leave it out.", query=name)
+
+
+def _check_unread(headers: Headers) -> None:
+    """Nobody reads a body where something is asked for. One that may be long is refused, and its connection ends."""
+    length = headers.get("content-length", "")
+    if not length.isdecimal() or int(length[:20]) > SMALL:
+        raise BadRequest("Send no body here; nobody reads one.", pointer="")
 
 
 def _check_type(value: str) -> None:

@@ -156,6 +156,23 @@ async def test_answers_without_content_leave_the_connection_in_step(port: int) -
     assert all(b"\r\ndate: " in head.lower() for _, head, _ in answers)
 
 
+@pytest.mark.parametrize("method", [b"GET", b"HEAD"])
+@pytest.mark.parametrize(
+    ("announced", "body"),
+    [
+        (b"transfer-encoding: chunked", b"1\r\n \r\n0\r\n\r\n"),
+        (b"transfer-encoding: chunked", b"ffff\r\n" + b" " * 0xFFFF),
+        (b"content-length: 999999999", b" "),
+    ],
+)
+async def test_a_long_body_where_nobody_reads_one_ends_the_connection_at_once(
+    port: int, method: bytes, announced: bytes, body: bytes
+) -> None:
+    answers = await _send(port, _good(announced, method=method, body=body))
+
+    assert [(status, b"connection: close" in head.lower()) for status, head, _ in answers] == [(400, True)]
+
+
 async def test_who_waits_to_be_asked_for_the_body_is_asked_or_refused_without_it(port: int) -> None:
     async def first_line(expectation: bytes) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
