@@ -18,6 +18,7 @@ MARKS = "select view, partition, position from watermark where source = $1 order
 BEGIN_ANEW = """
 update watermark set position = 0, kafka_offset = null, caught_up_at = null, moved_at = now() where view = $1
 """
+READ_AGAIN = "update watermark set moved_at = now() where source = $1 and partition = any($2::smallint[])"
 UNPARK = "delete from parked where view = $1"
 THERE = "select to_regclass($1) is not null"
 
@@ -32,6 +33,8 @@ async def take_back(log: Driver, views: Sequence[ReadModel], service: str, commo
         for row in await log.fetch(MARKS, service)
         if row["position"] > common.get(row["partition"], row["position"])
     }
+    # Who has read such an event and not written yet finds its marks moved, and reads again what is there then.
+    await log.execute(READ_AGAIN, service, list(common))
     emptied = []
     # A rebuild under way writes a second generation of its view; it goes on from the beginning, too.
     generations = [*views, *map(following, views)]

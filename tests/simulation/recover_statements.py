@@ -71,6 +71,12 @@ def recover_statements(index: LogIndex) -> dict[str, Statement]:
         ]
         return [MARK((view, partition, row[0])) for view, partition, row in again]
 
+    def read_again(transaction: Transaction, given: Sequence[Any]) -> str:
+        for key, row in list(transaction.rows("watermark")):
+            if key[1] == given[0] and key[2] in given[1]:
+                transaction.put("watermark", key, (*row[:2], transaction.now, row[3]))
+        return "UPDATE"
+
     def begin_anew(transaction: Transaction, given: Sequence[Any]) -> str:
         keys = [key for key, _ in transaction.rows("watermark") if key[0] == given[0]]
         for key in keys:
@@ -93,6 +99,7 @@ def recover_statements(index: LogIndex) -> dict[str, Statement]:
             (recover, "HEAD", head),
             (recover, "WORDS", words),
             (take_back, "MARKS", marks),
+            (take_back, "READ_AGAIN", read_again),
             (take_back, "BEGIN_ANEW", begin_anew),
             (take_back, "UNPARK", unpark),
             (take_back, "THERE", reads(lambda *_: [THERE((True,))])),
