@@ -41,7 +41,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "Set aside, stuck, missing",
             {
                 "parked {{view}}": "max by (service, view) (guildhall_parked_events)",
-                "given up {{manager}}": "max by (service, manager) (guildhall_dead_letters)",
+                "given up {{manager}}": "max by (service, manager) (guildhall_dead_commands)",
                 "stuck {{service}}/{{partition}}": "max by (service, partition) (guildhall_relay_stuck) > 0",
                 "missing {{source}}/{{partition}}": "max by (source, partition) (guildhall_view_stalled) > 0",
                 "hole {{service}}/{{partition}}": "max by (service, partition) (guildhall_stream_hole) > 0",

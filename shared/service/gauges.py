@@ -53,7 +53,7 @@ OVERDUE = Gauge(
     ["service"],
 )
 DEAD_LETTERS = Gauge(
-    "guildhall_dead_letters", "Commands of process managers that were given up.", ["service", "manager"]
+    "guildhall_dead_commands", "Commands of process managers that were given up.", ["service", "manager"]
 )
 COMMANDS_OVERDUE = Gauge(
     "guildhall_commands_overdue_seconds",

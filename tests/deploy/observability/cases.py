@@ -108,7 +108,7 @@ CASES: dict[str, Case] = {
         "guildhall_view_failing", f'{WHERE},source="content"', "1x30", "0x30", {**CONTENT, "source": "content"}
     ),
     "GuildhallDeadLetters": _one(
-        "guildhall_dead_letters", f'{WHERE},manager="gifts"', "2x30", "0x30", {**CONTENT, "manager": "gifts"}
+        "guildhall_dead_commands", f'{WHERE},manager="gifts"', "2x30", "0x30", {**CONTENT, "manager": "gifts"}
     ),
     "GuildhallCommandsOverdue": _one(
         "guildhall_commands_overdue_seconds", f'{WHERE},manager="gifts"', "90x30", "30x30",

@@ -20,7 +20,7 @@ from tests.deploy.observability.promtool import unit_tests
 TARGET = {"instance", "job", "service", "le"}
 """Labels that Prometheus adds, and a histogram's own."""
 NAME = re.compile(r"\b((?:guildhall|process)_[a-z_]+|up)\b(?:\{([^}]*)\})?")
-UNITS = re.compile(r"_(seconds|events|position|partitions|connections|bytes|fds|total|epoch)$")
+UNITS = re.compile(r"_(seconds|events|commands|position|partitions|connections|bytes|fds|total|epoch)$")
 STATES = {
     "guildhall_database_up", "guildhall_lease_held", "guildhall_relay_leading", "guildhall_relay_stuck",
     "guildhall_view_failing", "guildhall_view_stalled", "guildhall_stream_hole",
@@ -108,7 +108,7 @@ def test_the_dashboard_is_one_that_grafana_can_take() -> None:
     assert max(x for x, _ in places) < 24
     assert all(p["targets"] and p["description"] for p in panels if p["type"] == "timeseries")
     for panel in panels:
-        assert [target["refId"] for target in panel.get("targets", [])] == list("ABCD")[: len(panel.get("targets", []))]
+        assert [target["refId"] for target in panel.get("targets", [])] == list("ABCDE")[: len(panel.get("targets", []))]
 
 
 def test_what_is_written_from_the_code_is_current(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
