@@ -108,7 +108,8 @@ def test_the_dashboard_is_one_that_grafana_can_take() -> None:
     assert max(x for x, _ in places) < 24
     assert all(p["targets"] and p["description"] for p in panels if p["type"] == "timeseries")
     for panel in panels:
-        assert [target["refId"] for target in panel.get("targets", [])] == list("ABCDE")[: len(panel.get("targets", []))]
+        targets = panel.get("targets", [])
+        assert [target["refId"] for target in targets] == list("ABCDE")[: len(targets)]
 
 
 def test_what_is_written_from_the_code_is_current(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
