@@ -38,6 +38,8 @@ select * from unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::int[], $5::te
                      $14::uuid[])
 """  # noqa: S608 - our own words
 HEAD = "update log_partition set position = $2 where id = $1"
+READ_AGAIN = "update watermark set moved_at = now() where source = $1 and partition = any($2::smallint[])"
+"""A view that has read what is taken away, and not yet written what follows, finds its marks moved and reads anew."""
 WORDS = """
 select count(*) from unnest($1::uuid[], $2::uuid[]) as wanted(community, ref)
 where not exists (select from vault v where v.community = wanted.community and v.ref = wanted.ref)
@@ -147,6 +149,7 @@ async def put_back(log: Driver, lacking: Sequence[Missing], set_aside: Callable[
             for first in range(0, len(rows), 1000):
                 await log.execute(PUT_BACK, *zip(*rows[first : first + 1000], strict=True))
             await log.execute(HEAD, each.partition, each.events[-1].position)
+        await log.execute(READ_AGAIN, lacking[0].events[0].service, [each.partition for each in lacking if each.others])
     events = [event for each in lacking for event in each.events]
     times = [event.recorded_at for event in events]
     references = [(e.community, ref) for e in events for ref in _references(msgspec.json.decode(e.data))]

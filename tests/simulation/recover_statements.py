@@ -57,6 +57,15 @@ def recover_statements(index: LogIndex) -> dict[str, Statement]:
         transaction.put("log_partition", given[0], given[1])
         return "UPDATE 1"
 
+    def read_again(transaction: Transaction, given: Sequence[Any]) -> Work:
+        source, partitions = given
+        keys = [key for key, _ in transaction.rows("watermark") if key[1] == source and key[2] in partitions]
+        yield Locks(row_locks("watermark", keys))
+        for key in keys:
+            row = transaction.get("watermark", key)
+            transaction.put("watermark", key, (*row[:2], transaction.now, row[3]))
+        return f"UPDATE {len(keys)}"
+
     @reads
     def words(transaction: Transaction, given: Sequence[Any]) -> list[Row]:
         return [COUNT((sum(transaction.get("vault", key) is None for key in columns(given)),))]
@@ -69,6 +78,7 @@ def recover_statements(index: LogIndex) -> dict[str, Statement]:
             (recover, "TAKE_AWAY", take_away),
             (recover, "PUT_BACK", put_back),
             (recover, "HEAD", head),
+            (recover, "READ_AGAIN", read_again),
             (recover, "WORDS", words),
         ),
     }

@@ -111,6 +111,21 @@ async def test_what_stands_there_instead_is_set_aside_and_never_thrown_away(syst
     assert await system.sql(LOG) == before
 
 
+async def test_a_view_that_has_read_what_is_set_aside_cannot_write_it_any_more(system: System) -> None:
+    await system.sql(
+        "insert into watermark (view, source, partition, position) values ('a', $1, 0, 40)", system.service
+    )
+    await system.sql("insert into watermark (view, source, partition, position) values ('a', 'another', 0, 40)")
+    marks = "select source, moved_at from watermark order by source"
+    before = dict(await system.sql(marks))
+    await gone_back(system, 40)
+    await go_on(system, 45)
+    async with opened(system) as log:
+        await put_back(log, await lacking(system, log), lambda _: None)
+    after = dict(await system.sql(marks))
+    assert (after[system.service] > before[system.service], after["another"]) == (True, before["another"])
+
+
 async def test_it_is_all_or_nothing(system: System) -> None:
     await gone_back(system, 40)
     async with opened(system) as log:
