@@ -66,6 +66,13 @@ def recover_statements(index: LogIndex) -> dict[str, Statement]:
             transaction.put("watermark", key, (*row[:2], transaction.now, row[3]))
         return f"UPDATE {len(keys)}"
 
+    def let_go(transaction: Transaction, given: Sequence[Any]) -> Work:
+        keys = [key for key, _ in transaction.rows("claim") if key[3] in given[0]]
+        yield Locks(row_locks("claim", keys))
+        for key in keys:
+            transaction.put("claim", key, None)
+        return f"DELETE {len(keys)}"
+
     @reads
     def words(transaction: Transaction, given: Sequence[Any]) -> list[Row]:
         return [COUNT((sum(transaction.get("vault", key) is None for key in columns(given)),))]
@@ -80,5 +87,6 @@ def recover_statements(index: LogIndex) -> dict[str, Statement]:
             (recover, "HEAD", head),
             (recover, "READ_AGAIN", read_again),
             (recover, "WORDS", words),
+            (recover, "LET_GO", let_go),
         ),
     }

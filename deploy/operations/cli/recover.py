@@ -65,7 +65,7 @@ async def _recover(settings: Settings, declared: Service, *, look: bool, set_asi
                 def keep(event: Recorded) -> None:
                     file.write(to_wire(event) + b"\n")
 
-            done = await put_back(log, lacking, keep)
+            done = await put_back(log, lacking, keep, declared.claiming)
         except CannotRecover as problem:
             fail(str(problem))
         except FileExistsError:
@@ -79,6 +79,12 @@ async def _recover(settings: Settings, declared: Service, *, look: bool, set_asi
         console.print(
             f"Views of {service} that read its own log may hold what was set aside. Rebuild each ({views}): "
             f"`guildhall rebuild {service} VIEW --accept-difference`."
+        )
+    for claim, streams in done.disputed.items():
+        console.print(
+            f"{len(streams)} streams have the {claim.scope} {claim.key!r} now: {', '.join(map(str, streams))}. Nobody "
+            "else gets it until all of them but one were given another.",
+            markup=False,
         )
     if done.words:
         console.print(f"{done.words:,} texts that they refer to are in no backup and no topic: these stay empty.")
