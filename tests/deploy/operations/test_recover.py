@@ -13,7 +13,10 @@ import pytest
 from deploy.operations.recover import CannotRecover, Missing, missing, put_back
 from deploy.operations.topics import topics
 from shared.db import Driver
+from shared.events.claim import Claim
+from shared.events.decider import Decider
 from shared.events.event import Recorded
+from shared.events.fact import Fact
 from shared.relay.producer import Producer
 from shared.settings import Settings
 from shared.tables import service_metadata
@@ -21,6 +24,7 @@ from tests.conftest import FreshDatabase
 from tests.shared.log.log_conformance import one
 from tests.shared.relay.system import PARTITIONS, System, caught_up, every, made, until
 from tests.shared.relay.test_gone_back import go_on, gone_back
+from tests.shared.toy import Deposited
 
 LOG = "select * from log order by partition, position"
 
@@ -124,6 +128,26 @@ async def test_a_view_that_has_read_what_is_set_aside_cannot_write_it_any_more(s
         await put_back(log, await lacking(system, log), lambda _: None)
     after = {row["source"]: row["moved_at"] for row in await system.sql(marks)}
     assert (after[system.service] > before[system.service], after["another"]) == (True, before["another"])
+
+
+async def test_what_two_streams_hold_then_is_said_and_neither_loses_it(system: System) -> None:
+    (lost,) = await system.sql("select stream, community from log where partition = 3 and position = 50")
+    claim, other = Claim("channel name", "rose", "/name"), uuid4()
+    await gone_back(system, 49)
+    await system.sql("insert into claim values ($1, $2, $3, $4)", lost["community"], claim.scope, claim.key, other)
+
+    async with opened(system) as log:
+        keeper = Decider("keeper", _keep, claims=lambda stream: [claim] if stream else [])
+        done = await put_back(log, await lacking(system, log), None, [keeper])
+
+    holders = sorted(row["stream"] for row in await system.sql("select stream from claim where key = 'rose'"))
+    assert {other, lost["stream"]} <= set(holders)
+    assert done.disputed[claim] == holders
+    assert await system.log.holders_of(lost["community"], claim) == holders
+
+
+def _keep(_: bool | None, fact: Fact[Deposited]) -> bool:
+    return True
 
 
 async def test_it_is_all_or_nothing(system: System) -> None:
