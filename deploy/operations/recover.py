@@ -79,7 +79,7 @@ class Recovered:
     first: datetime
     last: datetime
     words: int
-    disputed: Mapping[Claim, Sequence[UUID]]
+    disputed: Mapping[tuple[UUID, Claim], Sequence[UUID]]
 
 
 async def missing(topics: Topics, service: str, log: Driver) -> list[Missing]:
@@ -178,10 +178,10 @@ async def put_back(
 
 async def _claim_anew(
     log: Driver, streams: Collection[UUID], deciders: Iterable[Decider[Any, Any]]
-) -> Mapping[Claim, Sequence[UUID]]:
+) -> Mapping[tuple[UUID, Claim], Sequence[UUID]]:
     """Let these streams hold what they claim, whoever holds it besides; give back what is disputed."""
     kinds = [(decider, Catalogue(facts_of(decider.evolve))) for decider in deciders]
-    disputed: dict[Claim, Sequence[UUID]] = {}
+    disputed: dict[tuple[UUID, Claim], Sequence[UUID]] = {}
     await log.execute(LET_GO, list(streams))
     for stream in sorted(streams):
         records = [Recorded("", *row) for row in await log.fetch(LOAD, stream, 0)]
@@ -194,7 +194,7 @@ async def _claim_anew(
             await log.execute(TAKE, *zip(*rows(community, [(stream, claim)]), strict=True))
             found = [row["stream"] for row in await log.fetch(HOLDERS, community, claim.scope, claim.key)]
             if len(found) > 1:
-                disputed[claim] = found
+                disputed[community, claim] = found
     return disputed
 
 

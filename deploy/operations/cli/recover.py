@@ -80,7 +80,7 @@ async def _recover(settings: Settings, declared: Service, *, look: bool, set_asi
             f"Views of {service} that read its own log may hold what was set aside. Rebuild each ({views}): "
             f"`guildhall rebuild {service} VIEW --accept-difference`."
         )
-    for claim, streams in done.disputed.items():
+    for (_, claim), streams in done.disputed.items():
         console.print(
             f"{len(streams)} streams have the {claim.scope} {claim.key!r} now: {', '.join(map(str, streams))}. Nobody "
             "else gets it until all of them but one were given another.",

@@ -140,9 +140,11 @@ async def test_what_two_streams_hold_then_is_said_and_neither_loses_it(system: S
         keeper = Decider("keeper", _keep, claims=lambda stream: [claim] if stream else [])
         done = await put_back(log, await lacking(system, log), None, [keeper])
 
-    holders = sorted(row["stream"] for row in await system.sql("select stream from claim where key = 'rose'"))
+    holders = sorted(
+        row["stream"] for row in await system.sql("select stream from claim where community = $1", lost["community"])
+    )
     assert {other, lost["stream"]} <= set(holders)
-    assert done.disputed[claim] == holders
+    assert done.disputed[lost["community"], claim] == holders
     assert await system.log.holders_of(lost["community"], claim) == holders
 
 
