@@ -71,6 +71,15 @@ def _log(metadata: sa.MetaData) -> None:
         sa.Index("ix_vault_superseded_at", "superseded_at", postgresql_where=sa.text("superseded_at is not null")),
     )
     sa.Table(
+        "claim",
+        metadata,
+        sa.Column("community", UUID, primary_key=True),
+        sa.Column("scope", sa.Text, primary_key=True),
+        sa.Column("key", sa.Text, primary_key=True),
+        sa.Column("stream", UUID, primary_key=True),  # two of a key only where a log that went back was put right
+        sa.Index("ix_claim_stream", "stream"),
+    )
+    sa.Table(
         "idempotency_key",
         metadata,
         sa.Column("id", UUID, primary_key=True),

@@ -32,6 +32,10 @@ WHOLE = "select partition, count(*) as found, max(position) as last from log gro
 STREAMS = """
 select stream from log group by stream having min(version) <> 1 or max(version) <> count(*) limit 5
 """
+DISPUTED = """
+select scope, key, array_agg(stream order by stream) as streams from claim
+group by community, scope, key having count(*) > 1 order by scope, key limit 100
+"""
 RESTORE = "Restore the database from a backup that has them, or find who changed the table; the log is never edited."
 
 
@@ -46,6 +50,21 @@ async def agreed(of: ServiceUnderCheck) -> Finding:
         "It is not known that the log has what its topic has, so nothing is written: the relay has not compared them "
         "since the database began, or has found that it lacks events, as after a restore.",
         f"guildhall recover {of.name} --look; if it lacks nothing, start a worker and Kafka: guildhall run {of.name}",
+    )
+
+
+async def claims(of: ServiceUnderCheck) -> Finding:
+    """What is to be unique is held by one stream each."""
+    check = "claims"
+    rows = await of.database.fetch(DISPUTED)
+    if not rows:
+        return ok(check, of.name, "Nothing that is to be unique is held twice.")
+    words = places([f"{r['scope']} {r['key']!r} by {', '.join(map(str, r['streams']))}" for r in rows])
+    return warning(
+        check,
+        of.name,
+        f"Held by several, since a log that went back was put right: {words}. Nobody else gets it.",
+        "Give all of them but one another, as by renaming them.",
     )
 
 

@@ -46,6 +46,7 @@ DATABASE: Sequence[Callable[[ServiceUnderCheck], Awaitable[Finding]]] = (
 LOG: Sequence[Callable[[ServiceUnderCheck], Awaitable[Finding]]] = (
     check_log.positions,
     check_log.agreed,
+    check_log.claims,
     check_log.relay,
     check_vault.forgetting,
     check_commands.commands,

@@ -8,7 +8,7 @@ so are the words in the vault that were written after the backup.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,12 +19,17 @@ import msgspec
 from deploy.operations.take_back import take_back
 from deploy.operations.topics import Topics
 from shared.db import Driver
+from shared.events.catalogue import Catalogue
+from shared.events.claim import Claim
+from shared.events.decider import Decider, facts_of
 from shared.events.envelope import from_wire
 from shared.events.event import Recorded
+from shared.events.fact import fact_of
 from shared.lag import heads as heads_of
 from shared.log.agreement import DISAGREE
+from shared.log.claims import HOLDERS, TAKE, rows
 from shared.log.guards import HOLD
-from shared.log.sql import COLUMNS
+from shared.log.sql import COLUMNS, LOAD
 from shared.projections.read_model import ReadModel
 
 NEWEST = 10_000
@@ -40,6 +45,7 @@ select * from unnest($1::smallint[], $2::bigint[], $3::uuid[], $4::int[], $5::te
                      $14::uuid[])
 """  # noqa: S608 - our own words
 HEAD = "update log_partition set position = $2 where id = $1"
+LET_GO = "delete from claim where stream = any($1::uuid[])"
 WORDS = """
 select count(*) from unnest($1::uuid[], $2::uuid[]) as wanted(community, ref)
 where not exists (select from vault v where v.community = wanted.community and v.ref = wanted.ref)
@@ -65,13 +71,17 @@ class CannotRecover(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """`words` counts references to texts that are in no vault; `views` fill themselves again from the beginning."""
+    """`words` counts references to texts that are in no vault; `views` fill themselves again from the beginning.
+    `disputed` is what several streams hold now, each with the streams: what was recorded stands, and nobody else gets
+    it until all of them but one have let it go.
+    """
 
     events: int
     first: datetime
     last: datetime
     words: int
     views: Sequence[str]
+    disputed: Mapping[tuple[UUID, Claim], Sequence[UUID]]
 
 
 async def missing(topics: Topics, service: str, log: Driver) -> list[Missing]:
@@ -129,12 +139,15 @@ async def put_back(
     lacking: Sequence[Missing],
     views: Sequence[ReadModel],
     set_aside: Callable[[Recorded], None] | None,
+    deciders: Iterable[Decider[Any, Any]] = (),
 ) -> Recovered:
     """Write it into the log, all of it or nothing; what the log has there instead goes to `set_aside` first.
 
-    `views` read this log, and lose what they made of that. The relay finds then that log and topic agree, and appends
-    are taken again. Raises `CannotRecover` where there is something to set aside and nowhere to put it, or where the
-    log has changed since it was looked at.
+    `views` read this log, and lose what they made of that. The streams that this changes hold afterwards what their
+    states claim, by those of the service's deciders that have claims.
+
+    The relay finds then that log and topic agree, and appends are taken again. Raises `CannotRecover` where there is
+    something to set aside and nowhere to put it, or where the log has changed since it was looked at.
     """
     if set_aside is None and any(each.others for each in lacking):
         raise CannotRecover(
@@ -153,17 +166,41 @@ async def put_back(
                 assert set_aside is not None
                 set_aside(event)
             await log.execute(TAKE_AWAY, each.partition, each.common)
-            rows = [_row(event) for event in each.events]
-            for first in range(0, len(rows), 1000):
-                await log.execute(PUT_BACK, *zip(*rows[first : first + 1000], strict=True))
+            events = [_row(event) for event in each.events]
+            for first in range(0, len(events), 1000):
+                await log.execute(PUT_BACK, *zip(*events[first : first + 1000], strict=True))
             await log.execute(HEAD, each.partition, each.events[-1].position)
         common = {each.partition: each.common for each in lacking if each.others}
         emptied = await take_back(log, views, service, common) if common else []
-    events = [event for each in lacking for event in each.events]
-    times = [event.recorded_at for event in events]
-    references = [(e.community, ref) for e in events for ref in _references(msgspec.json.decode(e.data))]
+        changed = {event.stream for each in lacking for event in (*each.events, *each.others)}
+        disputed = await _claim_anew(log, changed, deciders)
+    back = [event for each in lacking for event in each.events]
+    times = [event.recorded_at for event in back]
+    references = [(e.community, ref) for e in back for ref in _references(msgspec.json.decode(e.data))]
     communities, refs = zip(*references, strict=True) if references else ((), ())
-    return Recovered(len(events), min(times), max(times), await log.fetchval(WORDS, communities, refs), emptied)
+    return Recovered(len(back), min(times), max(times), await log.fetchval(WORDS, communities, refs), emptied, disputed)
+
+
+async def _claim_anew(
+    log: Driver, streams: Collection[UUID], deciders: Iterable[Decider[Any, Any]]
+) -> Mapping[tuple[UUID, Claim], Sequence[UUID]]:
+    """Let these streams hold what they claim, whoever holds it besides; give back what is disputed."""
+    kinds = [(decider, Catalogue(facts_of(decider.evolve))) for decider in deciders]
+    disputed: dict[tuple[UUID, Claim], Sequence[UUID]] = {}
+    await log.execute(LET_GO, list(streams))
+    for stream in sorted(streams):
+        records = [Recorded("", *row) for row in await log.fetch(LOAD, stream, 0)]
+        decider, catalogue = next((kind for kind in kinds if records and records[0].type in kind[1]), (None, None))
+        if decider is None or catalogue is None:
+            continue
+        facts = [fact_of(catalogue.decode(record.type, record.data), record) for record in records]
+        community = records[0].community
+        for claim in sorted(decider.claimed(decider.fold(facts))):
+            await log.execute(TAKE, *zip(*rows(community, [(stream, claim)]), strict=True))
+            found = [row["stream"] for row in await log.fetch(HOLDERS, community, claim.scope, claim.key)]
+            if len(found) > 1:
+                disputed[community, claim] = found
+    return disputed
 
 
 def _row(event: Recorded) -> tuple[object, ...]:

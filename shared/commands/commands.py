@@ -18,6 +18,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from shared.commands.claims import moved_claims
 from shared.commands.decisions import Basis, StreamDecision
 from shared.commands.expectations import first_broken
 from shared.commands.known_streams import KnownStream, KnownStreams
@@ -26,12 +27,23 @@ from shared.commands.stream_locks import StreamLocks
 from shared.commands.words import moved_words
 from shared.events.catalogue import Catalogue
 from shared.events.decider import Decider
-from shared.events.errors import Conflict, Problem, TooLarge
+from shared.events.errors import Conflict, Problem, Taken, TooLarge
 from shared.events.event import Event, encode_data, wire_name
 from shared.events.fact import Fact
 from shared.events.identity import derived_id
 from shared.log.keys import IdempotencyKey
-from shared.log.port import LARGEST_EVENT, Append, Guard, Log, NewEvent, Position, VaultRow, VersionConflict, Write
+from shared.log.port import (
+    LARGEST_EVENT,
+    Append,
+    ClaimTaken,
+    Guard,
+    Log,
+    NewEvent,
+    Position,
+    VaultRow,
+    VersionConflict,
+    Write,
+)
 from shared.telemetry.tracing import appending
 
 S = TypeVar("S")
@@ -181,6 +193,11 @@ class Commands:
                 decided += [[]] * (len(looked_at) - len(steps))
                 try:
                     return (await self._append(looked_at, before, decided, act, secrets, began))[: len(steps)]
+                except ClaimTaken as taken:
+                    if fresh:  # else it may be wanted by what is not the case any more
+                        claim = taken.claim
+                        detail = f"Another has this {claim.scope} already. Choose another."
+                        raise Taken(detail, pointer=claim.pointer) from None
                 except VersionConflict:
                     # Somebody else's turn; a random pause lets one of two that keep meeting go first.
                     await asyncio.sleep(random.random() * 0.001 * 2**attempt)  # noqa: S311 - no secret
@@ -218,6 +235,10 @@ class Commands:
         superseded, again = moved_words(
             deciders, [known.state for known in before], [known.state for known in after], secrets
         )
+        taken, released = moved_claims(
+            (step.stream, step.decider, known.state, then.state)
+            for step, known, then in zip(steps, before, after, strict=True)
+        )
         try:
             # What nobody did carries no trace either: whoever keeps traces by caller would know who nobody was.
             nobodys = act.actor is None and act.causation is None
@@ -235,6 +256,8 @@ class Commands:
                     tuple(frozenset().union(*superseded)),
                     tuple(again),
                     act.key,
+                    taken,
+                    released,
                 )
                 positions = iter(await self.log.append(request))
         except BaseException:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 from uuid import UUID
 
+from shared.events.claim import Claim
 from shared.events.errors import NotFound
 from shared.events.event import Event, Text, wire_name
 from shared.events.fact import Fact
@@ -24,11 +25,14 @@ class Decider(Generic[S, E]):
 
     `words(state)` are the texts that stand in it. What an event leaves out of them was replaced or taken away, and the
     vault forgets it.
+
+    `claims(state)` is what the stream holds and no other may hold beside it; taken and released as the state changes.
     """
 
     name: str
     evolve: Callable[[S | None, Fact[E]], S]
     words: Callable[[S], Iterable[Text | None]] = lambda _: ()
+    claims: Callable[[S], Iterable[Claim]] = lambda _: ()
     types: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -45,6 +49,10 @@ class Decider(Generic[S, E]):
         if state is None:
             return frozenset()
         return frozenset(text.ref for text in self.words(state) if text is not None)
+
+    def claimed(self, state: S | None) -> frozenset[Claim]:
+        """What the stream holds with that state."""
+        return frozenset() if state is None else frozenset(self.claims(state))
 
     def fold(self, facts: Iterable[Fact[E]], state: S | None = None) -> S | None:
         """The state after those facts, from `state` on or from the beginning."""

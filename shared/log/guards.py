@@ -1,6 +1,7 @@
-"""What an append rests on besides the streams it writes: streams that are guarded, and words that are to stand again.
+"""What an append rests on besides the streams it writes: streams it guards, claims, and words to stand again.
 
-Guards are looked at under the locks of their partitions, before anything is written, in the transaction that writes.
+Guards and claims are looked at under the locks of their partitions, before anything is written, in the transaction
+that writes.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from shared.db import Driver
+from shared.log.claims import held_by_others, move, places
 from shared.log.lookup import find
-from shared.log.port import Append, Position, VersionConflict
+from shared.log.port import Append, ClaimTaken, Position, VersionConflict
 from shared.log.queue import Pending
 from shared.log.sql import insert
 
@@ -36,10 +38,10 @@ def independent(batch: Sequence[Pending]) -> tuple[list[Pending], list[Pending]]
     """Those that may go into one transaction, and those that must come after it.
 
     Guards are looked at before anything is written, so two requests of which one writes what the other guards would
-    both pass in one transaction, as if each had been first. Of two requests with one key the second is refused, and all
-    that is in one transaction with it.
+    both pass in one transaction, as if each had been first; so would two that take one claim. Of two requests with one
+    key the second is refused, and all that is in one transaction with it.
     """
-    if not any(pending.request.guards or pending.request.key for pending in batch):
+    if not any(_guarded(pending.request) or pending.request.key for pending in batch):
         return list(batch), []
     together: list[Pending] = []
     apart: list[Pending] = []
@@ -49,7 +51,7 @@ def independent(batch: Sequence[Pending]) -> tuple[list[Pending], list[Pending]]
     for pending in batch:
         writes = {write.stream for write in pending.request.writes}
         guards = {guard.stream for guard in pending.request.guards}
-        key = {pending.request.key.id} if pending.request.key else set[UUID]()
+        key = places(pending.request) | ({pending.request.key.id} if pending.request.key else set())
         if guards.isdisjoint(written) and writes.isdisjoint(guarded) and key.isdisjoint(keys):
             written |= writes
             guarded |= guards
@@ -67,39 +69,54 @@ async def insert_guarded(
 
     The others are answered here: with `VersionConflict`, or with their positions where an earlier try had written them.
     """
-    if not any(pending.request.guards or pending.request.superseded or pending.request.again for pending in batch):
+    if not any(map(_is_more_than_one_statement, batch)):
         return batch, await insert(connection, [(pending.request, pending.partitions) for pending in batch])
     async with connection.transaction():
         held = [pending for pending in await _held(connection, batch) if await _kept(connection, pending)]
         positions = await insert(connection, [(pending.request, pending.partitions) for pending in held])
+        await move(connection, [pending.request for pending in held])
         await supersede(connection, [pending.request for pending in held])
         return held, positions
 
 
+def _guarded(request: Append) -> bool:
+    """Whether more partitions are concerned than those that are written."""
+    return bool(request.guards or request.taken or request.released)
+
+
+def _is_more_than_one_statement(pending: Pending) -> bool:
+    request = pending.request
+    return bool(_guarded(request) or request.superseded or request.again)
+
+
 async def _held(connection: Driver, batch: Sequence[Pending]) -> Sequence[Pending]:
-    """Those whose guards hold until the transaction ends."""
-    if not any(pending.request.guards for pending in batch):
+    """Those whose guards hold, and whose claims are free, until the transaction ends."""
+    if not any(_guarded(pending.request) for pending in batch):
         return batch
     locks = frozenset[int]().union(*(pending.locks for pending in batch))
-    late = await outdated(connection, [pending.request for pending in batch], locks)
+    requests = [pending.request for pending in batch]
+    late = await outdated(connection, requests, locks)
     for pending in (batch[n] for n in late):
-        await _too_late(connection, pending, "a guarded stream")
-    return [pending for n, pending in enumerate(batch) if n not in late]
+        await _too_late(connection, pending, VersionConflict("a guarded stream"))
+    taken = await held_by_others(connection, requests)
+    for n in taken.keys() - late:
+        await _too_late(connection, batch[n], ClaimTaken(taken[n]))
+    return [pending for n, pending in enumerate(batch) if n not in late | taken.keys()]
 
 
 async def _kept(connection: Driver, pending: Pending) -> bool:
     """Whether the words that are to stand again are there."""
     if not await forgotten(connection, pending.request):
         return True
-    await _too_late(connection, pending, "words of a stream")
+    await _too_late(connection, pending, VersionConflict("words of a stream"))
     return False
 
 
-async def _too_late(connection: Driver, pending: Pending, what: str) -> None:
+async def _too_late(connection: Driver, pending: Pending, why: Exception) -> None:
     if found := await find(connection, pending.request):
         pending.resolve(found)
     else:
-        pending.fail(VersionConflict(what))
+        pending.fail(why)
 
 
 async def outdated(connection: Driver, requests: Sequence[Append], partitions: Collection[int]) -> set[int]:
@@ -110,6 +127,8 @@ async def outdated(connection: Driver, requests: Sequence[Append], partitions: C
     """
     await connection.execute(HOLD, sorted(partitions))
     guards = [(guard.stream, guard.version, n) for n, request in enumerate(requests) for guard in request.guards]
+    if not guards:
+        return set()
     return {row["n"] for row in await connection.fetch(OUTDATED, *zip(*guards, strict=True))}
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from shared.events.claim import Claim
 from shared.events.event import Recorded
 from shared.log.keys import IdempotencyKey
 
@@ -71,7 +72,8 @@ class Append:
     what becomes of it; None where nobody does. `imported_by` is the member who brings it in, None for what is
     done here. `superseded` are references to words in the vault that stand no more once this is written, `again` to
     words that stand once more; they must still be there. `key` is kept with the versions to which the streams came, and
-    must be new.
+    must be new. `taken` and `released` are claims, each with the stream that gets or gives it; what is taken must be
+    held by no other stream, or be released by it here.
     """
 
     community: UUID
@@ -86,6 +88,8 @@ class Append:
     superseded: tuple[UUID, ...] = ()
     again: tuple[UUID, ...] = ()
     key: IdempotencyKey | None = None
+    taken: tuple[tuple[UUID, Claim], ...] = ()
+    released: tuple[tuple[UUID, Claim], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -103,6 +107,14 @@ class VersionConflict(Exception):
     """
 
 
+class ClaimTaken(Exception):
+    """Another stream holds what an append was to take."""
+
+    def __init__(self, claim: Claim) -> None:
+        super().__init__(f"{claim.scope} {claim.key!r}")
+        self.claim = claim
+
+
 class Log(Protocol):
     """A service's own log.
 
@@ -117,7 +129,7 @@ class Log(Protocol):
         """Write all events of the request; their positions in the order of its writes and events.
 
         Raises `VersionConflict` when a stream, written or guarded, has moved on, `AlreadyMade` when its key has been
-        used, and `Unavailable` when the store does not answer.
+        used, `ClaimTaken`, and `Unavailable` when the store does not answer.
         An append that returns is durable. An append repeated with the same event ids finds what it wrote.
         """
 
@@ -126,6 +138,9 @@ class Log(Protocol):
 
     async def follow(self, partition: int, after: int, limit: int) -> Sequence[Recorded]:
         """Up to `limit` events of a partition with a position above `after`, in order, none left out."""
+
+    async def holders_of(self, community: UUID, claim: Claim) -> Sequence[UUID]:
+        """The streams that hold it: one or none; several where a log that went back was put right, and says so."""
 
     async def heads(self) -> list[int]:
         """The last position of each partition, by partition; 0 where there is none."""

@@ -14,8 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.cancellation import Stray, attempt
 from shared.db import FAILED, Held, is_away
+from shared.events.claim import Claim
 from shared.events.errors import Unavailable
 from shared.events.event import Recorded
+from shared.log.claims import HOLDERS
 from shared.log.held_up import BRIEF, WAITING
 from shared.log.loader import StreamLoader
 from shared.log.port import Append, Position
@@ -69,6 +71,9 @@ class PostgresLog:
 
     async def follow(self, partition: int, after: int, limit: int) -> Sequence[Recorded]:
         return [Recorded(self.service, *row) for row in await self._fetch(FOLLOW, partition, after, limit)]
+
+    async def holders_of(self, community: UUID, claim: Claim) -> Sequence[UUID]:
+        return [row["stream"] for row in await self._fetch(HOLDERS, community, claim.scope, claim.key)]
 
     async def heads(self) -> list[int]:
         rows = await self._fetch(HEADS)

@@ -13,7 +13,7 @@ from shared.log.port import Append, Position
 
 @dataclass(eq=False, slots=True)
 class Pending:
-    """A request and its answer; `partitions` has the one of each of its writes, `locks` those of its guards, too."""
+    """A request and its answer; `partitions` has the one of each of its writes, `locks` those it rests on, too."""
 
     request: Append
     answer: asyncio.Future[list[Position]]

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.cancellation import end
 from shared.db import GIVEN_UP, Driver, Held
+from shared.log.claims import places
 from shared.log.guards import independent, insert_guarded
 from shared.log.held_up import HeldUpPartitions
 from shared.log.lookup import LOST, give_up, is_as_made, refuse, still_open, with_used_keys
@@ -66,7 +67,8 @@ class LogWriter:
         """Queue a request. The future gets the positions of its events, or what `Log.append` raises."""
         answer: asyncio.Future[list[Position]] = asyncio.get_running_loop().create_future()
         partitions = [partition_of(write.stream, self._partitions) for write in request.writes]
-        locks = frozenset([*partitions, *(partition_of(guard.stream, self._partitions) for guard in request.guards)])
+        rests_on = [*(guard.stream for guard in request.guards), *places(request)]
+        locks = frozenset([*partitions, *(partition_of(each, self._partitions) for each in rests_on)])
         size = sum(len(write.events) for write in request.writes)
         self._held_up.route(Pending(request, answer, partitions, locks, size))
         return answer

@@ -104,24 +104,25 @@ class Directory:
         *,
         caller: Caller | None,
         arrived: float | None = None,
+        anew: bool = False,
     ) -> Entry | None:
         """The community and what the member is there; None where there is no such community.
 
         What is not `enough` is looked up anew until it is, or until the directory is complete up to `arrived`
-        (monotonic time; default now); `caller` is who waits meanwhile, None for a line of a backfill. Raises
-        `Unavailable` where it is not in time, or where what permits is older than the most that is believed; and what
-        `Waiters` raises.
+        (monotonic time; default now); `caller` is who waits meanwhile, None for a line of a backfill. `anew` believes
+        nothing that was read before. Raises `Unavailable` where it is not in time, or where what permits is older than
+        the most that is believed; and what `Waiters` raises.
         """
         now = time.monotonic()
         key = (community, member)
         known = self._permitted.get(key)
-        if known is not None and known[0] > now and enough(*known[1]):
+        if not anew and known is not None and known[0] > now and enough(*known[1]):
             return known[1]
         complete = NEVER
 
         async def look() -> Found:
             nonlocal complete
-            entry, complete = await self._read(key)
+            entry, complete = await (self._query(*key) if anew else self._read(key))
             return entry, complete
 
         def believed() -> float:

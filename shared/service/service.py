@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.commands.commands import Commands
 from shared.db import create_engine, ends_with_database
 from shared.events.catalogue import Catalogue
+from shared.events.decider import Decider
 from shared.events.positions import Seal
 from shared.log.postgres import CONNECTIONS, PostgresLog
 from shared.projections.freshness import Watch
@@ -52,7 +53,8 @@ class Service:
     """Everything a service is.
 
     `routers` are declared relative to `/v1/communities/{community}`; one whose own prefix begins with `/v1` is taken
-    as it is. `events` is the module of the service's events, None where it owns no facts. `own_read_models` are fed by
+    as it is. `events` is the module of the service's events, None where it owns no facts. `claiming` are its deciders
+    that have claims. `own_read_models` are fed by
     its own log, `topic_read_models` by the topics of others; the directory is added to whichever gets the member
     events. `process_managers` are fed by topics and give commands to this service
     (shared/processes/process_manager.py). `workers` run in the worker, each under a lease of its own, and are started
@@ -64,6 +66,7 @@ class Service:
     metadata: sa.MetaData
     routers: Sequence[APIRouter] = ()
     events: ModuleType | None = None
+    claiming: Sequence[Decider[Any, Any]] = ()
     own_read_models: Sequence[ReadModel] = ()
     topic_read_models: Sequence[ReadModel] = ()
     process_managers: Sequence[ReadModel] = ()

@@ -1,24 +1,19 @@
-"""What routes are given: one request's commands, a connection to read with, and how fresh what they read is."""
+"""What routes are given: one request's commands, and a connection to read with."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Header, Request
-from fastapi.dependencies.models import Dependant
 
 from shared.commands.preconditions import Precondition
-from shared.events import positions
 from shared.events.errors import BadRequest, PreconditionFailed
 from shared.events.event import Event
 from shared.events.identity import one_writing
-from shared.projections.freshness import Freshness
-from shared.projections.read_model import ReadModel
 from shared.vault import OwnWords
 from shared.web import context
+from shared.web.after import fresh as fresh
 from shared.web.idempotency import KEY
 from shared.web.queries import Queries
 from shared.web.request_commands import RequestCommands
@@ -72,70 +67,9 @@ def add_to_list(request: Request) -> None:
 Commanding = Annotated[RequestCommands, Depends(request_commands)]
 
 
-WAIT, LONGEST_WAIT = 2.0, 10.0
-"""Seconds a read waits for its caller's own write: where it does not say, and at most."""
-_WAIT = re.compile(r"\s*wait\s*=\s*(\d{1,4})\s*", re.ASCII | re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Fresh:
-    """A dependency: how far views are, measured before they are read, after the wait that the caller asked for."""
-
-    views: tuple[ReadModel, ...]
-
-    async def __call__(
-        self,
-        request: Request,
-        after: Annotated[
-            str | None,
-            Header(
-                alias="Guildhall-After",
-                description="`Guildhall-Position` of a write: the answer shows it, or is 503 when that takes too long.",
-                examples=[positions.EXAMPLE],
-            ),
-        ] = None,
-        prefer: Annotated[
-            str | None,
-            Header(description="`wait=N`: wait up to N seconds, at most 10; without it 2.", examples=["wait=5"]),
-        ] = None,
-    ) -> Freshness:
-        await self.settle(request)
-        return await context.runtime_of(request).watch.freshness(*self.views)
-
-    async def settle(self, request: Request) -> None:
-        """Wait for `Guildhall-After`, once a request."""
-        known, runtime = context.of(request), context.runtime_of(request)
-        values = request.headers.getlist("guildhall-after")
-        if values and not known.settled:
-            known.settled = True
-            wanted = runtime.seal.open(values, header="Guildhall-After", partitions=runtime.settings.partitions)
-            wait = _wait(request.headers.getlist("prefer"))
-            known.allow(wait)
-            await runtime.watch.wait_for(self.views, wanted, wait, caller=known.caller)
-
-
-def _wait(preferences: Sequence[str]) -> float:
-    """Seconds, from `Prefer` (RFC 7240); preferences that are not understood are ignored, as it demands."""
-    found = [_WAIT.fullmatch(part) for value in preferences for part in value.split(",")]
-    return next((min(float(match[1]), LONGEST_WAIT) for match in found if match), WAIT)
-
-
-def fresh(*views: ReadModel) -> Any:
-    """`Annotated[Freshness, fresh(BOARD)]`: how far those views are, after waiting for what the caller asked for."""
-    return Depends(Fresh(views))
-
-
 async def reading(request: Request) -> Queries:
-    """What reads; behind everything that the caller asked to wait for."""
-    for dependency in _fresh_of(request.scope["route"].dependant):
-        await dependency.settle(request)
+    """What reads."""
     return Queries(context.runtime_of(request).engine)
-
-
-def _fresh_of(dependant: Dependant) -> Iterator[Fresh]:
-    for inner in dependant.dependencies:
-        if isinstance(inner.call, Fresh):
-            yield inner.call
 
 
 Db = Annotated[Queries, Depends(reading)]

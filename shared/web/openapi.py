@@ -82,6 +82,24 @@ _IF_NONE_MATCH = {
     "schema": {"type": "string", "pattern": r'^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$', "examples": ['"3"']},
 }
 
+_AFTER = {
+    "name": "Guildhall-After",
+    "in": "header",
+    "required": False,
+    "description": "`Guildhall-Position` of a change, or positions of a freshness: what is decided and shown is at "
+    "least as far, or the answer is 503 when that takes too long.",
+    "schema": {"type": "string", "examples": [positions.EXAMPLE]},
+}
+_PREFER = {
+    "name": "Prefer",
+    "in": "header",
+    "required": False,
+    "description": "Of `Guildhall-After` (RFC 7240): `wait=N` waits up to N seconds, at most 10, without it 2; "
+    "`stale=ok` has a read answered after that as far as it is, with `Preference-Applied: stale=ok`, in place of a "
+    "503.",
+    "schema": {"type": "string", "examples": ["wait=5", "wait=1, stale=ok"]},
+}
+
 
 def complete(
     app: FastAPI,
@@ -161,7 +179,10 @@ def _complete(method: str, operation: dict[str, Any], *, keyed: bool) -> None:
     if method == "get":
         operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
         responses["304"] = {"description": "What the caller has is what would be shown.", "headers": {"ETag": _ETAG}}
-    if method == "get" or operation["operationId"].startswith("backfill_"):
+    if operation["operationId"].startswith("backfill_"):
+        return
+    operation.setdefault("parameters", []).extend([_AFTER, _PREFER])
+    if method == "get":
         return
     if keyed:
         operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)

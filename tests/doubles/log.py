@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
+from shared.events.claim import Claim
 from shared.events.errors import AlreadyMade, Erased
 from shared.events.event import Recorded
 from shared.log.keys import versions_after
-from shared.log.port import Append, Position, VaultRow, VersionConflict, partition_of
+from shared.log.port import Append, ClaimTaken, Position, VaultRow, VersionConflict, partition_of
 
 
 @dataclass
@@ -30,6 +31,8 @@ class MemoryLog:
     """By the id of an idempotency key the versions to which its append came."""
     erased: set[tuple[UUID, UUID | None]] = field(default_factory=set)
     """By community, whose words are refused."""
+    claims: set[tuple[UUID, Claim, UUID]] = field(default_factory=set)
+    """Communities, claims, and the streams that hold them."""
 
     def __post_init__(self) -> None:
         self.rows = [[] for _ in range(self.partitions)]
@@ -47,10 +50,16 @@ class MemoryLog:
                 raise VersionConflict(guard.stream)
         if not self.erased.isdisjoint((secret.community, secret.subject) for secret in request.secrets):
             raise Erased
+        for stream, claim in request.taken:
+            for other in self._holders_of(request.community, claim):
+                if other != stream and (other, claim) not in request.released:
+                    raise ClaimTaken(claim)
         if request.key is not None:
             if request.key.id in self.keys:
                 raise AlreadyMade
             self.keys[request.key.id] = versions_after(request)
+        self.claims -= {(request.community, claim, stream) for stream, claim in request.released}
+        self.claims |= {(request.community, claim, stream) for stream, claim in request.taken}
         for secret in request.secrets:
             self.vault.setdefault((secret.community, secret.ref), secret)
         self.superseded.update((request.community, ref) for ref in request.superseded)
@@ -103,6 +112,13 @@ class MemoryLog:
     async def follow(self, partition: int, after: int, limit: int) -> Sequence[Recorded]:
         await asyncio.sleep(0)
         return self.rows[partition][after : after + limit]
+
+    async def holders_of(self, community: UUID, claim: Claim) -> Sequence[UUID]:
+        await asyncio.sleep(0)
+        return self._holders_of(community, claim)
+
+    def _holders_of(self, community: UUID, claim: Claim) -> Sequence[UUID]:
+        return sorted(stream for where, held, stream in self.claims if (where, held) == (community, claim))
 
     async def heads(self) -> list[int]:
         await asyncio.sleep(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from dataclasses import replace
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -177,13 +178,12 @@ async def test_every_page_leads_to_the_next_with_everything_else_as_it_was(villa
                 break
             await asyncio.sleep(0.05)
         assert {item["id"] for item in whole["items"]} == made[tag], written
-        first = await village.ask(
-            "member", "content", "GET", f"/threads?tag={written}&sort=newest&limit=1&zqx=a%20b%26"
-        )
+        first = await village.ask("member", "content", "GET", f"/threads?tag={written}&sort=newest&limit=1")
         link = (first.header(b"link") or b"").decode()
         target = link.partition("<")[2].partition(">")[0]
         assert "+" not in target
-        assert "zqx=a%20b%26" in target
+        assert "sort=newest" in target
+        assert f"tag={quote(unquote(written), safe='')}" in target
         second = await village.city.ask(Request("content", "GET", target, village.bearer("member")))
         assert {first.json()["items"][0]["id"], second.json()["items"][0]["id"]} == made[tag]
 
@@ -234,7 +234,7 @@ async def test_bodies_are_taken_by_what_they_say_they_are(village: Village) -> N
         assert answer.status == status, kind
     for method in ("GET", "HEAD"):
         with_body = replace(village.request("member", "content", method, "/threads"), body=body)
-        assert (await village.city.ask(with_body)).status == 200
+        assert (await village.city.ask(with_body)).status == 422
 
 
 async def test_expectations_that_nobody_meets_are_refused(village: Village) -> None:
@@ -251,7 +251,7 @@ async def test_what_is_too_long_is_told_by_what_it_is(village: Village) -> None:
     for target, header, status in (
         ("?a=" + "b" * 17_000, "", 414),
         ("", "b" * 17_000, 431),
-        ("?a=" + "b" * 7_000, "", 200),
+        ("?a=" + "b" * 7_000, "", 422),
     ):
         answer = await village.ask("member", "content", "GET", f"/threads{target}", x_a=header)
         assert answer.status == status

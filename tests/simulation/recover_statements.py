@@ -59,6 +59,22 @@ def recover_statements(index: LogIndex) -> dict[str, Statement]:
         transaction.put("log_partition", given[0], given[1])
         return "UPDATE 1"
 
+    def read_again(transaction: Transaction, given: Sequence[Any]) -> Work:
+        source, partitions = given
+        keys = [key for key, _ in transaction.rows("watermark") if key[1] == source and key[2] in partitions]
+        yield Locks(row_locks("watermark", keys))
+        for key in keys:
+            row = transaction.get("watermark", key)
+            transaction.put("watermark", key, (*row[:2], transaction.now, row[3]))
+        return f"UPDATE {len(keys)}"
+
+    def let_go(transaction: Transaction, given: Sequence[Any]) -> Work:
+        keys = [key for key, _ in transaction.rows("claim") if key[3] in given[0]]
+        yield Locks(row_locks("claim", keys))
+        for key in keys:
+            transaction.put("claim", key, None)
+        return f"DELETE {len(keys)}"
+
     @reads
     def words(transaction: Transaction, given: Sequence[Any]) -> list[Row]:
         return [COUNT((sum(transaction.get("vault", key) is None for key in columns(given)),))]
@@ -70,12 +86,6 @@ def recover_statements(index: LogIndex) -> dict[str, Statement]:
             (view, partition, transaction.get("watermark", (view, given[0], partition))) for view, partition, _ in found
         ]
         return [MARK((view, partition, row[0])) for view, partition, row in again]
-
-    def read_again(transaction: Transaction, given: Sequence[Any]) -> str:
-        for key, row in list(transaction.rows("watermark")):
-            if key[1] == given[0] and key[2] in given[1]:
-                transaction.put("watermark", key, (*row[:2], transaction.now, row[3]))
-        return "UPDATE"
 
     def begin_anew(transaction: Transaction, given: Sequence[Any]) -> str:
         keys = [key for key, _ in transaction.rows("watermark") if key[0] == given[0]]
@@ -103,5 +113,6 @@ def recover_statements(index: LogIndex) -> dict[str, Statement]:
             (take_back, "BEGIN_ANEW", begin_anew),
             (take_back, "UNPARK", unpark),
             (take_back, "THERE", reads(lambda *_: [THERE((True,))])),
+            (recover, "LET_GO", let_go),
         ),
     }

@@ -65,7 +65,7 @@ async def _recover(settings: Settings, declared: Service, *, look: bool, set_asi
                 def keep(event: Recorded) -> None:
                     file.write(to_wire(event) + b"\n")
 
-            done = await put_back(log, service, lacking, declared.own_read_models, keep)
+            done = await put_back(log, service, lacking, declared.own_read_models, keep, declared.claiming)
         except CannotRecover as problem:
             fail(str(problem))
         except FileExistsError:
@@ -78,6 +78,12 @@ async def _recover(settings: Settings, declared: Service, *, look: bool, set_asi
         console.print(
             f"Views that had read what was set aside fill themselves again, and say meanwhile that they are behind: "
             f"{', '.join(done.views)}."
+        )
+    for (_, claim), streams in done.disputed.items():
+        console.print(
+            f"{len(streams)} streams have the {claim.scope} {claim.key!r} now: {', '.join(map(str, streams))}. Nobody "
+            "else gets it until all of them but one were given another.",
+            markup=False,
         )
     if done.words:
         console.print(f"{done.words:,} texts that they refer to are in no backup and no topic: these stay empty.")

@@ -15,7 +15,7 @@ from fastapi.security import HTTPBearer
 from shared.events.errors import NotFound
 from shared.events.identity import Caller, community_id
 from shared.replicas.standing import NOBODY, Community
-from shared.web import context
+from shared.web import after, context
 from shared.web.access.policy import (
     PERMISSION_LEGEND,
     Permission,
@@ -25,6 +25,7 @@ from shared.web.access.policy import (
     reads,
     refusal,
 )
+from shared.web.entrance import enter
 
 _TOKEN = Requirement(Permission.AUTHENTICATED)
 
@@ -96,6 +97,7 @@ class Requires:
             str, Path(description="A community: its id or its slug.", examples=["french-meta"], max_length=63)
         ],
     ) -> CallerInCommunity:
+        await enter(request)
         asked = context.of(request)
         wanted = community_id(community)
         found = None
@@ -106,6 +108,7 @@ class Requires:
                 lambda known, standing: refusal(self.requirement, caller.scopes, known, standing) is None,
                 caller=caller,
                 arrived=asked.arrived,
+                anew=after.asked(request),
             )
         known, standing = found or (None, NOBODY)
         if (refused := refusal(self.requirement, caller.scopes, known, standing)) is not None:
@@ -133,7 +136,8 @@ class RequiresToken:
         if self.requirement.in_community:
             raise TypeError(f"{self.requirement.permission} is asked in a community: declare it by Requires.")
 
-    async def __call__(self, caller: Annotated[Caller, Depends(authenticate)]) -> Caller:
+    async def __call__(self, request: Request, caller: Annotated[Caller, Depends(authenticate)]) -> Caller:
+        await enter(request)
         if (refused := refusal(self.requirement, caller.scopes)) is not None:
             raise refused
         return caller

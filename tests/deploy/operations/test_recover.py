@@ -16,7 +16,10 @@ from deploy.operations.recover import CannotRecover, Missing, missing, put_back
 from deploy.operations.topics import topics
 from shared.cancellation import end
 from shared.db import Driver
+from shared.events.claim import Claim
+from shared.events.decider import Decider
 from shared.events.event import Recorded
+from shared.events.fact import Fact
 from shared.projections.read_model import Change, ReadModel, add
 from shared.projections.read_model_table import read_model_table
 from shared.projections.runner import ProjectionRunner
@@ -118,6 +121,43 @@ async def test_what_stands_there_instead_is_set_aside_and_never_thrown_away(syst
 
     assert [event.id for event in kept] == [row["id"] for row in others]
     assert await system.sql(LOG) == before
+
+
+async def test_a_view_that_has_read_what_is_set_aside_cannot_write_it_any_more(system: System) -> None:
+    await system.sql(
+        "insert into watermark (view, source, partition, position) values ('a', $1, 0, 40)", system.service
+    )
+    await system.sql("insert into watermark (view, source, partition, position) values ('a', 'another', 0, 40)")
+    marks = "select source, moved_at from watermark order by source"
+    before = {row["source"]: row["moved_at"] for row in await system.sql(marks)}
+    await gone_back(system, 40)
+    await go_on(system, 45)
+    async with opened(system) as log:
+        await put_back(log, system.service, await lacking(system, log), (), lambda _: None)
+    after = {row["source"]: row["moved_at"] for row in await system.sql(marks)}
+    assert (after[system.service] > before[system.service], after["another"]) == (True, before["another"])
+
+
+async def test_what_two_streams_hold_then_is_said_and_neither_loses_it(system: System) -> None:
+    (lost,) = await system.sql("select stream, community from log where partition = 3 and position = 50")
+    claim, other = Claim("channel name", "rose", "/name"), uuid4()
+    await gone_back(system, 49)
+    await system.sql("insert into claim values ($1, $2, $3, $4)", lost["community"], claim.scope, claim.key, other)
+
+    async with opened(system) as log:
+        keeper = Decider("keeper", _keep, claims=lambda stream: [claim] if stream else [])
+        done = await put_back(log, system.service, await lacking(system, log), (), None, [keeper])
+
+    holders = sorted(
+        row["stream"] for row in await system.sql("select stream from claim where community = $1", lost["community"])
+    )
+    assert {other, lost["stream"]} <= set(holders)
+    assert done.disputed[lost["community"], claim] == holders
+    assert await system.log.holders_of(lost["community"], claim) == holders
+
+
+def _keep(_: bool | None, fact: Fact[Deposited]) -> bool:
+    return True
 
 
 async def test_it_is_all_or_nothing(system: System) -> None:

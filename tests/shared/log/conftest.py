@@ -24,7 +24,7 @@ async def settings(fresh_database: FreshDatabase) -> AsyncIterator[Settings]:
 async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
     engine = create_engine(settings, "toy")
     async with driver(engine) as connection:
-        await connection.execute("truncate log, vault; update log_partition set position = 0")
+        await connection.execute("truncate log, vault, claim; update log_partition set position = 0")
     yield engine
     await engine.dispose()
 

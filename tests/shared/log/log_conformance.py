@@ -5,13 +5,25 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import replace
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from shared.events.claim import Claim
 from shared.events.errors import AlreadyMade
 from shared.log.keys import IdempotencyKey
-from shared.log.port import Append, Guard, Log, NewEvent, Position, VaultRow, VersionConflict, Write, partition_of
+from shared.log.port import (
+    Append,
+    ClaimTaken,
+    Guard,
+    Log,
+    NewEvent,
+    Position,
+    VaultRow,
+    VersionConflict,
+    Write,
+    partition_of,
+)
 from tests.shared.toy import ALICE, COMMUNITY, NOON, stream
 
 
@@ -30,6 +42,19 @@ def one(number: int, expected: int, events: int = 1) -> Append:
 def guarded(number: int, expected: int, *guards: tuple[int, int]) -> Append:
     """One event for a stream, that rests on others: `(number, version)`."""
     return replace(one(number, expected), guards=tuple(Guard(stream(other), version) for other, version in guards))
+
+
+ROSE, TULIP = Claim("name", "rose", "/name"), Claim("name", "tulip", "/name")
+
+
+def claiming(number: int, expected: int, *taken: Claim, released: tuple[Claim, ...] = ()) -> Append:
+    """One event for a stream, which takes and releases these."""
+    mine, former = ((stream(number), each) for each in taken), ((stream(number), each) for each in released)
+    return replace(one(number, expected), taken=tuple(mine), released=tuple(former))
+
+
+async def holders(log: Log, claim: Claim = ROSE) -> list[UUID]:
+    return list(await log.holders_of(COMMUNITY, claim))
 
 
 async def outcome(log: Log, append: Append) -> list[Position] | None:
@@ -117,6 +142,87 @@ class LogConformance:
         assert [type(each) for each in tried].count(AlreadyMade) == 4
         assert sum([len(await log.load(stream(n))) for n in range(1, 6)]) == 1
         assert len(await log.load(stream(6))) == 1
+
+    async def test_what_one_stream_claims_no_other_gets_until_it_is_released(self, log: Log) -> None:
+        assert await holders(log) == []
+        await log.append(claiming(1, 0, ROSE))
+
+        with pytest.raises(ClaimTaken) as refused:
+            await log.append(claiming(2, 0, TULIP, ROSE))
+        assert refused.value.claim == ROSE
+        assert (await holders(log), await holders(log, TULIP), await log.load(stream(2))) == ([stream(1)], [], [])
+        await log.append(claiming(1, 1, TULIP, released=(ROSE,)))
+        await log.append(claiming(2, 0, ROSE))
+
+        assert (await holders(log), await holders(log, TULIP)) == ([stream(2)], [stream(1)])
+
+    async def test_a_claim_is_of_its_community_and_of_its_scope(self, log: Log) -> None:
+        await log.append(claiming(1, 0, ROSE))
+        await log.append(replace(claiming(2, 0, ROSE), community=uuid4()))
+        await log.append(claiming(3, 0, Claim("slug", "rose")))
+
+        assert await holders(log) == [stream(1)]
+
+    async def test_what_a_stream_has_it_may_take_again_and_release_twice(self, log: Log) -> None:
+        await log.append(claiming(1, 0, ROSE))
+        await log.append(claiming(1, 1, ROSE))
+        assert await holders(log) == [stream(1)]
+        await log.append(claiming(1, 2, released=(ROSE,)))
+        await log.append(claiming(1, 3, released=(ROSE,)))
+        assert await holders(log) == []
+
+    async def test_streams_of_one_append_may_change_what_they_have(self, log: Log) -> None:
+        await log.append(claiming(1, 0, ROSE))
+        await log.append(claiming(2, 0, TULIP))
+        moved = request(Write(stream(1), 1, (event(),)), Write(stream(2), 1, (event(),)))
+        before, after = ((stream(1), ROSE), (stream(2), TULIP)), ((stream(1), TULIP), (stream(2), ROSE))
+
+        await log.append(replace(moved, taken=after, released=before))
+
+        assert (await holders(log), await holders(log, TULIP)) == ([stream(2)], [stream(1)])
+
+    async def test_what_is_refused_claims_and_releases_nothing(self, log: Log) -> None:
+        await log.append(claiming(1, 0, ROSE))
+        with pytest.raises(VersionConflict):
+            await log.append(claiming(1, 7, TULIP, released=(ROSE,)))
+        assert (await holders(log), await holders(log, TULIP)) == ([stream(1)], [])
+
+    async def test_an_append_with_a_claim_that_is_repeated_finds_what_it_wrote(self, log: Log) -> None:
+        append = claiming(1, 0, ROSE)
+        where = await log.append(append)
+        assert await log.append(append) == where
+        await log.append(claiming(1, 1, released=(ROSE,)))
+        await log.append(claiming(2, 0, ROSE))
+        assert await log.append(append) == where
+        assert await holders(log) == [stream(2)]
+
+    async def test_of_many_that_take_one_key_at_once_one_gets_it(self, log: Log) -> None:
+        for turn in range(20):
+            key, numbers = Claim("name", f"key {turn}"), range(turn * 10, turn * 10 + 8)
+            appends = [claiming(number, 0, key) for number in numbers]
+            tried = await asyncio.gather(*map(log.append, appends), return_exceptions=True)
+
+            assert [type(each) for each in tried].count(ClaimTaken) == 7
+            written = [stream(number) for number in numbers if await log.load(stream(number))]
+            assert await holders(log, key) == written
+
+    async def test_names_that_are_exchanged_at_once_never_have_two_holders(self, log: Log) -> None:
+        await asyncio.gather(*(log.append(claiming(n, 0, Claim("name", str(n)))) for n in range(4)))
+        versions, holds = dict.fromkeys(range(4), 1), {n: n for n in range(4)}
+
+        async def change(n: int, wanted: int) -> None:
+            try:
+                taken, left = Claim("name", str(wanted)), Claim("name", str(holds[n]))
+                await log.append(claiming(n, versions[n], taken, released=(left,)))
+            except ClaimTaken:
+                return
+            versions[n], holds[n] = versions[n] + 1, wanted
+
+        for _ in range(30):
+            others = [random.choice([key for key in range(6) if key != holds[n]]) for n in range(4)]
+            await asyncio.gather(*(change(n, wanted) for n, wanted in enumerate(others)))
+            found = {key: await holders(log, Claim("name", str(key))) for key in range(6)}
+            assert found == {key: [stream(n) for n in range(4) if holds[n] == key] for key in range(6)}
 
     async def test_a_stream_is_loaded_after_a_version(self, log: Log) -> None:
         await log.append(one(1, 0, events=5))

@@ -10,12 +10,13 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import driver
+from shared.events.claim import Claim
 from shared.events.errors import AlreadyMade, Unavailable
 from shared.log.keys import IdempotencyKey
-from shared.log.port import VaultRow, VersionConflict, Write
+from shared.log.port import ClaimTaken, VaultRow, VersionConflict, Write
 from shared.log.postgres import PostgresLog
 from shared.vault import PostgresVault
-from tests.shared.log.log_conformance import LogConformance, event, one, outcome, positions, request
+from tests.shared.log.log_conformance import LogConformance, claiming, event, one, outcome, positions, request
 from tests.shared.toy import ALICE, COMMUNITY, NOON, stream
 
 
@@ -73,6 +74,21 @@ async def test_who_waits_for_a_look_when_the_log_is_closed_hears_of_it(engine: A
 
     assert all(found == [] or isinstance(found, Unavailable) for found in done)
     assert sum(isinstance(found, Unavailable) for found in done) >= 50
+
+
+async def test_of_two_processes_that_take_one_key_at_once_one_gets_it(log: PostgresLog, engine: AsyncEngine) -> None:
+    other = PostgresLog(engine, "toy")
+    await other.start()
+    for turn in range(100):
+        key, numbers = Claim("name", f"key {turn}"), (2 * turn, 2 * turn + 1)
+        tried = await asyncio.gather(
+            *(each.append(claiming(number, 0, key)) for each, number in zip((log, other), numbers, strict=True)),
+            return_exceptions=True,
+        )
+        assert [type(each) for each in tried].count(ClaimTaken) == 1
+        (holder,) = await log.holders_of(COMMUNITY, key)
+        assert [len(await other.load(stream(n))) for n in numbers] == [int(holder == stream(n)) for n in numbers]
+    await other.close()
 
 
 async def test_secrets_are_kept_only_with_their_events(log: PostgresLog, engine: AsyncEngine) -> None:

@@ -11,7 +11,7 @@ from shared.db import driver
 from shared.events.errors import Unavailable
 from shared.web.problems import as_problem
 from tests.patience import is_done_within
-from tests.positions import positions_of
+from tests.positions import positions_of, token_of
 from tests.shared.issuer import bearer
 from tests.shared.toy_api import Api
 from tests.shared.web.square import SQUARE, opened
@@ -116,6 +116,33 @@ async def test_a_refusal_names_the_parameter_at_fault(
     answer = await api.call("GET", SQUARE + target, headers=headers)
 
     assert [(error["parameter"], error["in"]) for error in answer.json()["errors"]] == [named]
+
+
+async def test_an_operation_takes_only_the_parameters_that_its_route_has(api: Api) -> None:
+    answer = await api.call("GET", f"{SQUARE}/accounts?limits=3")
+
+    assert answer.status_code == 422
+    assert [(error["parameter"], error["in"]) for error in answer.json()["errors"]] == [("limits", "query")]
+    assert all(known in answer.json()["detail"] for known in ("`limit`", "`cursor`", "Did you mean `limit`?"))
+    assert (await api.call("GET", f"{SQUARE}/accounts?limit=3")).status_code == 200
+    assert (await api.call("POST", f"{SQUARE}/accounts?dry=1")).status_code == 422
+    assert (await api.call("GET", f"{SQUARE}/accounts?limits=3", None)).status_code == 401
+
+
+async def test_an_operation_that_takes_no_body_refuses_one(api: Api) -> None:
+    for method, path in (("GET", "/accounts"), ("POST", "/accounts")):
+        answer = await api.call(method, SQUARE + path, json={"amount": 1})
+        assert (answer.status_code, [error["pointer"] for error in answer.json()["errors"]]) == (422, [""])
+
+
+async def test_an_old_answer_is_given_to_a_read_that_takes_one(api: Api) -> None:
+    beyond = {"guildhall-after": token_of({("toy", 0): 999_999_999}), "prefer": "wait=0, stale=ok"}
+    old = await api.call("GET", f"{SQUARE}/accounts", headers=beyond)
+    strict = await api.call("GET", f"{SQUARE}/accounts", headers={**beyond, "prefer": "wait=0"})
+    write = await api.call("POST", f"{SQUARE}/accounts", headers=beyond)
+
+    assert (old.status_code, old.headers["preference-applied"]) == (200, "stale=ok")
+    assert (strict.status_code, write.status_code) == (503, 503)
 
 
 async def test_every_answer_has_an_id_and_safe_headers(api: Api) -> None:
