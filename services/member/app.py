@@ -10,6 +10,7 @@ from services.member.imports import routes as imports
 from services.member.membership import listing as member_listing
 from services.member.membership import routes as membership
 from services.member.moderation import routes as moderation
+from services.member.processes.applications import APPLICATIONS
 from services.member.profiles import routes as profiles
 from services.member.read_models.community_list import COMMUNITY_LIST
 from services.member.read_models.roster import ROSTER
@@ -35,5 +36,6 @@ SERVICE = Service(
         roles.router,
     ),
     own_read_models=(COMMUNITY_LIST, ROSTER),
+    process_managers=(APPLICATIONS,),
     backfill=BACKFILL,
 )

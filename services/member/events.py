@@ -19,6 +19,7 @@ class CommunityFounded(Event, frozen=True, tag="guildhall.member.community-found
     visibility: str
     admission: str
     founder_id: UUID
+    application_days: int = 0
 
 
 class CommunityDescribed(Event, frozen=True, tag="guildhall.member.community-described.v1"):
@@ -30,6 +31,7 @@ class CommunityDescribed(Event, frozen=True, tag="guildhall.member.community-des
     time_zone: str
     visibility: str
     admission: str
+    application_days: int = 0
 
 
 class CommunityArchived(Event, frozen=True, tag="guildhall.member.community-archived.v1"):
@@ -45,8 +47,26 @@ class MemberJoined(Event, frozen=True, tag="guildhall.member.member-joined.v1"):
 
 
 class ApplicationSubmitted(Event, frozen=True, tag="guildhall.member.application-submitted.v1"):
+    """It expires at a time that follows from what the community said then; null where it waits for ever."""
+
     member_id: UUID
     answers: Text | None
+    expires_at: Instant | None = None
+    reminds_at: Instant | None = None
+
+
+class ApplicationWaits(Event, frozen=True, tag="guildhall.member.application-waits.v1"):
+    """Nobody has decided the application of then for days; said once a day, and again at `again_at`."""
+
+    member_id: UUID
+    applied_at: Instant
+    again_at: Instant
+
+
+class ApplicationExpired(Event, frozen=True, tag="guildhall.member.application-expired.v1"):
+    """Nobody has decided the application within the days that the community takes."""
+
+    member_id: UUID
 
 
 class ApplicationWithdrawn(Event, frozen=True, tag="guildhall.member.application-withdrawn.v1"):

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -85,19 +84,6 @@ def issued(manager: str, record: Recorded, number: int, item: OutgoingCommand | 
         due_at,
         msgspec.json.encode(command),
     )
-
-
-def next_time(after: datetime, zone: str, at: time) -> datetime:
-    """When a clock in that time zone shows `at` next. On a day that skips it (spring), when it would have been; on one
-    that has it twice (autumn), the first time.
-    """
-    here = ZoneInfo(zone)
-    day = after.astimezone(here).date()
-    return next(due for due in (_on(day + timedelta(days=n), here, at) for n in range(3)) if due > after)
-
-
-def _on(day: date, zone: ZoneInfo, at: time) -> datetime:
-    return datetime.combine(day, at, zone).astimezone(UTC)
 
 
 def decoder_of(commands: Iterable[type[OutgoingCommand]]) -> msgspec.json.Decoder[OutgoingCommand]:

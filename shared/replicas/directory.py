@@ -49,6 +49,10 @@ class ApplicationWithdrawn(Event, frozen=True, tag="guildhall.member.application
     member_id: UUID
 
 
+class ApplicationExpired(Event, frozen=True, tag="guildhall.member.application-expired.v1"):
+    member_id: UUID
+
+
 class ApplicationDeclined(Event, frozen=True, tag="guildhall.member.application-declined.v1"):
     member_id: UUID
 
@@ -83,6 +87,7 @@ DirectoryEvent = (
     | ApplicationSubmitted
     | ApplicationWithdrawn
     | ApplicationDeclined
+    | ApplicationExpired
     | MemberLeft
     | MemberRemoved
     | MemberErased
@@ -161,6 +166,8 @@ def directory_view(metadata: sa.MetaData) -> ReadModel:
                 return [put(members, (community, member), version, status="withdrawn")]
             case ApplicationDeclined(member):
                 return [put(members, (community, member), version, status="declined")]
+            case ApplicationExpired(member):
+                return [put(members, (community, member), version, status="expired")]
             case MemberLeft(member):
                 return [put(members, (community, member), version, status="left"), turn(member, record, joined=False)]
             case MemberRemoved(member):

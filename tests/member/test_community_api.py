@@ -21,6 +21,7 @@ async def test_a_founding_answers_the_community_and_may_be_repeated(api: Api) ->
         == again.json()
         == {
             **body,
+            "application_days": 0,
             "language": "zh-Hans",
             "id": str(community_id(body["slug"])),
             "visibility": "public",

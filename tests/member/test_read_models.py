@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 from services.member import events
 from services.member.read_models import community_list as communities
@@ -12,19 +10,10 @@ from services.member.read_models import roster as members
 from services.member.read_models.community_list import COMMUNITY_LIST, community_list
 from services.member.read_models.roster import ROSTER, profile_words, role_holder, roster
 from shared.events.catalogue import Catalogue
-from shared.events.event import Event, Recorded, encode_data, wire_name
+from shared.events.event import wire_name
 from shared.projections.read_model import Change, add, drop, put
 from tests.member.people import ALICE, ALICE_OWNS, BOB, BOB_JOINED, FOUNDED, GARDEN, words
-
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-STREAM = UUID(int=1)
-
-
-def recorded(event: Event, version: int) -> Recorded:
-    return Recorded(
-        "member", 0, 1, STREAM, version, wire_name(type(event)), UUID(int=2), GARDEN, ALICE, NOON, NOON, None,
-        encode_data(event),
-    )  # fmt: skip
+from tests.member.records import NOON, recorded
 
 
 def roster_changes(event: Any, version: int = 1) -> list[Change]:
@@ -41,6 +30,7 @@ def test_the_roster_knows_each_status_and_since_when() -> None:
         (events.ApplicationSubmitted(BOB, None), "applicant"),
         (events.ApplicationWithdrawn(BOB), "withdrawn"),
         (events.ApplicationDeclined(BOB, None), "declined"),
+        (events.ApplicationExpired(BOB), "expired"),
         (events.MemberLeft(BOB), "left"),
         (events.MemberRemoved(BOB, ALICE, None), "removed"),
     ]:
@@ -71,6 +61,7 @@ def test_the_list_shows_a_community_as_it_was_founded_and_then_described() -> No
         "time_zone": "Europe/Paris",
         "visibility": "public",
         "admission": "open",
+        "application_days": 0,
     }
     again = events.CommunityDescribed("Gardens", "More", "fr", "UTC", "members", "application")
 
@@ -83,6 +74,7 @@ def test_the_list_shows_a_community_as_it_was_founded_and_then_described() -> No
             (GARDEN,),
             5,
             name="Gardens",
+            application_days=0,
             purpose="More",
             language="fr",
             time_zone="UTC",
@@ -100,7 +92,15 @@ def test_the_list_counts_who_is_here() -> None:
 
 
 def test_together_the_views_take_every_event_but_those_that_change_no_list() -> None:
-    """An acceptance is followed by a joining; imports are the numbers' business, and erasure is the directory's."""
+    """An acceptance is followed by a joining, and that an application waits changes no status; imports are the numbers'
+    business, and erasure is the directory's.
+    """
     taken = {wire_name(event) for event in {*ROSTER.events, *COMMUNITY_LIST.events}}
-    others = (events.ApplicationAccepted, events.ImportWithdrawn, events.ImportRestored, events.MemberErased)
+    others = (
+        events.ApplicationAccepted,
+        events.ApplicationWaits,
+        events.ImportWithdrawn,
+        events.ImportRestored,
+        events.MemberErased,
+    )
     assert set(Catalogue.of(events).events) - taken == {wire_name(event) for event in others}

@@ -83,7 +83,7 @@ STORIES = {
     ),
     "open_channel": Story(undo=(("administrator", "content", "PATCH", "/channels/{made}", {"name": "Other"}),)),
     "rename_channel": Story(
-        fresh="channel", undo=(("administrator", "content", "PATCH", "/channels/{thing}", {"name": "Other"}),)
+        fresh="channel", undo=(("administrator", "content", "PATCH", "/channels/{thing}", {"name": "Yet another"}),)
     ),
     "archive_channel": Story(fresh="channel"),
     "open_thread": Story("author", fresh="channel", undo=(("moderator", "content", "DELETE", "/threads/{made}"),)),

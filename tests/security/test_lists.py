@@ -182,12 +182,13 @@ async def cost(town: City, service: str, sent: list[tuple[str, tuple[Any, ...]]]
 async def test_a_page_reads_little_more_than_it_shows(town: City, full: Village, service: str, path: str) -> None:
     asked = path.format(path="", rare=RARE, thread=full.ids["thread"][0])
     beside = "&" if "?" in asked else "?"
+    limit = "" if path.endswith("/roles") else f"{beside}limit={LIMIT}"  # the roles are few, and come whole
     cursor = ""
     for _ in range(2):
         with statements(town, service) as sent:
-            request = full.request("moderator", service, "GET", f"{asked}{beside}limit={LIMIT}{cursor}")
+            request = full.request("moderator", service, "GET", f"{asked}{limit}{cursor}")
             if path.startswith("/v1/"):
-                request = replace(request, target=f"{asked}{beside}limit={LIMIT}{cursor}")
+                request = replace(request, target=f"{asked}{limit}{cursor}")
             answer = await town.ask(request)
         assert answer.status == 200, answer.body
         assert sent

@@ -134,13 +134,13 @@ async def test_answers_without_content_leave_the_connection_in_step(port: int) -
         b"OPTIONS " + path + b" HTTP/1.1" + lines + b"\r\n\r\n",
         b"OPTIONS * HTTP/1.1" + lines + b"\r\n\r\n",
         b"GET " + path + b" HTTP/1.1" + lines + b"\r\nif-none-match: *\r\n\r\n",
-        b"GET " + path + b" HTTP/1.1" + lines + b"\r\ncontent-length: 2\r\n\r\n{}",
         b"DELETE " + path + b" HTTP/1.1" + lines + b"\r\n\r\n",
         b"GET http://elsewhere.example"
         + path
         + b" HTTP/1.1"
         + lines
         + b"\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n",
+        b"GET " + path + b" HTTP/1.1" + lines + b"\r\ncontent-length: 2\r\n\r\n{}",
     ]
     answers = await _send(port, b"".join(requests))
 
@@ -149,9 +149,9 @@ async def test_answers_without_content_leave_the_connection_in_step(port: int) -
         (204, False),
         (204, False),
         (304, False),
-        (200, True),
         (405, True),
         (200, True),
+        (422, True),  # nobody reads that body, and what follows it would be taken for it: the connection ends
     ]
     assert all(b"\r\ndate: " in head.lower() for _, head, _ in answers)
 

@@ -68,13 +68,6 @@ def recover_statements(index: LogIndex) -> dict[str, Statement]:
             transaction.put("watermark", key, (*row[:2], transaction.now, row[3]))
         return f"UPDATE {len(keys)}"
 
-    def let_go(transaction: Transaction, given: Sequence[Any]) -> Work:
-        keys = [key for key, _ in transaction.rows("claim") if key[3] in given[0]]
-        yield Locks(row_locks("claim", keys))
-        for key in keys:
-            transaction.put("claim", key, None)
-        return f"DELETE {len(keys)}"
-
     @reads
     def words(transaction: Transaction, given: Sequence[Any]) -> list[Row]:
         return [COUNT((sum(transaction.get("vault", key) is None for key in columns(given)),))]
@@ -113,6 +106,5 @@ def recover_statements(index: LogIndex) -> dict[str, Statement]:
             (take_back, "BEGIN_ANEW", begin_anew),
             (take_back, "UNPARK", unpark),
             (take_back, "THERE", reads(lambda *_: [THERE((True,))])),
-            (recover, "LET_GO", let_go),
         ),
     }

@@ -23,6 +23,7 @@ from tests.shared.subscription.source_conformance import PARTITIONS, SourceConfo
 from tests.shared.subscription.topic_feed import TopicFeed
 from tests.simulation import kafka
 from tests.simulation.broker import Broker
+from tests.simulation.claim_statements import claim_statements
 from tests.simulation.driver import Engine
 from tests.simulation.faults import Faults
 from tests.simulation.loop import PROCESS, Loop, Process
@@ -49,7 +50,7 @@ def engine() -> Any:
     database = Database("toy", no_faults(), now, lambda sql: find(sql))
     index = LogIndex(database, 12)
     database.table("agreed")[None] = database.started  # as a relay would have found it
-    find = finder(log_statements(index), lease_statements(), also=lambda _: None)
+    find = finder(log_statements(index), lease_statements(), claim_statements(), also=lambda _: None)
     return Engine(database)
 
 

@@ -28,6 +28,7 @@ from tests.doubles.rows import rows_of
 from tests.doubles.view_store import MemoryReadModelStore
 from tests.simulation import kafka
 from tests.simulation.broker import Broker
+from tests.simulation.claim_statements import claim_statements
 from tests.simulation.claims import Claims
 from tests.simulation.clients import Client
 from tests.simulation.command_statements import command_statements
@@ -94,7 +95,7 @@ class World:
         self.projection = Database("projection", self.faults, self.now, finder(*known, also=tables))
         self.index = LogIndex(self.ledger, PARTITIONS)
         known += [log_statements(self.index), relay_statements(self.index), recover_statements(self.index)]
-        known.append(command_statements())
+        known += [command_statements(), claim_statements()]
         find = finder(*known, also=tables)
         self.backups = Backups(self.ledger, self.projection)
         self.broker = kafka.Client.broker = Broker(self.faults, PARTITIONS)

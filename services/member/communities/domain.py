@@ -47,6 +47,8 @@ class Description:
     time_zone: str
     visibility: str
     admission: str
+    application_days: int = 0
+    """Days after which an application that nobody decided expires; 0 where it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,17 @@ def found(
     if state is None:
         d = description
         return [
-            CommunityFounded(slug, d.name, d.purpose, d.language, d.time_zone, d.visibility, d.admission, founder_id),
+            CommunityFounded(
+                slug,
+                d.name,
+                d.purpose,
+                d.language,
+                d.time_zone,
+                d.visibility,
+                d.admission,
+                founder_id,
+                d.application_days,
+            ),
             RoleGranted(founder_id, OWNER),
         ]
     known = founder_is_member or state.description.visibility == "public"
@@ -116,7 +128,9 @@ def describe(state: Community, description: Description) -> list[CommunityEvent]
         return []
     _writable(state)
     d = description
-    return [CommunityDescribed(d.name, d.purpose, d.language, d.time_zone, d.visibility, d.admission)]
+    return [
+        CommunityDescribed(d.name, d.purpose, d.language, d.time_zone, d.visibility, d.admission, d.application_days)
+    ]
 
 
 def archive(state: Community) -> list[CommunityEvent]:
@@ -153,4 +167,12 @@ def _writable(state: Community) -> None:
 
 
 def _described(event: CommunityFounded | CommunityDescribed) -> Description:
-    return Description(event.name, event.purpose, event.language, event.time_zone, event.visibility, event.admission)
+    return Description(
+        event.name,
+        event.purpose,
+        event.language,
+        event.time_zone,
+        event.visibility,
+        event.admission,
+        event.application_days,
+    )

@@ -59,7 +59,12 @@ async def list_communities(
     statuses = await _statuses(db, caller, [row.community for row in rows])
     items = [
         CommunityListed.model_validate(
-            {"id": row.community, "my_status": statuses.get(row.community, "none"), **row._asdict()}
+            {
+                "id": row.community,
+                "my_status": statuses.get(row.community, "none"),
+                **row._asdict(),
+                "application_days": row.application_days or 0,
+            }
         )
         for row in rows
     ]

@@ -47,6 +47,7 @@ EXAMPLE: JsonDict = {
     "time_zone": "Europe/Paris",
     "visibility": "public",
     "admission": "open",
+    "application_days": 0,
 }
 ANSWERED: JsonDict = {
     "id": str(community_id("french-meta")),
@@ -70,6 +71,9 @@ class Founding(Body, example=EXAMPLE):
         description="Whether one joins, or applies and is accepted. Without it, `open` where everybody reads, and "
         "`application` where members do: else who knows the slug lets themselves in.",
     )
+    application_days: int = Field(
+        0, ge=0, le=365, description="Days after which an application that nobody decided expires; 0: it does not."
+    )
 
 
 class Changes(Body, example={"admission": "application"}):
@@ -82,6 +86,9 @@ class Changes(Body, example={"admission": "application"}):
     visibility: Visibility | None = None
     admission: Admission | None = Field(
         None, description="Without it, what was for everybody and becomes for members is entered by application."
+    )
+    application_days: int | None = Field(
+        None, ge=0, le=365, description="For applications from now on; 0: they do not expire."
     )
 
 
@@ -96,6 +103,7 @@ class CommunityAnswer(Answer, example=ANSWERED):
     time_zone: str
     visibility: Literal["public", "members"]
     admission: Literal["open", "application"]
+    application_days: int = Field(description="Days after which an application that nobody decided expires; 0: never.")
     archived: bool
     founded_at: datetime
 

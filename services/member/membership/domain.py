@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from typing import Literal, assert_never
 from uuid import UUID
 
@@ -16,7 +16,9 @@ from services.member.communities.domain import Community
 from services.member.events import (
     ApplicationAccepted,
     ApplicationDeclined,
+    ApplicationExpired,
     ApplicationSubmitted,
+    ApplicationWaits,
     ApplicationWithdrawn,
     MemberErased,
     MemberJoined,
@@ -32,8 +34,9 @@ from shared.events.errors import Conflict
 from shared.events.event import Text
 from shared.events.fact import Fact
 from shared.events.identity import derived_id
+from shared.events.schedule import next_time
 
-Status = Literal["none", "applicant", "withdrawn", "declined", "member", "left", "removed"]
+Status = Literal["none", "applicant", "withdrawn", "declined", "expired", "member", "left", "removed"]
 
 MembershipEvent = (
     MemberJoined
@@ -41,6 +44,8 @@ MembershipEvent = (
     | ApplicationWithdrawn
     | ApplicationAccepted
     | ApplicationDeclined
+    | ApplicationWaits
+    | ApplicationExpired
     | MemberLeft
     | MemberRemoved
     | MemberErased
@@ -72,6 +77,13 @@ class Membership:
     answers: Text | None = None
     reason: Text | None = None
     erased: bool = False
+    reminded_at: datetime | None = None
+    """When it was last said of the application that waits that it does."""
+
+
+REMINDED_AFTER = timedelta(days=2)
+"""How long an application waits before that is said, at the next six o'clock in the community, and each day again."""
+SIX = time(6)
 
 
 def evolve(state: Membership | None, fact: Fact[MembershipEvent]) -> Membership:
@@ -82,7 +94,11 @@ def evolve(state: Membership | None, fact: Fact[MembershipEvent]) -> Membership:
             joined = replace(state, status="member", since=at, times_joined=times, barred=False)
             return replace(joined, brought_in_at=brought_in_at)
         case ApplicationSubmitted(answers=answers):
-            return replace(state, status="applicant", since=at, answers=answers, reason=None)
+            return replace(state, status="applicant", since=at, answers=answers, reason=None, reminded_at=None)
+        case ApplicationWaits():
+            return replace(state, reminded_at=at)
+        case ApplicationExpired():
+            return replace(state, status="expired", since=at, answers=None)
         case ApplicationWithdrawn():
             return replace(state, status="withdrawn", since=at, answers=None)
         case ApplicationAccepted():
@@ -148,12 +164,17 @@ def come(state: Membership | None, community: Community, member_id: UUID) -> lis
     return join(state, member_id)
 
 
-def ask(state: Membership | None, community: Community, member_id: UUID, answers: Text | None) -> list[MembershipEvent]:
+def ask(
+    state: Membership | None, community: Community, member_id: UUID, answers: Text | None, now: datetime
+) -> list[MembershipEvent]:
     """Apply, where one cannot simply join."""
     joins = community.description.admission == "open" and not (state and state.barred)
     if joins and not is_member(state):
         raise Conflict("How one gets in here was changed at the same moment. Try again.", retry_after=1)
-    return apply(state, member_id, answers)
+    described = community.description
+    expires_at = now + timedelta(days=described.application_days) if described.application_days else None
+    reminds_at = next_time(now + REMINDED_AFTER, described.time_zone, SIX)
+    return apply(state, member_id, answers, expires_at, reminds_at)
 
 
 def join(state: Membership | None, member_id: UUID) -> list[MembershipEvent]:
@@ -181,14 +202,41 @@ def bring_in(state: Membership | None, member_id: UUID, *, robot: bool) -> list[
     return [*join(state, member_id), *marked]
 
 
-def apply(state: Membership | None, member_id: UUID, answers: Text | None) -> list[MembershipEvent]:
+def apply(
+    state: Membership | None,
+    member_id: UUID,
+    answers: Text | None,
+    expires_at: datetime | None = None,
+    reminds_at: datetime | None = None,
+) -> list[MembershipEvent]:
     """Ask to be let in; after a decline, a removal or after having left, one may ask again."""
     applies = state is not None and state.status == "applicant"
     if is_member(state) or (state and applies and state.answers == answers):
         return []
     if applies:
         raise Conflict("You have applied already. Your application is waiting for a decision.")
-    return [ApplicationSubmitted(member_id, answers)]
+    return [ApplicationSubmitted(member_id, answers, expires_at, reminds_at)]
+
+
+def remind(
+    state: Membership | None, community: Community, member_id: UUID, applied_at: datetime, now: datetime
+) -> list[MembershipEvent]:
+    """Say that the application of then still waits, once a day."""
+    if not _waits_since(state, applied_at, community) or (state and state.reminded_at and state.reminded_at >= now):
+        return []
+    return [ApplicationWaits(member_id, applied_at, next_time(now, community.description.time_zone, SIX))]
+
+
+def expire(
+    state: Membership | None, community: Community, member_id: UUID, applied_at: datetime
+) -> list[MembershipEvent]:
+    """End the application of then, where nobody has decided it or taken it back."""
+    return [ApplicationExpired(member_id)] if _waits_since(state, applied_at, community) else []
+
+
+def _waits_since(state: Membership | None, applied_at: datetime, community: Community) -> bool:
+    """Whether that very application waits; in an archived community nothing happens any more."""
+    return state is not None and (state.status, state.since) == ("applicant", applied_at) and not community.archived
 
 
 def accept(state: Membership, member_id: UUID) -> list[MembershipEvent]:

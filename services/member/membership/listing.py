@@ -38,7 +38,7 @@ async def list_members(
         Literal["owner", "administrator", "moderator", "member"] | None, Query(description="Only who holds it.")
     ] = None,
     status: Annotated[
-        Literal["member", "applicant", "withdrawn", "declined", "left", "removed"],
+        Literal["member", "applicant", "withdrawn", "declined", "expired", "left", "removed"],
         Query(description="All but `member` are for moderators."),
     ] = "member",
     robot: Annotated[bool | None, Query(description="Only robots, or only others.")] = None,

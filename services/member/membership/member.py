@@ -36,7 +36,7 @@ MEMBER_EXAMPLE: JsonDict = {
     "imported_by": None,
 }
 
-APPLYING: Final = ("applicant", "withdrawn", "declined")
+APPLYING: Final = ("applicant", "withdrawn", "declined", "expired")
 """Who has one of these has an application."""
 
 MemberPath = Annotated[

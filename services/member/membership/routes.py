@@ -120,7 +120,7 @@ async def _apply(
 
     def applied(state: Membership | None, at: Community, own: Membership | None) -> list[MembershipEvent]:
         confirmed(me, at, own)
-        events = ask(state, at, me.id, text)
+        events = ask(state, at, me.id, text, commands.act.occurred_at)
         if events and text is not None and before and text == before.answers:  # taken back meanwhile, and forgotten
             raise Conflict("The application was taken back at the same moment. Try again.", retry_after=1)
         return events

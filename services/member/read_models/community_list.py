@@ -33,6 +33,7 @@ community_list = read_model_table(
         sa.Column("time_zone", sa.Text),
         sa.Column("visibility", sa.Text),
         sa.Column("admission", sa.Text),
+        sa.Column("application_days", sa.Integer),
         sa.Column("archived", sa.Boolean),
         sa.Column("founded_at", sa.DateTime(timezone=True)),
     ],
@@ -73,7 +74,7 @@ def fold(event: CommunityListEvent, record: Recorded) -> Iterator[Change]:
             assert_never(event)
 
 
-def _description(event: CommunityFounded | CommunityDescribed) -> dict[str, str]:
+def _description(event: CommunityFounded | CommunityDescribed) -> dict[str, str | int]:
     return {
         "name": event.name,
         "purpose": event.purpose,
@@ -81,6 +82,7 @@ def _description(event: CommunityFounded | CommunityDescribed) -> dict[str, str]
         "time_zone": event.time_zone,
         "visibility": event.visibility,
         "admission": event.admission,
+        "application_days": event.application_days,
     }
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import UUID
 
 from services.member.events import (
     ApplicationDeclined,
+    ApplicationExpired,
     ApplicationSubmitted,
     ApplicationWithdrawn,
     MemberJoined,
@@ -66,6 +67,7 @@ RosterEvent = (
     | ApplicationSubmitted
     | ApplicationWithdrawn
     | ApplicationDeclined
+    | ApplicationExpired
     | MemberLeft
     | MemberRemoved
     | RobotMarked
@@ -88,6 +90,8 @@ def fold(event: RosterEvent, record: Recorded) -> Iterator[Change]:
             yield put(roster, member, record.version, status="withdrawn", since=since)
         case ApplicationDeclined():
             yield put(roster, member, record.version, status="declined", since=since)
+        case ApplicationExpired():
+            yield put(roster, member, record.version, status="expired", since=since)
         case MemberLeft():
             yield put(roster, member, record.version, status="left", since=since)
         case MemberRemoved():

@@ -15,8 +15,9 @@ from shared.events.catalogue import Catalogue
 from shared.events.errors import Conflict
 from shared.events.event import Recorded
 from shared.events.identity import derived_id
+from shared.events.schedule import next_time
 from shared.kafka.topics import ensure_topics
-from shared.processes.process_manager import AT_ONCE, OutgoingCommand, Timer, decoder_of, issued, next_time
+from shared.processes.process_manager import AT_ONCE, OutgoingCommand, Timer, decoder_of, issued
 from shared.projections.parked import Replay, replay
 from shared.projections.read_model import process_manager
 from shared.projections.rebuild import rebuild

@@ -127,7 +127,7 @@ async def test_a_request_is_the_beginning_and_what_was_typed_stays_out(
         await api.community("square")
         await api.standing("square", "alice")
         with api.caught_up():
-            answer = await api.call("POST", "/v1/communities/square/accounts?typed=words")
+            answer = await api.call("POST", "/v1/communities/square/accounts", headers={"idempotency-key": "words"})
             assert (await api.client.get("/livez")).status_code == 200
     tracing.close_tracing()
 
