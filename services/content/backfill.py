@@ -35,7 +35,7 @@ from services.content.events import (
 )
 from services.content.replies.domain import REPLY, Reply
 from services.content.threads.domain import THREAD, Thread, ThreadEvent, takes_replies, takes_threads
-from shared.commands.commands import Outcome
+from shared.commands.outcome import Outcome
 from shared.web.backfill.command import BackfillCommand, DatedLine, Line, LineContext, Source
 from shared.web.backfill.optional_parts import OrNothing, brought_in, shortened
 from shared.web.characters import cleaned

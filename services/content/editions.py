@@ -26,8 +26,8 @@ from services.content.replies.domain import REPLY, Reply
 from services.content.tags import MOST, normal
 from services.content.threads import domain as threads
 from services.content.threads.domain import THREAD, Thread
-from shared.commands.commands import Outcome
 from shared.commands.decisions import Basis
+from shared.commands.outcome import Outcome
 from shared.events.decider import Decider
 from shared.events.event import Event
 from shared.web.backfill.command import LineContext

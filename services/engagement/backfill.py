@@ -25,7 +25,7 @@ from services.engagement.reactions.domain import (
 )
 from services.engagement.reactions.kinds import IMPORTED, SIGNS
 from services.engagement.target_lookup import BACKFILL_PATIENCE, target_lookup
-from shared.commands.commands import Outcome
+from shared.commands.outcome import Outcome
 from shared.events.errors import Invalid, Unavailable
 from shared.web.backfill.command import BackfillCommand, Line, LineContext, Source
 from shared.web.backfill.optional_parts import leave_out

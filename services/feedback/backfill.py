@@ -22,7 +22,7 @@ from services.feedback.events import (
 from services.feedback.read_models.suggestion_board import suggestion_board
 from services.feedback.suggestions.domain import SUGGESTION, Suggestion, edit
 from services.feedback.votes.domain import VOTE, Vote, VoteEvent, cast, vote, vote_id
-from shared.commands.commands import Outcome
+from shared.commands.outcome import Outcome
 from shared.events.errors import Invalid, Unavailable
 from shared.web.backfill.command import BackfillCommand, DatedLine, Line, LineContext, Source
 from shared.web.backfill.editions import earlier, newer, reference

@@ -21,7 +21,7 @@ from services.member.membership.domain import (
 )
 from services.member.rights import bases, confirmed
 from services.member.roles.domain import holder, must_stand_above
-from shared.commands.commands import Outcome
+from shared.commands.outcome import Outcome
 from shared.events.errors import Invalid
 from shared.web.access.policy import Permission, Requirement
 from shared.web.backfill.command import BackfillCommand, Line, LineContext

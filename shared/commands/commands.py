@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -22,6 +22,7 @@ from shared.commands.claims import moved_claims
 from shared.commands.decisions import Basis, StreamDecision
 from shared.commands.expectations import first_broken
 from shared.commands.known_streams import KnownStream, KnownStreams
+from shared.commands.outcome import Outcome, outcome_of
 from shared.commands.preconditions import Precondition
 from shared.commands.stream_locks import StreamLocks
 from shared.commands.words import moved_words
@@ -39,7 +40,6 @@ from shared.log.port import (
     Guard,
     Log,
     NewEvent,
-    Position,
     VaultRow,
     VersionConflict,
     Write,
@@ -67,37 +67,6 @@ class CommandMetadata:
     key: IdempotencyKey | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome(Generic[S]):
-    """A stream's state after a command or a look; `events` are the new ones, none where nothing had to change.
-
-    `version` counts the stream's events, `position` is where the last of them stands; `began` and `here` as in
-    `KnownStream`. `superseded` are the words that this command replaced or took away.
-    """
-
-    state: S
-    version: int
-    events: tuple[Event, ...]
-    position: Position | None
-    began: Fact[Any] | None
-    here: frozenset[type[Event]]
-    superseded: frozenset[UUID] = frozenset()
-
-    @property
-    def begun(self) -> bool:
-        """Whether the stream began with this command, so that nobody can have answered to it yet."""
-        return 0 < self.version == len(self.events)
-
-    @property
-    def begun_by(self) -> UUID | None:
-        """Who did its first event; None for nobody known."""
-        return self.began.actor if self.began else None
-
-    def brought_in_as(self, actor: UUID | None) -> bool:
-        """Whether its first event was brought in, as something that `actor` did."""
-        return self.began is not None and self.began.imported_by is not None and self.began.actor == actor
-
-
 class Commands:
     """Executes commands on one log; one per process, since it holds the states and the turns."""
 
@@ -116,11 +85,11 @@ class Commands:
         Raises `NotFound` when the stream is of another kind than the decider's, or of another community than the one
         named: an id alone must not reach into somebody else's.
         """
-        return _outcome(await self._streams.refresh(decider, stream, community))
+        return outcome_of(await self._streams.refresh(decider, stream, community))
 
     async def as_of(self, decider: Decider[S, E], stream: UUID, version: int, *, community: UUID) -> Outcome[S | None]:
         """The stream as it was at that version. Raises `NotFound` as `load`."""
-        return _outcome(await self._streams.as_of(decider, stream, version, community))
+        return outcome_of(await self._streams.as_of(decider, stream, version, community))
 
     async def execute(
         self,
@@ -189,7 +158,7 @@ class Commands:
                 if conflict and (any(decided) or not forgiven):
                     raise conflict
                 if not any(decided):  # a repetition: it is done already, and the answer is the stream as it is
-                    return [_outcome(known) for known in before[: len(steps)]]
+                    return [outcome_of(known) for known in before[: len(steps)]]
                 decided += [[]] * (len(looked_at) - len(steps))
                 try:
                     return (await self._append(looked_at, before, decided, act, secrets, began))[: len(steps)]
@@ -270,14 +239,8 @@ class Commands:
             for _ in events:
                 known.position = next(positions)
             self._streams.remember(step.stream, known, began)
-            outcomes.append(_outcome(known, tuple(events), left))
+            outcomes.append(outcome_of(known, tuple(events), left))
         return outcomes
-
-
-def _outcome(
-    known: KnownStream, events: tuple[Event, ...] = (), superseded: frozenset[UUID] = frozenset()
-) -> Outcome[Any]:
-    return Outcome(known.state, known.version, events, known.position, known.began, known.here, superseded)
 
 
 def _nothing(*_: Any) -> list[Event]:

@@ -7,14 +7,14 @@ that writes.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from uuid import UUID
 
 from shared.db import Driver
-from shared.log.claims import held_by_others, move, places
+from shared.log.claims import held_by_others, move
 from shared.log.lookup import find
 from shared.log.port import Append, ClaimTaken, Position, VersionConflict
 from shared.log.queue import Pending
 from shared.log.sql import insert
+from shared.log.together import is_guarded
 
 HOLD = "select from log_partition where id = any($1::smallint[]) order by id for update"
 """Nobody appends to these partitions until the transaction ends, so what the next statement sees of them stays true."""
@@ -34,34 +34,6 @@ where community = $1 and ref = any($2::uuid[]) and content is not null and super
 FORGOTTEN = "select exists (select from vault where community = $1 and ref = any($2::uuid[]) and content is null)"
 
 
-def independent(batch: Sequence[Pending]) -> tuple[list[Pending], list[Pending]]:
-    """Those that may go into one transaction, and those that must come after it.
-
-    Guards are looked at before anything is written, so two requests of which one writes what the other guards would
-    both pass in one transaction, as if each had been first; so would two that take one claim. Of two requests with one
-    key the second is refused, and all that is in one transaction with it.
-    """
-    if not any(_guarded(pending.request) or pending.request.key for pending in batch):
-        return list(batch), []
-    together: list[Pending] = []
-    apart: list[Pending] = []
-    written: set[UUID] = set()
-    guarded: set[UUID] = set()
-    keys: set[UUID] = set()
-    for pending in batch:
-        writes = {write.stream for write in pending.request.writes}
-        guards = {guard.stream for guard in pending.request.guards}
-        key = places(pending.request) | ({pending.request.key.id} if pending.request.key else set())
-        if guards.isdisjoint(written) and writes.isdisjoint(guarded) and key.isdisjoint(keys):
-            written |= writes
-            guarded |= guards
-            keys |= key
-            together.append(pending)
-        else:
-            apart.append(pending)
-    return together, apart
-
-
 async def insert_guarded(
     connection: Driver, batch: Sequence[Pending]
 ) -> tuple[Sequence[Pending], list[list[Position]]]:
@@ -79,19 +51,14 @@ async def insert_guarded(
         return held, positions
 
 
-def _guarded(request: Append) -> bool:
-    """Whether more partitions are concerned than those that are written."""
-    return bool(request.guards or request.taken or request.released)
-
-
 def _is_more_than_one_statement(pending: Pending) -> bool:
     request = pending.request
-    return bool(_guarded(request) or request.superseded or request.again)
+    return bool(is_guarded(request) or request.superseded or request.again)
 
 
 async def _held(connection: Driver, batch: Sequence[Pending]) -> Sequence[Pending]:
     """Those whose guards hold, and whose claims are free, until the transaction ends."""
-    if not any(_guarded(pending.request) for pending in batch):
+    if not any(is_guarded(pending.request) for pending in batch):
         return batch
     locks = frozenset[int]().union(*(pending.locks for pending in batch))
     requests = [pending.request for pending in batch]

@@ -17,13 +17,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.cancellation import end
 from shared.db import GIVEN_UP, Driver, Held
 from shared.log.claims import places
-from shared.log.guards import independent, insert_guarded
+from shared.log.guards import insert_guarded
 from shared.log.held_up import HeldUpPartitions
 from shared.log.lookup import LOST, give_up, is_as_made, refuse, still_open, with_used_keys
 from shared.log.port import Append, Position, partition_of
 from shared.log.queue import Pending, Queue
 from shared.log.retry import Retries
 from shared.log.sql import NotTaken
+from shared.log.together import independent
 
 COMMITS = Histogram(
     "guildhall_log_append_seconds",

@@ -11,8 +11,9 @@ from zlib import crc32
 
 from uuid_utils.compat import uuid7
 
-from shared.commands.commands import CommandMetadata, Commands, Outcome
+from shared.commands.commands import CommandMetadata, Commands
 from shared.commands.decisions import Basis, StreamDecision, change, creation
+from shared.commands.outcome import Outcome
 from shared.commands.preconditions import Precondition
 from shared.events.decider import Decider
 from shared.events.errors import Unauthenticated

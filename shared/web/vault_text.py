@@ -13,8 +13,8 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from shared.commands.commands import Outcome
 from shared.commands.decisions import Basis
+from shared.commands.outcome import Outcome
 from shared.commands.preconditions import Precondition
 from shared.events.decider import Decider
 from shared.events.errors import KeyReused

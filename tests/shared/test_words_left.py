@@ -11,8 +11,9 @@ from uuid import UUID
 import pytest
 
 import services
-from shared.commands.commands import Commands, Outcome
+from shared.commands.commands import Commands
 from shared.commands.decisions import StreamDecision
+from shared.commands.outcome import Outcome
 from shared.events.catalogue import Catalogue
 from shared.events.decider import Decider, facts_of
 from shared.events.event import Event, Text, wire_name

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import assert_never
 from uuid import UUID, uuid5
 
-from shared.commands.commands import CommandMetadata, Outcome
+from shared.commands.commands import CommandMetadata
+from shared.commands.outcome import Outcome
 from shared.events.catalogue import Catalogue
 from shared.events.decider import Decider
 from shared.events.errors import Conflict

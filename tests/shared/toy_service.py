@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
-from shared.commands.commands import Outcome
+from shared.commands.outcome import Outcome
 from shared.events.event import Recorded
 from shared.projections.freshness import Freshness
 from shared.projections.read_model import Change, ReadModel, add, put

@@ -13,7 +13,7 @@ from pydantic import Field
 from services.content.channels.domain import CHANNEL, Channel, Posting, archive, rename
 from services.content.events import ChannelOpened
 from services.content.read_models.channel_list import CHANNEL_LIST, channel_list
-from shared.commands.commands import Outcome
+from shared.commands.outcome import Outcome
 from shared.projections.freshness import Freshness
 from shared.projections.read_model_table import present
 from shared.web.access.permissions import Administrator, Reader

@@ -14,7 +14,7 @@ from pydantic.config import JsonDict
 from services.content.bodies import words_in
 from services.content.comments.domain import Comment
 from services.content.read_models.discussion import comment_list
-from shared.commands.commands import Outcome
+from shared.commands.outcome import Outcome
 from shared.vault import Vault
 from shared.web.editors import EditedBy
 from shared.web.fields import Answer

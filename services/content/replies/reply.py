@@ -15,7 +15,7 @@ from services.content.bodies import words_in
 from services.content.read_models.discussion import reply_list
 from services.content.replies.domain import Reply
 from services.content.threads.domain import Thread
-from shared.commands.commands import Outcome
+from shared.commands.outcome import Outcome
 from shared.vault import Vault
 from shared.web.editors import EditedBy
 from shared.web.fields import Answer

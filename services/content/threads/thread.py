@@ -14,7 +14,7 @@ from pydantic.config import JsonDict
 from services.content.bodies import words_in
 from services.content.read_models.thread_list import thread_activity, thread_list
 from services.content.threads.domain import Thread
-from shared.commands.commands import Outcome
+from shared.commands.outcome import Outcome
 from shared.vault import Vault
 from shared.web.editors import EditedBy
 from shared.web.fields import Answer

@@ -18,7 +18,7 @@ from services.feedback.suggestions import domain
 from services.feedback.suggestions.anonymity import veiled
 from services.feedback.suggestions.domain import SUGGESTION, Actor, State, Suggestion, answer, decide, delete
 from services.feedback.votes.domain import VOTE, cast, vote_id
-from shared.commands.commands import Outcome
+from shared.commands.outcome import Outcome
 from shared.projections.freshness import Freshness
 from shared.projections.read_model_table import present
 from shared.web.access.permissions import CallerInCommunity, Contributor, Moderator, Participant, Reader

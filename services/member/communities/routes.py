@@ -24,8 +24,8 @@ from services.member.communities.domain import (
 from services.member.communities.own import came
 from services.member.membership.domain import MEMBERSHIP, Membership, is_member, join_as_founder, membership_id
 from services.member.rights import bases, permitted
-from shared.commands.commands import Outcome
 from shared.commands.decisions import StreamDecision
+from shared.commands.outcome import Outcome
 from shared.events.identity import community_id
 from shared.replicas.standing import Admission, Visibility
 from shared.web import context

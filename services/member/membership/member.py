@@ -18,7 +18,7 @@ from services.member.communities.domain import COMMUNITY
 from services.member.membership.domain import MEMBERSHIP, Membership, Status, membership_id, words
 from services.member.profiles.domain import PROFILE, profile_id, words_in
 from services.member.roles.domain import holder
-from shared.commands.commands import Outcome
+from shared.commands.outcome import Outcome
 from shared.events.errors import NotFound
 from shared.web.access.permissions import CallerInCommunity
 from shared.web.access.policy import ROLE_PERMISSIONS, Permission

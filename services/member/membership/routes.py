@@ -25,8 +25,8 @@ from services.member.membership.domain import (
 from services.member.membership.member import MemberAnswer, MemberPath, look_up, show, whom
 from services.member.profiles.names import Renaming, without_a_taken_name
 from services.member.rights import bases, confirmed, permitted
-from shared.commands.commands import Outcome
 from shared.commands.decisions import StreamDecision, change
+from shared.commands.outcome import Outcome
 from shared.events.errors import Conflict
 from shared.web import context
 from shared.web.access.permissions import Acquainted, CallerInCommunity, Moderator, Newcomer, Reader

@@ -13,8 +13,9 @@ from uuid import UUID
 
 from pydantic import Field
 
-from shared.commands.commands import CommandMetadata, Commands, Outcome
+from shared.commands.commands import CommandMetadata, Commands
 from shared.commands.decisions import Basis, change
+from shared.commands.outcome import Outcome
 from shared.events.decider import Decider
 from shared.events.errors import Problem
 from shared.events.event import Event

@@ -15,7 +15,8 @@ from uuid import UUID
 import structlog
 from pydantic import ValidationError
 
-from shared.commands.commands import CommandMetadata, Outcome
+from shared.commands.commands import CommandMetadata
+from shared.commands.outcome import Outcome
 from shared.events.errors import BadRequest, Conflict, Forbidden, Invalid, NotFound, Problem, TooLarge, Unauthenticated
 from shared.events.identity import member_id
 from shared.replicas.standing import Standing

@@ -8,8 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from shared.commands.commands import Commands, Outcome
+from shared.commands.commands import Commands
 from shared.commands.decisions import Basis, change, creation
+from shared.commands.outcome import Outcome
 from shared.events.errors import Conflict, KeyReused, NotFound
 from tests.doubles.log import MemoryLog
 from tests.shared.toy import (
