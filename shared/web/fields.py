@@ -122,6 +122,15 @@ def _in_utc(moment: datetime) -> datetime:
         raise PydanticCustomError("time_range", "The time lies outside the years 1 to 9999 of UTC.") from None
 
 
+def _no_other_kind(value: Any) -> Any:
+    """A text of digits and a yes are numbers to Python, and none to JSON."""
+    if isinstance(value, (bool, str)):
+        raise PydanticCustomError("int_type", "This is no whole number")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_no_other_kind)]
+"""A whole number in a body, as its schema has it: no text of digits, and no `true` for 1."""
 Moment = Annotated[AwareDatetime, BeforeValidator(_written_as_text), AfterValidator(_in_utc)]
 """A time in a body: a text with an offset, such as `2026-03-01T12:00:00Z`, never a number; it is kept in UTC."""
 

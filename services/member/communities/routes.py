@@ -32,7 +32,7 @@ from shared.web import context
 from shared.web.access.permissions import Administrator, CallerInCommunity, Founder, Reader, requires
 from shared.web.access.policy import Permission
 from shared.web.dependencies import Commanding, IfMatch
-from shared.web.fields import Answer, Body
+from shared.web.fields import Answer, Body, Whole
 from shared.web.quota import FOUNDINGS, Quota, used_up
 from shared.web.request_commands import RequestCommands
 
@@ -71,7 +71,7 @@ class Founding(Body, example=EXAMPLE):
         description="Whether one joins, or applies and is accepted. Without it, `open` where everybody reads, and "
         "`application` where members do: else who knows the slug lets themselves in.",
     )
-    application_days: int = Field(
+    application_days: Whole = Field(
         0, ge=0, le=365, description="Days after which an application that nobody decided expires; 0: it does not."
     )
 
@@ -87,7 +87,7 @@ class Changes(Body, example={"admission": "application"}):
     admission: Admission | None = Field(
         None, description="Without it, what was for everybody and becomes for members is entered by application."
     )
-    application_days: int | None = Field(
+    application_days: Whole | None = Field(
         None, ge=0, le=365, description="For applications from now on; 0: they do not expire."
     )
 
