@@ -6,7 +6,6 @@ from services.content import events, tag_routes
 from services.content.acceptance import routes as acceptance
 from services.content.backfill import BACKFILL
 from services.content.channels import routes as channels
-from services.content.channels.domain import CHANNEL
 from services.content.comments import routes as comments
 from services.content.read_models.channel_list import CHANNEL_LIST
 from services.content.read_models.discussion import DISCUSSION
@@ -24,7 +23,6 @@ SERVICE = Service(
     description="Channels, threads, replies, comments, accepted answers and tags.",
     metadata=metadata,
     events=events,
-    claiming=(CHANNEL,),
     routers=(
         channels.router,
         listing.router,

@@ -40,23 +40,6 @@ async def test_a_channel_is_renamed_by_who_has_seen_it(town: Town) -> None:
     assert (await town.look("alice", f"{place.path}/channels"))["items"] == [renamed]
 
 
-async def test_a_name_is_one_channels_until_it_is_given_up(town: Town) -> None:
-    place = await town.found()
-    path = f"{place.path}/channels"
-    news = await town.send("alice", "POST", path, 201, {"name": "News"})
-
-    for method, where, name in (("POST", path, "gardening"), ("PATCH", f"{path}/{news['id']}", "Gardening")):
-        taken = await town.send("alice", method, where, 409, {"name": name})
-        assert taken["errors"] == [{"pointer": "/name", "detail": taken["detail"]}]
-        assert "channel name" in taken["detail"]
-
-    await town.send("alice", "PATCH", f"{path}/{place.channel}", 200, {"name": "Plants"})
-    await town.send("alice", "PATCH", f"{path}/{news['id']}", 200, {"name": "Gardening"})
-    await town.send("alice", "POST", f"{path}/{news['id']}/archive", 200)
-    await town.send("alice", "POST", path, 201, {"name": "Gardening"})
-    await town.send("alice", "POST", path, 409, {"name": "Plants"})
-
-
 async def test_an_archived_channel_takes_no_threads_replies_or_comments(town: Town) -> None:
     place = await town.found("bob", "carol")
     thread = await town.ask(place)

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from services.content.channels.domain import CHANNEL, Channel, ChannelEvent, archive, describe, evolve, rename, writable
 from services.content.events import ChannelArchived, ChannelDescribed, ChannelRenamed
-from shared.events.claim import Claim
 from shared.events.errors import Conflict, NotFound
 from tests.content.samples import ALICE_ID, CHANNEL_ARCHIVED, CHANNEL_OPEN, GARDENING, OPENED
 from tests.given import NOON, facts, folded
@@ -51,13 +50,6 @@ def test_a_channel_brought_in_says_by_whom_and_when_its_words_were_edited_there(
     (fact,) = facts(opened, imported_by=ALICE_ID)
     channel = evolve(None, fact)
     assert (channel.imported_by, channel.edited_at) == (ALICE_ID, NOON)
-
-
-def test_a_channel_claims_its_name_while_it_is_in_use_unless_it_was_brought_in() -> None:
-    opened: list[ChannelEvent] = [OPENED]
-    (fact,) = facts(opened, imported_by=ALICE_ID)
-    assert CHANNEL.claimed(CHANNEL_OPEN) == {Claim("channel name", "gardening")}
-    assert CHANNEL.claimed(CHANNEL_ARCHIVED) == CHANNEL.claimed(evolve(None, fact)) == CHANNEL.claimed(None) == set()
 
 
 def test_only_a_channel_that_is_there_and_not_archived_takes_anything_new() -> None:

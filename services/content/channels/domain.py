@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, assert_never
 from uuid import UUID
 
 from services.content.events import ChannelArchived, ChannelDescribed, ChannelOpened, ChannelRenamed
-from shared.events.claim import Claim
 from shared.events.decider import Decider, begun
 from shared.events.errors import Conflict
 from shared.events.fact import Fact
@@ -50,15 +48,7 @@ def evolve(state: Channel | None, fact: Fact[ChannelEvent]) -> Channel:
             assert_never(fact.event)
 
 
-def claims(state: Channel) -> Iterator[Claim]:
-    """Its name, however it is written, while it is in use. Channels that are brought in come with what names they had,
-    two of them with the same, so these hold none.
-    """
-    if state.imported_by is None and not state.archived:
-        yield Claim("channel name", state.name.casefold(), "/name")
-
-
-CHANNEL: Decider[Channel, ChannelEvent] = Decider("channel", evolve, claims=claims)
+CHANNEL: Decider[Channel, ChannelEvent] = Decider("channel", evolve)
 
 
 def rename(state: Channel, name: str) -> list[ChannelEvent]:
