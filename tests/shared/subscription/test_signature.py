@@ -217,18 +217,18 @@ async def test_a_reader_begins_after_a_mark_that_a_forgery_stands_behind(feed: T
 
 async def test_nothing_is_missed_where_there_is_nothing_but_forgeries_for_a_while(feed: TopicFeed) -> None:
     await feed.add(1)
-    source = KafkaSource(feed.settings, feed.log.service, silence=0.4)
+    source = KafkaSource(feed.settings, feed.log.service, silence=2.0)
     await source.start(all_from(BEGINNING))
     await take(source, PARTITIONS)
-    for _ in range(3):
+    for _ in range(5):
         await unsigned(Stranger(feed))
-        assert await take(source, 1, within=0.6) == []
+        assert await take(source, 1, within=0.9) == []
     await feed.add(1)
     read = await take(source, PARTITIONS)
     await source.close()
 
     assert positions(read) == every(2, 2)
-    assert source._consumer.rebuilt < 3, "no forgery was taken for silence; a slow machine may take one pause for it"
+    assert source._consumer.rebuilt == 0
     assert counted(feed.log.service) == 3
 
 
