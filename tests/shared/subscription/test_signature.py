@@ -229,7 +229,7 @@ async def test_nothing_is_missed_where_there_is_nothing_but_forgeries_for_a_whil
 
     assert positions(read) == every(2, 2)
     assert source._consumer.rebuilt == 0
-    assert counted(feed.log.service) == 3
+    assert counted(feed.log.service) == 5
 
 
 @pytest.mark.parametrize(
